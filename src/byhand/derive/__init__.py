@@ -1,0 +1,1 @@
+"""Reverse accumulation over named intermediates, with every step recorded."""

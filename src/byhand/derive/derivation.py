@@ -1,0 +1,188 @@
+"""`derive` and what it returns: gradients, steps as data, and the views of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from byhand.derive.gradient import Accumulation
+from byhand.derive.prepare import Prepared, prepare
+from byhand.derive.record import Step, Unit
+from byhand.derive.steps import steps_of
+from byhand.errors import ByhandError, ParseError, ShapeError, nearest
+from byhand.expr.contraction import is_zero
+from byhand.expr.dims import show_shape
+from byhand.expr.expression import Expression, as_expression
+from byhand.expr.nodes import Expr, Named, Symbol
+
+Notation = Literal["differential", "index", "jacobian"]
+Level = Literal["result", "steps", "micro"]
+
+
+def derive(f: Any, wrt: str | Iterable[str] | None = None) -> Derivation:
+    """The gradient of a scalar function in closed form, with the derivation that leads to it.
+
+    Args:
+        f: an `Expression` of shape (), or a network.
+        wrt: the name of an input, or several; by default every parameter of a network, every input of an expression that
+            is not declared constant or labels.
+    Returns: a Derivation; each gradient has the shape of its variable.
+    Raises: ShapeError: f is not scalar. ParseError: an unknown input, or one that has a shape but is not used.
+        MissingRuleError: an operation has no differential.
+    Source: Magnus and Neudecker (2019), chapter 9.
+    """
+    expression = as_expression(f)
+    if expression.shape != ():
+        raise ShapeError(
+            f"a gradient needs a scalar function: {expression.name} has shape {show_shape(expression.shape)}",
+            "sum(...) or mean(...) makes one; byhand.jacobian differentiates all entries",
+        )
+    names = _variables(expression, wrt, getattr(f, "parameters", None))
+    prepared = prepare(expression)
+    variables = tuple(expression.symbols[n] for n in names)
+    units = Accumulation(prepared, variables, expression.name).run()
+    return Derivation(expression, prepared, variables, tuple(units), source=f)
+
+
+def _variables(f: Expression, wrt: str | Iterable[str] | None, parameters: Iterable[str] | None) -> list[str]:
+    symbols = f.symbols
+    if wrt is None:
+        usual = [n for n, s in symbols.items() if not s.assumptions & {"constant", "labels", "one_hot"}]
+        names = list(parameters) if parameters is not None else usual
+    else:
+        names = [w.strip() for w in wrt.split(",")] if isinstance(wrt, str) else list(wrt)
+    if not names:
+        raise ParseError("no variable to differentiate with respect to", f"inputs: {', '.join(symbols) or 'none'}")
+    for name in names:
+        if name not in symbols:
+            if name in f.intermediates:
+                raise ParseError(f"{name} is an intermediate, not an input", f"inputs: {', '.join(symbols)}")
+            raise ParseError(f"no input is called {name}{nearest(name, list(symbols))}", f"inputs: {', '.join(symbols) or 'none'}")
+        if "labels" in symbols[name].assumptions:
+            raise ParseError(f"{name} holds integer labels: there is no derivative with respect to it")
+        if "constant" in symbols[name].assumptions:
+            raise ParseError(f"{name} was declared constant: there is no derivative with respect to it")
+    from byhand.expr.nodes import symbols_of
+
+    occurring = {s.name for s in symbols_of(f.root)}
+    unused = [n for n in symbols if n not in occurring and n not in names]
+    if unused and parameters is None:
+        raise ParseError(f"{', '.join(unused)} has a shape but does not occur", "leave it out, or differentiate with respect to it (the gradient is zero)")
+    return list(dict.fromkeys(names))
+
+
+@dataclass(frozen=True, eq=False)
+class Derivation:
+    """The gradients of a function and how they came about.
+
+    Attributes:
+        f: the function.
+        prepared: its definitions in normal form.
+        variables: what it was differentiated with respect to.
+        units: one record per intermediate and variable, last first.
+    """
+
+    f: Expression
+    prepared: Prepared
+    variables: tuple[Symbol, ...]
+    units: tuple[Unit, ...]
+    source: Any = field(default=None, repr=False)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step: definitions, differentials, moves, adjoints."""
+        return steps_of(self)
+
+    @cached_property
+    def gradients(self) -> dict[str, Expression]:
+        """Variable -> gradient, of the variable's shape."""
+        values = {u.name: u.value for u in self.units if isinstance(u.node, Symbol)}
+        return {v.name: Expression(values[v.name], self.f.inputs, f"∂{self.f.name}/∂{v.name}") for v in self.variables}
+
+    @property
+    def gradient(self) -> Expression:
+        """The gradient, where there is one variable."""
+        if len(self.variables) != 1:
+            raise ByhandError(f"there are {len(self.variables)} variables: use .gradients[name]", f"names: {', '.join(self.gradients)}")
+        return self.gradients[self.variables[0].name]
+
+    @property
+    def zeros(self) -> tuple[str, ...]:
+        """Variables that the function does not depend on."""
+        return tuple(u.name for u in self.units if isinstance(u.node, Symbol) and is_zero(u.value))
+
+    @cached_property
+    def helpers(self) -> tuple[Named, ...]:
+        """Intermediates that only the gradients use, in order: P = softmax(Z)."""
+        from byhand.expr.nodes import topological
+
+        used = set(topological([s.node for u in self.units for s in u.stages]))
+        return tuple(h for h in self.prepared.helpers if h in used)
+
+    @cached_property
+    def assumptions(self) -> tuple[str, ...]:
+        """The declared properties that the result rests on, as sentences."""
+        return tuple(dict.fromkeys(a for u in self.units for s in u.stages for a in s.assumptions))
+
+    def in_layout(self, layout: str) -> Derivation:
+        """The same derivation in another layout of samples and weights."""
+        from byhand.derive.layout import relayout
+
+        return self if layout == "rows" else derive(relayout(self.f, layout), [v.name for v in self.variables])
+
+    # ---- views
+
+    def text(self, notation: Notation = "differential", level: Level = "steps", layout: str = "rows", ascii: bool = False) -> str:
+        """The derivation as Unicode text (or ASCII)."""
+        from byhand.notation.document import as_text
+
+        return as_text(self, notation, level, layout, ascii=ascii)
+
+    def latex(self, notation: Notation = "differential", level: Level = "steps", layout: str = "rows") -> str:
+        """The derivation as LaTeX (amsmath)."""
+        from byhand.notation.document import as_latex
+
+        return as_latex(self, notation, level, layout)
+
+    def markdown(self, notation: Notation = "differential", level: Level = "steps", layout: str = "rows") -> str:
+        """The derivation as Markdown with LaTeX formulas."""
+        from byhand.notation.document import as_markdown
+
+        return as_markdown(self, notation, level, layout)
+
+    def html(self, notation: Notation = "differential", level: Level = "steps", layout: str = "rows") -> str:
+        """The derivation as HTML with MathML; no script."""
+        from byhand.notation.document import as_html
+
+        return as_html(self, notation, level, layout)
+
+    def to_dict(self, notation: Notation = "differential", level: Level = "micro", layout: str = "rows") -> dict[str, Any]:
+        """The derivation as plain data."""
+        from byhand.notation.document import as_dict
+
+        return as_dict(self, notation, level, layout)
+
+    def code(self, target: str = "numpy") -> str:
+        """Source of a function that returns the value and the gradients."""
+        from byhand.code import generate
+
+        return generate(self, target)
+
+    def function(self, target: str = "numpy") -> Callable[..., tuple[Any, dict[str, Any]]]:
+        """callable(**arrays) -> (value, {name: gradient})."""
+        from byhand.code import compile_function
+
+        return compile_function(self, target)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": self.text(), "text/html": self.html(), "text/latex": self.latex(), "text/markdown": self.markdown()}
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def value_of(node: Expr) -> Expr:
+    """The body of an intermediate, or the node."""
+    return node.body if isinstance(node, Named) else node

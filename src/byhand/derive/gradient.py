@@ -1,0 +1,243 @@
+"""The engine: adjoints accumulated in reverse order over named intermediates.
+
+For each intermediate, once: its differential in terms of the differentials of the intermediates below it, and the moves
+that take every factor off d(child) inside ⟨adjoint, d( )⟩. Work and text grow linearly with depth; nothing recurses on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from byhand.derive.prepare import Prepared
+from byhand.derive.record import Move, Stage, TermRecord, Unit
+from byhand.expr.assume import PROPERTIES
+from byhand.expr.contraction import P1, Label, add, contract, is_zero, number, scale, transpose, zero
+from byhand.expr.dims import MINUS_ONE, ONE
+from byhand.expr.expression import rebuild, unfold
+from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, differential_of, named, topological
+from byhand.rules.differentials import differential, rule_for
+from byhand.rules.linear import LinearTerm, linear_terms
+from byhand.rules.patterns import move_name, view_name
+from byhand.rules.score import weight
+from byhand.rules.simplify import Simplifier
+
+FREE_ENTRIES = "free entries of a symmetric variable: G + Gᵀ − I ⊙ G"
+FREE_DIAGONAL = "free entries of a diagonal variable: I ⊙ G"
+
+
+class Accumulation:
+    """One run of reverse accumulation.
+
+    Args:
+        prepared: the function.
+        wrt: the inputs to differentiate with respect to.
+        name: what the function is called; adjoints are named after it.
+    """
+
+    def __init__(self, prepared: Prepared, wrt: Sequence[Symbol], name: str) -> None:
+        self.prepared, self.wrt, self.name = prepared, list(wrt), name
+        self.active = self.depending()
+        self.units: list[Unit] = []
+        self.contributions: dict[Expr, list[Expr]] = {prepared.root: [number(1)]}
+        self.adjoints: dict[Expr, Expr] = {}
+        self.taken = {n.name for n in topological([prepared.root]) if isinstance(n, (Named, Symbol))} | {h.name for h in prepared.helpers}
+
+    def depending(self) -> set[Expr]:
+        """The nodes that depend on a variable."""
+        found: set[Expr] = set(self.wrt)
+        for node in topological([self.prepared.root]):
+            if any(c in found for c in node.children):
+                found.add(node)
+        return found
+
+    def run(self) -> list[Unit]:
+        """The records, last intermediate first, inputs after all of them."""
+        order: list[Expr] = [*self.prepared.units]
+        if self.prepared.root not in order:
+            order.append(self.prepared.root)
+        for node in reversed(order):
+            if node in self.active and node in self.contributions:
+                self.visit(node)
+        for variable in self.wrt:
+            self.finish(variable)
+        return self.units
+
+    # ---- one unit
+
+    def visit(self, node: Expr) -> None:
+        name = node.name if isinstance(node, Named) else self.name
+        body = node.body if isinstance(node, Named) else node
+        stages = self.stages(node)
+        adjoint = stages[-1].node
+        if node is not self.prepared.root:
+            adjoint = named(self.fresh(f"d{name}"), adjoint)
+            self.adjoints[node] = adjoint
+        terms, rules = self.expand(body)
+        records = [] if is_zero(adjoint) else [self.moved(adjoint, t) for t in terms]
+        for record in records:
+            self.contributions.setdefault(record.term.child, []).append(record.contribution)
+        self.units.append(Unit(node, name, body, tuple(rules), tuple(records), adjoint, tuple(stages)))
+
+    def fresh(self, name: str) -> str:
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+    def finish(self, variable: Symbol) -> None:
+        """The adjoint of an input: the gradient, of its shape."""
+        if variable not in self.contributions:
+            nothing = zero(variable.shape)
+            self.units.append(Unit(variable, variable.name, variable, (), (), nothing, (Stage(f"{variable.name} does not occur", nothing, "zero"),)))
+            return
+        stages = self.stages(variable)
+        restricted = restricted_gradient(variable, stages[-1].node)
+        if restricted is not None:
+            rule, node = restricted
+            simplifier = Simplifier(facts=True, fold=self.prepared.fold)
+            prop = "symmetric" if rule == FREE_ENTRIES else "diagonal"
+            stages.append(Stage(rule, simplifier.normal(node), "structure", (PROPERTIES[prop].words.format(X=variable.name),)))
+        self.units.append(Unit(variable, variable.name, variable, (), (), stages[-1].node, tuple(stages)))
+
+    def expand(self, body: Expr) -> tuple[list[LinearTerm], list[str]]:
+        """d(body) in terms of differentials of intermediates and variables, and the rules used; constants drop out."""
+        ends = {*self.prepared.units, *self.wrt}
+        axes = tuple(range(body.ndim))
+        todo = [LinearTerm(ONE, body, axes, (), axes, dict(enumerate(body.shape)))]
+        done: list[LinearTerm] = []
+        rules: list[str] = []
+        while todo:
+            t = todo.pop(0)
+            if t.child in ends:
+                done.append(t)
+                continue
+            rule = rule_name(t.child)
+            if rule not in rules:
+                rules.append(rule)
+            opened = t.with_child(self.folded(differential(t.child)), t.labels)
+            todo = [u for u in linear_terms(opened) if u.child in self.active] + todo
+        return done, rules
+
+    def folded(self, node: Expr) -> Expr:
+        """Intermediates written by their names: 1 - H1**2, not 1 - tanh(Z1)**2."""
+        done: dict[Expr, Expr] = {}
+        for n in topological([node], into_named=False):
+            kept = n if isinstance(n, Named) or all(done[c] is c for c in n.children) else rebuild(n, done)
+            done[n] = self.prepared.fold.get(kept, kept)
+        return done[node]
+
+    def moved(self, upstream: Expr, term: LinearTerm) -> TermRecord:
+        """⟨upstream, term⟩ with every factor moved off d(child), one at a time."""
+        left, have, rest, coefficient = upstream, term.out, list(term.factors), term.coefficient
+        moves: list[Move] = []
+        d = differential_of(term.child)
+        while rest:
+            i, keep = _next_factor(have, rest, term.labels)
+            factor = rest.pop(i)
+            dims = {x: term.dims[x] for x in keep}
+            rule = move_name(factor[1], _needed(rest, term.labels), have) if factor[1] else "move a scalar"
+            left = contract([(left, have, P1), factor], keep, coefficient, dims)
+            coefficient, have = ONE, keep
+            right = contract([(d, term.labels, P1), *rest], keep, ONE, dims)
+            moves.append(Move(rule, left, right))
+        view = view_name(term.labels, have)
+        if view is not None or coefficient != ONE:
+            left = contract([(left, have, P1)], term.labels, coefficient, {x: term.dims[x] for x in {*term.labels, *have}})
+            moves.append(Move(view or "move a scalar", left, d))
+        return TermRecord(term, tuple(moves), left)
+
+    # ---- adjoints
+
+    def stages(self, node: Expr) -> list[Stage]:
+        """The sum of contributions and its forms up to the shortest, upstream adjoints written out where that cancels."""
+        raw = add(*self.contributions[node])
+        stages = [Stage("collect the contributions" if len(self.contributions[node]) > 1 else "read off", raw, "collect")]
+        kept = self.simplified(raw)
+        upstream = [a for a in self.adjoints.values() if isinstance(a, Named) and a in _direct(raw)]
+        if upstream:
+            opened = unfold(raw, upstream)
+            other = self.simplified(opened)
+            scores: dict[Expr, float] = {}
+            if weight(other[-1].node, scores) <= weight(kept[-1].node, scores):
+                stages.append(Stage(f"insert {', '.join(a.name for a in upstream)}", opened, "substitute"))
+                kept = other
+        for stage in kept:
+            if stage.node is not stages[-1].node:
+                stages.append(stage)
+        return stages
+
+    def simplified(self, node: Expr) -> list[Stage]:
+        """Normal form, and after it the normal form that uses declared properties."""
+        plain = Simplifier(fold=self.prepared.fold)
+        first = plain.normal(node)
+        reasons = dict.fromkeys(plain.applied)
+        stages = [Stage(", ".join(reasons) or "simplify", first, "simplify")]
+        assuming = Simplifier(facts=True, fold=self.prepared.fold)
+        second = assuming.normal(first)
+        if second is not first and assuming.used:
+            words = tuple(PROPERTIES[p].words.format(X=name) for name, p in sorted(assuming.used))
+            stages.append(Stage(", ".join(dict.fromkeys(a for a in assuming.applied)) or "use the declared properties", second, "assume", words))
+        return stages
+
+
+def _direct(root: Expr) -> set[Expr]:
+    """The nodes of an expression, without the bodies of its intermediates."""
+    return set(topological([root], into_named=False))
+
+
+def _needed(rest: Sequence[tuple[Expr, tuple[Label, ...], object]], d_labels: tuple[Label, ...]) -> tuple[Label, ...]:
+    """The labels of d(child) once the factors that stay are multiplied in; with none left, its own."""
+    if not rest:
+        return d_labels
+    return tuple(dict.fromkeys([*(x for _, ls, _ in rest for x in ls), *d_labels]))
+
+
+def _next_factor(
+    have: tuple[Label, ...], rest: Sequence[tuple[Expr, tuple[Label, ...], object]], d_labels: tuple[Label, ...]
+) -> tuple[int, tuple[Label, ...]]:
+    """The factor to move next, and the labels of the inner product after it: the fewest axes first."""
+    best: tuple[tuple[int, int, bool], int, tuple[Label, ...]] | None = None
+    for i, (_, labels, _) in enumerate(rest):
+        others = [f for j, f in enumerate(rest) if j != i]
+        needed = set(d_labels).union(*(ls for _, ls, _ in others))
+        keep = tuple(x for x in dict.fromkeys((*have, *labels)) if x in needed)
+        if not others and set(keep) == set(d_labels) and len(set(d_labels)) == len(d_labels):
+            keep = d_labels
+        score = (len(keep), len(set(labels) - set(have)), not set(labels) <= set(have))
+        if best is None or score < best[0]:
+            best = score, i, keep
+    assert best is not None
+    return best[1], best[2]
+
+
+def rule_name(node: Expr) -> str:
+    """The name of the differential rule of a node, as `byhand rules` lists it."""
+    match node:
+        case Elementwise(function):
+            return f"derivative of {function}"
+        case Structured(operation):
+            return rule_for(operation).name
+        case Sum():
+            return "sum rule"
+        case Contraction():
+            arrays = [(f, p) for f, ls, p in node.factors if ls]
+            if len(node.factors) == 1 and node.factors[0][2] != 1:
+                return "power rule"
+            if len(arrays) <= 1 and all(p == 1 for _, _, p in node.factors) and len(node.factors) == 1:
+                return "linearity"
+            if any(p < 0 for _, _, p in node.factors):
+                return "quotient rule"
+            elementwise = all(set(ls) in ({*node.out}, set()) for _, ls, _ in node.factors)
+            return "Hadamard product rule" if elementwise and node.out else "product rule"
+        case _:
+            return "definition"
+
+
+def restricted_gradient(variable: Symbol, g: Expr) -> tuple[str, Expr] | None:
+    """The gradient with respect to the free entries of a variable declared symmetric or diagonal."""
+    if is_zero(g) or not variable.assumptions & {"diagonal", "symmetric"}:
+        return None
+    on_diagonal = contract([(g, "ii", P1)], "ii")
+    if "diagonal" in variable.assumptions:
+        return FREE_DIAGONAL, on_diagonal
+    return FREE_ENTRIES, add(g, transpose(g), scale(MINUS_ONE, on_diagonal))

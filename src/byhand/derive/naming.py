@@ -1,0 +1,89 @@
+"""Names for the intermediates of an expression whose user gave none, as a person would: r, Z, H, P."""
+
+from __future__ import annotations
+
+from byhand.expr.expression import name_nodes
+from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, topological
+
+_KEPT_INLINE = frozenset({"log", "exp", "abs", "sign", "step", "sin", "cos", "log1p"})
+_DEEPEST = 40  # levels of nameless nesting before a name is given
+
+
+def name_intermediates(root: Expr, taken: set[str]) -> Expr:
+    """The expression with its residuals, pre-activations, activations and probabilities named."""
+    order = topological([root])
+    users: dict[Expr, list[Expr]] = {}
+    for node in order:
+        for child in set(node.children):
+            users.setdefault(child, []).append(node)
+    wanted: dict[Expr, str] = {}
+    depth: dict[Expr, int] = {}
+    for node in order:
+        depth[node] = 1 + max((0 if c in wanted else depth[c] for c in node.children), default=0)
+        if node is root or not node.children or isinstance(node, Named) or any(isinstance(u, Named) for u in users.get(node, [])):
+            depth[node] = 0 if isinstance(node, Named) else depth[node]
+            continue
+        letter = _letter(node, users.get(node, []), wanted) or ("T" if depth[node] >= _DEEPEST else None)
+        if letter and not _is_view(node):
+            wanted[node] = letter.lower() if node.ndim == 1 and letter != "P" else letter.lower() if node.ndim == 1 else letter
+    return name_nodes(root, _numbered(wanted, taken))
+
+
+def _letter(node: Expr, users: list[Expr], wanted: dict[Expr, str]) -> str | None:
+    if not node.ndim:
+        return None
+    count = sum(_occurrences(node, u) for u in users)
+    match node:
+        case Structured("softmax"):
+            return "P"
+        case Structured("inv"):
+            return "M"
+        case Structured("one_hot" | "selection" | "pairing"):
+            return None
+        case Sum(terms) if any(c.value < 0 for c, _ in terms) and (count > 1 or any(_squared(node, u) for u in users)):
+            return "R"
+        case Elementwise(function, arg) if function not in _KEPT_INLINE and not isinstance(arg, Symbol):
+            if count > 1 or any(isinstance(u, Contraction) and len(u.factors) == 2 for u in users):
+                return "P" if function == "sigmoid" else "H"
+    if isinstance(node, (Contraction, Sum)) and any(
+        isinstance(u, Elementwise) and u.function not in ("log", "step") or isinstance(u, Structured) and u.operation in ("softmax", "log_softmax", "logsumexp")
+        for u in users
+    ):
+        return "Z" if _is_product(node) else None
+    return None
+
+
+def _is_product(node: Expr) -> bool:
+    """Whether a matrix product is in it: a pre-activation."""
+    if isinstance(node, Sum):
+        return any(_is_product(t) for _, t in node.terms)
+    return isinstance(node, Contraction) and any(x not in node.out for _, ls, _ in node.factors for x in ls)
+
+
+def _is_view(node: Expr) -> bool:
+    return isinstance(node, Contraction) and len([1 for _, ls, _ in node.factors if ls]) <= 1
+
+
+def _occurrences(node: Expr, user: Expr) -> int:
+    return sum(f is node for f, _, _ in user.factors) if isinstance(user, Contraction) else 1
+
+
+def _squared(node: Expr, user: Expr) -> bool:
+    return isinstance(user, Contraction) and any(f is node and p == 2 for f, _, p in user.factors)
+
+
+def _numbered(wanted: dict[Expr, str], taken: set[str]) -> dict[Expr, str]:
+    """P alone, or Z1, Z2, ... in order; never a name that is taken."""
+    groups: dict[str, list[Expr]] = {}
+    for node, letter in wanted.items():
+        groups.setdefault(letter, []).append(node)
+    used, names = set(taken), {}
+    for letter, nodes in groups.items():
+        for k, node in enumerate(nodes, 1):
+            name = letter if len(nodes) == 1 and letter not in used else f"{letter}{k}"
+            while name in used:
+                k += 1
+                name = f"{letter}{k}"
+            used.add(name)
+            names[node] = name
+    return names

@@ -1,0 +1,99 @@
+"""Before the derivation: forward definitions in normal form, intermediates named, helpers (P, Y) ready to be recognised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from byhand.derive.naming import name_intermediates
+from byhand.expr.expression import Expression, rebuild
+from byhand.expr.nodes import Expr, Named, Structured, Symbol, named, topological
+from byhand.expr.operations import apply
+from byhand.rules.simplify import Simplifier
+
+
+@dataclass
+class Prepared:
+    """A function ready to be derived.
+
+    Attributes:
+        root: the function; every named intermediate's body is in normal form.
+        units: intermediates in order of computation.
+        fold: body -> intermediate, helpers included.
+        helpers: intermediates that the function does not need but gradients do: P = softmax(Z), Y = onehot(t).
+        automatic: names given by byhand, not by the user.
+    """
+
+    root: Expr
+    units: list[Named]
+    fold: dict[Expr, Named]
+    helpers: list[Named] = field(default_factory=list)
+    automatic: set[str] = field(default_factory=set)
+
+
+def prepare(f: Expression) -> Prepared:
+    """Normalise the definitions of a function and name its intermediates."""
+    users = {n.name for n in topological([f.root]) if isinstance(n, Named)}
+    taken = {*f.symbols, *users, f.name, *f.dimension_names}
+    root = name_intermediates(_normalised(f.root, {})[0], taken)
+    return _with_helpers(root, taken, users)
+
+
+def _normalised(root: Expr, fold: dict[Expr, Named]) -> tuple[Expr, dict[Expr, Named]]:
+    """The expression with the body of each intermediate, and the root, in normal form."""
+    done: dict[Expr, Expr] = {}
+    order = [n for n in topological([root]) if isinstance(n, Named)]
+    for unit in order:
+        body = Simplifier(fold=fold).normal(_replaced(unit.body, done))
+        new = named(unit.name, body)
+        done[unit] = new
+        if not isinstance(body, (Symbol, Named)):
+            fold.setdefault(body, new)
+    return Simplifier(fold=fold).normal(_replaced(root, done)), fold
+
+
+def _replaced(root: Expr, done: dict[Expr, Expr]) -> Expr:
+    """The expression with intermediates replaced, without entering their bodies."""
+    memo: dict[Expr, Expr] = {}
+    for node in topological([root], into_named=False):
+        if isinstance(node, Named):
+            memo[node] = done.get(node, node)
+        else:
+            memo[node] = node if all(memo[c] is c for c in node.children) else rebuild(node, memo)
+    return memo[root]
+
+
+def _with_helpers(root: Expr, taken: set[str], users: set[str]) -> Prepared:
+    """Fresh names for softmax(Z) where a log-softmax or log-sum-exp will produce it, and for one-hot labels."""
+    fold: dict[Expr, Named] = {}
+    for n in topological([root]):
+        if isinstance(n, Named) and not isinstance(n.body, (Symbol, Named)):
+            fold.setdefault(n.body, n)
+    used = {*taken, *(n.name for n in fold.values())}
+    made: list[Named] = []
+    for n in topological([root]):
+        body, letter = _helper(n)
+        if body is None or body in fold:
+            continue
+        name, k = letter, 1
+        while name in used:
+            k += 1
+            name = f"{letter}{k}"
+        used.add(name)
+        fold[body] = named(name, body)
+        made.append(fold[body])
+    root, fold = _normalised(root, {h.body: h for h in made})
+    units = [n for n in topological([root]) if isinstance(n, Named)]
+    automatic = {n.name for n in units if n.name not in users} | {h.name for h in made}
+    return Prepared(root, units, fold, [h for h in made if h not in units], automatic)
+
+
+def _helper(n: Expr) -> tuple[Expr | None, str]:
+    if isinstance(n, Structured) and n.operation in ("log_softmax", "logsumexp"):
+        (arg,) = n.args
+        return apply("softmax", arg, attributes=n.attributes), "P" if arg.ndim > 1 else "p"
+    if isinstance(n, Structured) and n.operation == "one_hot":
+        return n, "Y" if n.ndim > 1 else "y"
+    return None, ""
+
+
+__all__ = ["Prepared", "prepare"]

@@ -1,0 +1,122 @@
+"""Declared properties: what each means, what it implies, how to sample it, and how to check that data have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from byhand.errors import ParseError, ShapeError, nearest
+from byhand.expr.dims import Shape, show_shape
+
+Array = Any
+Sample = Callable[[np.random.Generator, tuple[int, ...], int], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A row: its words, what follows from it, a sampler (rng, shape, classes) and a test on data."""
+
+    name: str
+    words: str
+    holds: Callable[[Array], bool]
+    sample: Sample | None = None
+    implies: tuple[str, ...] = ()
+    square: bool = False
+
+
+def _spd(rng: np.random.Generator, shape: tuple[int, ...], _: int) -> Array:
+    x = rng.standard_normal(shape)
+    return x @ x.T + shape[0] * np.eye(shape[0])
+
+
+def _simplex(rng: np.random.Generator, shape: tuple[int, ...], _: int) -> Array:
+    x = rng.uniform(0.1, 1.0, shape)
+    return x / x.sum(axis=-1, keepdims=True)
+
+
+def _one_hot(rng: np.random.Generator, shape: tuple[int, ...], _: int) -> Array:
+    return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
+
+
+def _symmetric(rng: np.random.Generator, shape: tuple[int, ...], _: int) -> Array:
+    x = rng.standard_normal(shape)
+    return x + x.T
+
+
+def _close(a: Array, b: Array) -> bool:
+    return bool(np.allclose(a, b, rtol=1e-8, atol=1e-10))
+
+
+def _integer(t: Array) -> bool:
+    return bool(np.issubdtype(np.asarray(t).dtype, np.integer) and np.all(np.asarray(t) >= 0))
+
+
+_TABLE = (
+    Property("symmetric", "{X} is symmetric", lambda x: _close(x, x.T), _symmetric, square=True),
+    Property("spd", "{X} is symmetric positive definite", lambda x: _close(x, x.T) and bool(np.linalg.eigvalsh(x)[0] > 0), _spd,
+             ("symmetric", "wellcond"), True),
+    Property("wellcond", "{X} is invertible", lambda x: bool(np.linalg.cond(x) < 1e12),
+             lambda rng, s, k: rng.standard_normal(s) + 3 * np.eye(s[0]), square=True),
+    Property("diagonal", "{X} is diagonal", lambda x: _close(x, np.diag(np.diag(x))),
+             lambda rng, s, k: np.diag(rng.uniform(0.5, 2.0, s[0])), ("symmetric",), True),
+    Property("orthogonal", "{X} is orthogonal", lambda x: _close(x.T @ x, np.eye(len(x))),
+             lambda rng, s, k: np.linalg.qr(rng.standard_normal(s))[0], ("wellcond",), True),
+    Property("positive", "the entries of {X} are positive", lambda x: bool(np.all(x > 0)), lambda rng, s, k: rng.uniform(0.5, 2.0, s)),
+    Property("large", "the entries of {X} are large", lambda x: bool(np.all(x > 1)), lambda rng, s, k: rng.uniform(20.0, 30.0, s), ("positive",)),
+    Property("pm1", "the entries of {X} are -1 or 1", lambda x: bool(np.all(np.abs(x) == 1)), lambda rng, s, k: rng.choice([-1.0, 1.0], s)),
+    Property("01", "the entries of {X} are 0 or 1", lambda x: bool(np.all((x == 0) | (x == 1))), lambda rng, s, k: rng.integers(0, 2, s) * 1.0),
+    Property("simplexrows", "the rows of {X} sum to one", lambda x: _close(np.sum(x, axis=-1), 1.0), _simplex),
+    Property("one_hot", "the rows of {X} are one-hot", lambda x: bool(np.all((x == 0) | (x == 1)) and np.all(np.sum(x, axis=-1) == 1)), _one_hot,
+             ("simplexrows", "01")),
+    Property("labels", "{X} holds integer labels", _integer, lambda rng, s, k: rng.integers(0, k, s)),
+    Property("constant", "{X} is constant", lambda x: True),
+)  # fmt: skip
+
+PROPERTIES: dict[str, Property] = {row.name: row for row in _TABLE}
+_ALIASES = {"positive definite": "spd", "invertible": "wellcond", "rows sum to one": "simplexrows", "one-hot": "one_hot", "integer labels": "labels"}
+
+
+def read_properties(text: str | Iterable[str], name: str, shape: Shape) -> frozenset[str]:
+    """The declared properties of a symbol, with all that they imply.
+
+    Raises: ParseError: an unknown property. ShapeError: a property of square matrices for another shape.
+    """
+    words = text.split(",") if isinstance(text, str) else list(text)
+    found: set[str] = set()
+    todo = [_ALIASES.get(w.strip(), w.strip()) for w in words if w.strip()]
+    while todo:
+        word = todo.pop()
+        if word not in PROPERTIES:
+            raise ParseError(f"unknown property {word!r} of {name}{nearest(word, list(PROPERTIES))}", f"known: {', '.join(PROPERTIES)}")
+        row = PROPERTIES[word]
+        if row.square and (len(shape) != 2 or shape[0] != shape[1]):
+            raise ShapeError(f"{name} cannot be {word}: a square matrix can, {name} has shape {show_shape(shape)}")
+        if word in ("simplexrows", "one_hot") and not shape:
+            raise ShapeError(f"{name} cannot be {word}: it is a scalar")
+        found.add(word)
+        todo += row.implies
+    return frozenset(found)
+
+
+def sample(properties: Iterable[str], rng: np.random.Generator, shape: tuple[int, ...], classes: int = 2) -> Array:
+    """Random values with the declared properties; standard normal where none is declared."""
+    known = set(properties)
+    for name in ("labels", "one_hot", "simplexrows", "spd", "diagonal", "orthogonal", "symmetric", "wellcond", "pm1", "01", "large", "positive"):
+        sampler = PROPERTIES[name].sample
+        if name in known and sampler is not None:
+            values = sampler(rng, shape, classes)
+            return np.abs(values) if "positive" in known and name in ("symmetric", "wellcond") else values
+    return rng.standard_normal(shape)
+
+
+def broken_properties(properties: Mapping[str, Iterable[str]], arrays: Mapping[str, Array]) -> list[str]:
+    """One sentence for each declared property that the data do not have."""
+    return [
+        f"{name} was declared {p}, but not so in the data: {PROPERTIES[p].words.format(X=name)} does not hold"
+        for name, declared in properties.items()
+        for p in sorted(declared)
+        if name in arrays and not PROPERTIES[p].holds(np.asarray(arrays[name]))
+    ]

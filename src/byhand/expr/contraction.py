@@ -1,0 +1,374 @@
+"""The one constructor of contractions, and the constructors that rest on it: scale, add, transpose, elementwise.
+
+Construction merges views only (transposes, sums over axes, broadcasts, scalings of one factor); simplification asks for
+products to be merged too. Labels are numbered canonically, so that equal contractions are the same node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from itertools import count
+
+from byhand.errors import ShapeError
+from byhand.expr.dims import ONE, ZERO, Coefficient, Dim, Shape, dim_coefficient, show_shape
+from byhand.expr.nodes import (
+    Contraction,
+    Elementwise,
+    Expr,
+    Factor,
+    Labels,
+    Sum,
+    describe,
+    intern,
+)
+
+Label = Hashable
+LooseFactor = tuple[Expr, Sequence[Label], Fraction]
+P1 = Fraction(1)
+SEARCH_LIMIT = 120  # leaves of the search for a canonical numbering; beyond it ties are broken as they come
+
+
+def contract(
+    factors: Iterable[LooseFactor],
+    out: Sequence[Label],
+    coefficient: Coefficient = ONE,
+    dims: Mapping[Label, Dim] | None = None,
+    merge: bool = False,
+) -> Expr:
+    """coefficient × Σ ∏ factor[labels]^power with the axes `out`.
+
+    Args:
+        factors: (node, one label per axis, power); labels are any hashables.
+        out: the labels of the result's axes; one that no factor has is a broadcast and needs its dimension in `dims`;
+            one that occurs twice is a diagonal.
+        coefficient: a number times a monomial in dimensions.
+        dims: dimensions of labels; a label given here that neither `out` nor a factor has is summed over, which
+            multiplies by its dimension.
+        merge: dissolve nested contractions into this one (products); otherwise only views are dissolved.
+    Raises: ShapeError: a label stands for two different dimensions.
+    """
+    labels = _Labels(dims or {})
+    flat, coefficient = _flatten(list(factors), labels, coefficient, merge)
+    merged: dict[tuple[Expr, tuple[Label, ...]], Fraction] = {}
+    for node, node_labels, power in flat:
+        key = node, tuple(map(labels.find, node_labels))
+        merged[key] = merged.get(key, Fraction(0)) + power
+    kept = [(node, ls, power) for (node, ls), power in merged.items() if power]
+    final_out = tuple(map(labels.find, out))
+    used = set(final_out).union(*(ls for _, ls, _ in kept)) if kept else set(final_out)
+    for label in {labels.find(label) for label in labels.dims}:
+        if label not in used:
+            coefficient = coefficient.times(dim_coefficient(labels.dims[label]))
+    if coefficient.value == 0:
+        kept, coefficient = [], ZERO
+    return _canonical(kept, final_out, coefficient, labels.dims)
+
+
+class _Labels:
+    """Labels that turn out to be the same one, with their dimensions."""
+
+    def __init__(self, dims: Mapping[Label, Dim]) -> None:
+        self.dims: dict[Label, Dim] = dict(dims)
+        self.parent: dict[Label, Label] = {}
+        self.fresh = count()
+
+    def find(self, label: Label) -> Label:
+        while label in self.parent:
+            label = self.parent[label]
+        return label
+
+    def unite(self, a: Label, b: Label) -> None:
+        a, b = self.find(a), self.find(b)
+        if a != b:
+            self.parent[b] = a
+            if b in self.dims:
+                self.dims.setdefault(a, self.dims[b])
+
+    def declare(self, node: Expr, node_labels: Sequence[Label]) -> None:
+        if len(node_labels) != node.ndim:
+            raise ShapeError(f"{len(node_labels)} labels for {describe(node)}")
+        for label, size in zip(node_labels, node.shape, strict=True):
+            if self.dims.setdefault(self.find(label), size) != size:
+                raise ShapeError(f"dimensions differ, {self.dims[self.find(label)]} != {size}", describe(node))
+
+    def open(self, node: Contraction, node_labels: Sequence[Label]) -> dict[int, Label]:
+        """Fresh labels for a nested contraction, its output united with the labels it is used under."""
+        new: dict[int, Label] = {i: ("merged", next(self.fresh)) for i in range(len(node.dims))}
+        for i, size in enumerate(node.dims):
+            self.dims[new[i]] = size
+        for i, label in zip(node.out, node_labels, strict=True):
+            self.unite(label, new[i])
+        return new
+
+
+def _flatten(
+    factors: list[LooseFactor], labels: _Labels, coefficient: Coefficient, merge: bool
+) -> tuple[list[LooseFactor], Coefficient]:
+    sole = len(factors) == 1
+    todo: list[LooseFactor] = factors[::-1]
+    flat: list[LooseFactor] = []
+    while todo:
+        node, node_labels, power = todo.pop()
+        labels.declare(node, node_labels)
+        if isinstance(node, Contraction) and (merge or sole or is_view(node)):
+            outer = _outer_power(node, power)
+            if outer is not None:
+                coefficient = coefficient.times(outer)
+                new = labels.open(node, node_labels)
+                todo += [(f, [new[i] for i in ls], p * power) for f, ls, p in reversed(node.factors)]
+                sole = False
+                continue
+        sole = False
+        if isinstance(node, Contraction) and node.factors and power != 1:
+            node, node_labels = _without_broadcast(node, tuple(node_labels))
+        if isinstance(node, Contraction) and node.factors and node.coefficient != ONE:
+            raised = node.coefficient.power(power)
+            if raised is not None:
+                coefficient, node = coefficient.times(raised), split_coefficient(node)[1]
+        flat.append((node, node_labels, power))
+    return flat, coefficient
+
+
+def _outer_power(node: Contraction, power: Fraction) -> Coefficient | None:
+    """The coefficient that leaves a nested contraction raised to a power, or None where the power cannot move inside."""
+    if power == 1:
+        return node.coefficient
+    if node.factors and (power.denominator != 1 or has_sum(node) or len(set(node.out)) < len(node.out)):
+        return None
+    if not node.factors and len(set(node.out)) < len(node.out):
+        return None  # a power of the identity is not the identity of powers: 0**-1
+    return node.coefficient.power(power)
+
+
+def _without_broadcast(node: Contraction, node_labels: tuple[Label, ...]) -> tuple[Expr, tuple[Label, ...]]:
+    """A power of a broadcast is the broadcast of the power."""
+    inside = {label for _, ls, _ in node.factors for label in ls}
+    if len(set(node.out)) < len(node.out) or all(label in inside for label in node.out):
+        return node, node_labels
+    kept = [k for k, label in enumerate(node.out) if label in inside]
+    core = contract(node.factors, [node.out[k] for k in kept], node.coefficient)
+    return core, tuple(node_labels[k] for k in kept)
+
+
+def has_sum(node: Contraction) -> bool:
+    """Whether a label is summed over."""
+    return any(label not in node.out for _, ls, _ in node.factors for label in ls)
+
+
+def is_view(node: Contraction) -> bool:
+    """Whether at most one factor has axes: a transpose, sum over axes, broadcast, diagonal or scaling of it."""
+    with_axes = [power for _, ls, power in node.factors if ls]
+    return len(with_axes) <= 1 and all(power == 1 for power in with_axes)
+
+
+def _canonical(
+    factors: list[tuple[Expr, tuple[Label, ...], Fraction]],
+    out: tuple[Label, ...],
+    coefficient: Coefficient,
+    dims: Mapping[Label, Dim],
+) -> Expr:
+    """Sort the factors and number the labels so that equal contractions are the same node."""
+    if len(factors) == 1 and coefficient == ONE:
+        node, node_labels, power = factors[0]
+        if node_labels == out and power == 1 and len(set(out)) == len(out):
+            return node
+    order = _canonical_order(factors, out, dims)
+    number: dict[Label, int] = {}
+    for label in out:
+        number.setdefault(label, len(number))
+    for i in order:
+        for label in factors[i][1]:
+            number.setdefault(label, len(number))
+    new_factors = tuple((factors[i][0], tuple(number[x] for x in factors[i][1]), factors[i][2]) for i in order)
+    new_out = tuple(number[label] for label in out)
+    sizes: tuple[Dim, ...] = tuple(dims[label] for label in number)
+    return intern(
+        Contraction,
+        (coefficient, new_factors, new_out, sizes),
+        tuple(sizes[i] for i in new_out),
+        (f for f, _, _ in new_factors),
+        coefficient=coefficient,
+        factors=new_factors,
+        out=new_out,
+        dims=sizes,
+    )
+
+
+def _canonical_order(
+    factors: list[tuple[Expr, tuple[Label, ...], Fraction]], out: tuple[Label, ...], dims: Mapping[Label, Dim]
+) -> list[int]:
+    """The order of the factors by colour refinement; ties are individualised and the smallest numbering wins."""
+    if len(factors) <= 1:
+        return list(range(len(factors)))
+    where: dict[Label, list[tuple[int, int]]] = {}
+    for i, (_, ls, _) in enumerate(factors):
+        for axis, label in enumerate(ls):
+            where.setdefault(label, []).append((i, axis))
+    start_labels: dict[Label, object] = {
+        label: (tuple(k for k, o in enumerate(out) if o == label), str(dims[label])) for label in {*out, *where}
+    }
+    start = [(node.digest, power) for node, _, power in factors]
+    leaves = 0
+    best: tuple[object, list[int]] | None = None
+    todo: list[list[object]] = [list(start)]
+    while todo and leaves < SEARCH_LIMIT:
+        colours = _refine(factors, todo.pop(), start_labels, where)
+        classes: dict[object, list[int]] = {}
+        for i, colour in enumerate(colours):
+            classes.setdefault(colour, []).append(i)
+        tied = next((classes[c] for c in sorted(classes) if len(classes[c]) > 1), None)  # type: ignore[type-var]
+        if tied is not None:
+            for i in reversed(tied):
+                todo.append([(c, j == i) for j, c in enumerate(colours)])
+            continue
+        leaves += 1
+        order = sorted(range(len(factors)), key=lambda i: colours[i])  # type: ignore[arg-type, return-value]
+        number: dict[Label, int] = {}
+        for label in out:
+            number.setdefault(label, len(number))
+        shape = [tuple(number.setdefault(x, len(number)) for x in factors[i][1]) for i in order]
+        if best is None or shape < best[0]:  # type: ignore[operator]
+            best = shape, order
+    assert best is not None
+    return best[1]
+
+
+def _refine(
+    factors: list[tuple[Expr, tuple[Label, ...], Fraction]],
+    colours: Sequence[object],
+    label_colours: Mapping[Label, object],
+    where: Mapping[Label, list[tuple[int, int]]],
+) -> list[int]:
+    """Colour factors by their labels and labels by their factors until the partition no longer splits."""
+    labels: dict[Label, object] = dict(label_colours)
+    current = _ranks(colours)
+    while True:
+        seen = {
+            label: (labels[label], tuple(sorted((current[i], axis) for i, axis in places)))
+            for label, places in where.items()
+        }
+        rank = {c: r for r, c in enumerate(sorted(set(seen.values())))}  # type: ignore[type-var]
+        labels = {label: rank[c] for label, c in seen.items()}
+        refined = _ranks([(current[i], tuple(labels[x] for x in ls)) for i, (_, ls, _) in enumerate(factors)])
+        if len(set(refined)) == len(set(current)):
+            return refined
+        current = refined
+
+
+def _ranks(values: Sequence[object]) -> list[int]:
+    rank = {v: r for r, v in enumerate(sorted(set(values)))}  # type: ignore[type-var]
+    return [rank[v] for v in values]
+
+
+# ---- what rests on it
+
+
+def whole(node: Expr) -> tuple[Expr, range, Fraction]:
+    """A node as a factor under the labels 0, 1, ..."""
+    return node, range(node.ndim), P1
+
+
+def number(value: Fraction | int) -> Expr:
+    """A scalar number."""
+    return contract([], (), Coefficient(Fraction(value)))
+
+
+def filled(shape: Shape, coefficient: Coefficient = ONE) -> Expr:
+    """An array with one value everywhere: zeros, ones."""
+    return contract([], range(len(shape)), coefficient, dict(enumerate(shape)))
+
+
+def zero(shape: Shape) -> Expr:
+    """The zero of a shape."""
+    return filled(shape, ZERO)
+
+
+def is_zero(node: Expr) -> bool:
+    """Whether the node is identically zero by construction."""
+    return isinstance(node, Contraction) and node.coefficient.value == 0
+
+
+def scale(coefficient: Coefficient, node: Expr) -> Expr:
+    """coefficient × node."""
+    if coefficient == ONE:
+        return node
+    return contract([whole(node)], range(node.ndim), coefficient, dict(enumerate(node.shape)))
+
+
+def split_coefficient(node: Expr) -> tuple[Coefficient, Expr]:
+    """The coefficient and the node with coefficient one."""
+    if isinstance(node, Contraction) and node.coefficient != ONE:
+        return node.coefficient, contract(node.factors, node.out, ONE, dict(enumerate(node.dims)))
+    return ONE, node
+
+
+def transpose(node: Expr, axes: Sequence[int] | None = None) -> Expr:
+    """The axes in another order, reversed by default."""
+    order = tuple(reversed(range(node.ndim))) if axes is None else tuple(axes)
+    if isinstance(node, Sum):
+        return add(*(scale(c, transpose(term, order)) for c, term in node.terms))
+    return contract([whole(node)], order)
+
+
+def add(*nodes: Expr) -> Expr:
+    """The sum of nodes of one shape; equal terms are collected, nested sums dissolve when `nodes` are sums themselves."""
+    shape = nodes[0].shape
+    collected: dict[tuple[Expr, tuple[tuple[object, Fraction], ...]], Fraction] = {}
+    todo = [(ONE, node) for node in reversed(nodes)]
+    while todo:
+        coefficient, node = todo.pop()
+        if node.shape != shape:
+            raise ShapeError(f"sum of different shapes, {show_shape(shape)} and {show_shape(node.shape)}")
+        if isinstance(node, Sum):
+            todo += [(coefficient.times(c), term) for c, term in reversed(node.terms)]
+            continue
+        inner, body = split_coefficient(node)
+        coefficient = coefficient.times(inner)
+        if isinstance(body, Sum):
+            todo.append((coefficient, body))
+            continue
+        key = body, coefficient.dims
+        collected[key] = collected.get(key, Fraction(0)) + coefficient.value
+    terms = [(Coefficient(v, d), body) for (body, d), v in collected.items() if v]  # type: ignore[arg-type]
+    if not terms:
+        return zero(shape)
+    if len(terms) == 1:
+        return scale(*terms[0])
+    terms.sort(key=lambda t: (t[1].digest, str(t[0])))
+    return intern(Sum, tuple(terms), shape, (t for _, t in terms), terms=tuple(terms))
+
+
+def elementwise(function: str, arg: Expr) -> Expr:
+    """function(arg) entry by entry; broadcasts, transposes and other views that only move entries are pulled out."""
+    if isinstance(arg, Contraction) and arg.factors and len(set(arg.out)) == len(arg.out):
+        inside = {label for _, ls, _ in arg.factors for label in ls}
+        kept = [label for label in arg.out if label in inside]
+        moves_only = (
+            len(arg.factors) == 1
+            and arg.coefficient == ONE
+            and arg.factors[0][2] == 1
+            and sorted(arg.factors[0][1]) == sorted(kept)
+            and arg.factors[0][1] != arg.out
+        )
+        if moves_only:
+            source, labels, _ = arg.factors[0]
+            return contract([(elementwise(function, source), labels, P1)], arg.out, dims=dict(enumerate(arg.dims)))
+        if len(kept) < len(arg.out):
+            core = elementwise(function, contract(arg.factors, kept, arg.coefficient))
+            return contract([(core, kept, P1)], arg.out, dims=dict(enumerate(arg.dims)))
+    if isinstance(arg, Contraction) and not arg.factors and len(set(arg.out)) == len(arg.out) and arg.out:
+        core = elementwise(function, contract([], (), arg.coefficient))
+        return contract([(core, (), P1)], arg.out, dims=dict(enumerate(arg.dims)))
+    return intern(Elementwise, (function, arg), arg.shape, (arg,), function=function, arg=arg)
+
+
+def label_dims(node: Contraction) -> dict[int, Dim]:
+    """The dimension of each label."""
+    return dict(enumerate(node.dims))
+
+
+__all__ = [
+    "P1", "Factor", "Label", "Labels", "LooseFactor", "add", "contract", "elementwise", "filled", "has_sum", "is_view",
+    "is_zero", "label_dims", "number", "scale", "split_coefficient", "transpose", "whole", "zero",
+]  # fmt: skip

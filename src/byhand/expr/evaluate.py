@@ -1,0 +1,168 @@
+"""The NumPy interpreter: the reference against which printed code and derivations are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, assert_never, cast
+
+import numpy as np
+import opt_einsum
+
+from byhand.errors import DataError, nearest
+from byhand.expr.assume import broken_properties
+from byhand.expr.dims import Dimension, Shape, dim_names, show_shape
+from byhand.expr.expression import Expression, as_expression
+from byhand.expr.functions import function
+from byhand.expr.nodes import (
+    Constant,
+    Contraction,
+    Differential,
+    Elementwise,
+    Expr,
+    Named,
+    Structured,
+    Sum,
+    Symbol,
+    topological,
+)
+from byhand.expr.operations import OPERATIONS
+
+Array = Any
+Values = Mapping[Expr, Array]
+
+
+def evaluate(expression: Expression | Expr, *, check: bool = False, **arrays: Any) -> Any:
+    """The value of an expression.
+
+    Args:
+        expression: what `parse`, `trace` or `derive(...).gradient` returned.
+        check: also check that the data have the properties declared for them.
+        arrays: one array per input that occurs.
+    Raises: DataError: an array is missing, unknown, of the wrong shape or kind, or (with check) breaks a declared property.
+    """
+    e = as_expression(expression)
+    values, sizes = bind(e, arrays, check=check)
+    return evaluate_node(e.root, values, sizes)
+
+
+def bind(e: Expression, arrays: Mapping[str, Any], check: bool = False) -> tuple[dict[Expr, Array], dict[str, int]]:
+    """The arrays by input node, and the sizes of the named dimensions, both checked."""
+    symbols = e.symbols
+    occurring = {n.name for n in topological([e.root]) if isinstance(n, Symbol)}
+    for name in arrays:
+        if name not in symbols:
+            raise DataError(f"no input is called {name}{nearest(name, list(symbols))}", f"inputs: {', '.join(symbols)}")
+    missing = [n for n in symbols if n in occurring and n not in arrays]
+    if missing:
+        raise DataError(f"missing: {', '.join(f'{n} {show_shape(symbols[n].shape)}' for n in missing)}")
+    values: dict[Expr, Array] = {}
+    sizes: dict[str, int] = {}
+    wanted: dict[str, str] = {}
+    for name, value in arrays.items():
+        s = symbols[name]
+        array = as_array(name, value, s)
+        match_shape(name, s.shape, array.shape, sizes, wanted)
+        values[s] = array
+    if check:
+        broken = broken_properties({n: s.assumptions for n, s in symbols.items()}, arrays)
+        if broken:
+            raise DataError(*broken)
+    return values, sizes
+
+
+def as_array(name: str, value: Any, s: Symbol) -> Array:
+    """The value as a float, complex or (for labels) integer array."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufc":
+        raise DataError(f"{name}: an array of numbers is needed, not {array.dtype}")
+    if "labels" in s.assumptions:
+        if array.dtype.kind not in "iu":
+            raise DataError(f"{name}: integer labels are needed, not {array.dtype}")
+        return array
+    return array.astype(np.float64) if array.dtype.kind in "biu" else array
+
+
+def match_shape(name: str, shape: Shape, actual: tuple[int, ...], sizes: dict[str, int], wanted: dict[str, str]) -> None:
+    """Bind named dimensions to the sizes of an array; one that contradicts another is refused."""
+    if len(shape) != len(actual):
+        raise DataError(f"{name}: expected shape {show_shape(shape)}, got {actual}")
+    for d, size in zip(shape, actual, strict=True):
+        if isinstance(d, Dimension) and len(dim_names(d)) == 1 and str(d) in dim_names(d):
+            key = str(d)
+            if sizes.setdefault(key, size) != size:
+                raise DataError(f"{name}: dimension {key} is {size}, but {wanted[key]} has {sizes[key]}", f"expected shape {show_shape(shape)}, got {actual}")
+            wanted.setdefault(key, name)
+        elif isinstance(d, int) and d != size:
+            raise DataError(f"{name}: expected shape {show_shape(shape)}, got {actual}")
+
+
+def evaluate_node(root: Expr, values: Values, sizes: Mapping[str, int]) -> Array:
+    """The value of a node; `values` holds inputs and, where they occur, differentials."""
+    return evaluate_nodes([root], values, sizes)[root]
+
+
+def evaluate_nodes(roots: list[Expr], values: Values, sizes: Mapping[str, int]) -> dict[Expr, Array]:
+    """The values of all nodes below the roots."""
+    done: dict[Expr, Array] = {}
+    for node in topological(roots):
+        done[node] = values[node] if node in values else _value(node, done, sizes)
+    return done
+
+
+def _value(node: Expr, done: Mapping[Expr, Array], sizes: Mapping[str, int]) -> Array:
+    match node:
+        case Symbol(name):
+            raise DataError(f"no value for {name}")
+        case Differential():
+            raise DataError("no value for a differential")
+        case Constant():
+            return np.float64(node.value)
+        case Named(_, body):
+            return done[body]
+        case Elementwise(name, arg):
+            return function(name).numpy(np.asarray(done[arg]))
+        case Structured(operation, args, attributes):
+            return _structured(operation, [done[a] for a in args], attributes, sizes)
+        case Sum(terms):
+            total = sum(c.evaluate(sizes) * done[t] for c, t in terms)
+            return cast(Array, total)
+        case Contraction():
+            return contraction_value(node, [done[f] for f, _, _ in node.factors], sizes)
+        case _:
+            assert_never(cast(Any, node))
+
+
+def _structured(operation: str, arrays: list[Array], attributes: tuple[Any, ...], sizes: Mapping[str, int]) -> Array:
+    if operation == "one_hot":
+        labels = np.asarray(arrays[0])
+        classes = OPERATIONS["selection"].numpy([], (attributes[0], 0, attributes[0]), sizes).shape[0]
+        if labels.dtype.kind not in "iu":
+            raise DataError(f"integer labels are needed, not {labels.dtype}")
+        if labels.size and (labels.min() < 0 or labels.max() >= classes):
+            raise DataError(f"a label is outside 0..{classes - 1}: {int(labels.min())}..{int(labels.max())}")
+    return OPERATIONS[operation].numpy(arrays, attributes, sizes)
+
+
+def contraction_value(node: Contraction, arrays: list[Array], sizes: Mapping[str, int]) -> Array:
+    """The value of a contraction, its factors given."""
+    from byhand.expr.dims import dim_value
+
+    n = [dim_value(d, sizes) for d in node.dims]
+    have = {label for _, ls, _ in node.factors for label in ls}
+    distinct = list(dict.fromkeys(node.out))
+    inner = [label for label in distinct if label in have]
+    value: Array = np.float64(1.0)
+    if node.factors:
+        operands: list[Any] = []
+        for array, (_, ls, p) in zip(arrays, node.factors, strict=True):
+            raised = array if p == 1 else np.asarray(array) ** (int(p) if p.denominator == 1 and p > 0 else float(p))
+            operands += [np.asarray(raised), list(ls)]
+        value = opt_einsum.contract(*operands, inner) if have else np.prod(operands[::2])
+    value = node.coefficient.evaluate(sizes) * np.asarray(value)
+    value = np.broadcast_to(np.reshape(value, [n[i] if i in have else 1 for i in distinct]), [n[i] for i in distinct])
+    if len(distinct) == len(node.out):
+        return value
+    full = np.zeros([n[i] for i in node.out], dtype=np.asarray(value).dtype)
+    grid = np.meshgrid(*[np.arange(n[i]) for i in distinct], indexing="ij")
+    full[tuple(grid[distinct.index(i)] for i in node.out)] = value
+    return full

@@ -1,0 +1,138 @@
+"""An expression as users hold it: a root node whose named intermediates are `Named` nodes, and its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from byhand.expr.contraction import contract, elementwise, scale, add
+from byhand.expr.dims import Shape, dim_names
+from byhand.expr.nodes import Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol, named, structured, symbols_of, topological
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """A function of named inputs.
+
+    Attributes:
+        root: the node; its named intermediates are `Named` nodes below it.
+        inputs: all declared inputs in the order of declaration, used or not.
+        name: what the value is called in print: f, L.
+    """
+
+    root: Expr
+    inputs: tuple[Symbol, ...] = ()
+    name: str = "f"
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the value."""
+        return self.root.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of the value."""
+        return self.root.ndim
+
+    @property
+    def symbols(self) -> dict[str, Symbol]:
+        """The inputs by name: the declared ones, then others that occur."""
+        found = {s.name: s for s in self.inputs}
+        for s in symbols_of(self.root):
+            found.setdefault(s.name, s)
+        return found
+
+    @property
+    def intermediates(self) -> dict[str, Named]:
+        """The named intermediates, in order of computation."""
+        return {n.name: n for n in topological([self.root]) if isinstance(n, Named)}
+
+    @property
+    def dimension_names(self) -> list[str]:
+        """The symbolic dimensions of the inputs, in order."""
+        return list(dict.fromkeys(n for s in self.symbols.values() for d in s.shape for n in sorted(dim_names(d))))
+
+    def __call__(self, **arrays: Any) -> Any:
+        """The value for the given arrays."""
+        from byhand.expr.evaluate import evaluate
+
+        return evaluate(self, **arrays)
+
+    if not TYPE_CHECKING:
+
+        def __str__(self) -> str:
+            from byhand.notation.show import expression_text
+
+            return expression_text(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from byhand.notation.show import expression_mimebundle
+
+        return expression_mimebundle(self)
+
+
+def rebuild(node: Expr, children: Mapping[Expr, Expr]) -> Expr:
+    """The node with its children replaced, through the ordinary constructors."""
+    match node:
+        case Named(name, body):
+            return node if children[body] is body else named(name, children[body])
+        case Elementwise(function, arg):
+            return elementwise(function, children[arg])
+        case Structured(operation, args, attributes):
+            return structured(operation, tuple(children[a] for a in args), attributes, node.shape)
+        case Sum(terms):
+            return add(*(scale(c, children[t]) for c, t in terms))
+        case Contraction(coefficient, factors, out):
+            return contract(((children[f], ls, p) for f, ls, p in factors), out, coefficient, dict(enumerate(node.dims)))
+        case _:
+            return node
+
+
+def substitute(root: Expr, replacements: Mapping[Expr, Expr]) -> Expr:
+    """The expression with nodes replaced by others of the same shape; differentials of replaced nodes are kept apart."""
+    done: dict[Expr, Expr] = {}
+    for node in topological([root]):
+        if node in replacements:
+            done[node] = replacements[node]
+        elif all(done[c] is c for c in node.children) or isinstance(node, Differential):
+            done[node] = node
+        else:
+            done[node] = rebuild(node, done)
+    return done[root]
+
+
+def name_nodes(root: Expr, names: Mapping[Expr, str]) -> Expr:
+    """The expression with nodes turned into named intermediates."""
+    done: dict[Expr, Expr] = {}
+    for node in topological([root]):
+        new = node if all(done[c] is c for c in node.children) else rebuild(node, done)
+        done[node] = named(names[node], new) if node in names else new
+    return done[root]
+
+
+def unfold(root: Expr, only: Iterable[Named] | None = None) -> Expr:
+    """The expression with named intermediates replaced by their bodies."""
+    chosen = None if only is None else set(only)
+    done: dict[Expr, Expr] = {}
+    for node in topological([root]):
+        if isinstance(node, Named) and (chosen is None or node in chosen):
+            done[node] = done[node.body]
+        else:
+            done[node] = node if all(done[c] is c for c in node.children) else rebuild(node, done)
+    return done[root]
+
+
+def as_expression(x: Expression | Expr | Any) -> Expression:
+    """An Expression from an Expression, a node, or an object that has one (a network)."""
+    if isinstance(x, Expression):
+        return x
+    if isinstance(x, Expr):
+        return Expression(x)
+    inner = getattr(x, "expression", None)
+    if isinstance(inner, Expression):
+        return inner
+    from byhand.errors import ByhandError
+
+    raise ByhandError(f"an expression is needed, not a {type(x).__name__}", "make one with byhand.parse, byhand.trace or byhand.MLP")

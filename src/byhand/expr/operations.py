@@ -1,0 +1,100 @@
+"""The table of structured operations: what is neither multilinear nor elementwise. Each row has its shape rule and kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from byhand.errors import MissingRuleError, ShapeError
+from byhand.expr import numeric
+from byhand.expr.dims import Shape, dim_value, multiply_dims, show_shape
+from byhand.expr.nodes import Expr, Structured, describe, structured
+
+Sizes = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A row: the shape of the result, and the kernel `numpy(arrays, attributes, sizes)`."""
+
+    name: str
+    shape: Callable[[tuple[Expr, ...], tuple[Any, ...]], Shape]
+    numpy: Callable[[list[Any], tuple[Any, ...], Sizes], Any]
+    meaning: str
+
+
+def _square(args: tuple[Expr, ...], _: tuple[Any, ...]) -> Shape:
+    (a,) = args
+    if a.ndim != 2 or a.shape[0] != a.shape[1]:
+        raise ShapeError(f"a square matrix is needed, not {show_shape(a.shape)}", describe(a))
+    return a.shape
+
+
+def _scalar_of_square(args: tuple[Expr, ...], attributes: tuple[Any, ...]) -> Shape:
+    _square(args, attributes)
+    return ()
+
+
+def _same(args: tuple[Expr, ...], _: tuple[Any, ...]) -> Shape:
+    for a in args[1:]:
+        if a.shape != args[0].shape:
+            raise ShapeError(f"shapes differ, {show_shape(args[0].shape)} != {show_shape(a.shape)}", *map(describe, args))
+    return args[0].shape
+
+
+def _without_axes(args: tuple[Expr, ...], attributes: tuple[Any, ...]) -> Shape:
+    return tuple(n for i, n in enumerate(args[0].shape) if i not in attributes[0])
+
+
+def _labels(t: Any, attributes: tuple[Any, ...], sizes: Sizes) -> Any:
+    return numeric.one_hot(t, dim_value(attributes[0], sizes))
+
+
+def _selection(attributes: tuple[Any, ...], sizes: Sizes) -> Any:
+    size, offset, count = (dim_value(a, sizes) for a in attributes)
+    return (np.arange(size)[:, None] == offset + np.arange(count)[None, :]) * 1.0
+
+
+def _pairing(attributes: tuple[Any, ...], sizes: Sizes) -> Any:
+    m, p = (dim_value(a, sizes) for a in attributes)
+    return np.eye(m * p).reshape(m * p, m, p)
+
+
+def _where(c: Any, a: Any, b: Any) -> Any:
+    return np.where(np.real(c) != 0, a, b)
+
+
+def _axes(attributes: tuple[Any, ...]) -> Any:
+    return attributes[0]
+
+
+_TABLE = (
+    Operation("inv", _square, lambda a, at, s: np.linalg.inv(a[0]), "the inverse of a square matrix"),
+    Operation("det", _scalar_of_square, lambda a, at, s: np.linalg.det(a[0]), "the determinant of a square matrix"),
+    Operation("logdet", _scalar_of_square, lambda a, at, s: numeric.logdet(a[0]), "log|det X|"),
+    Operation("softmax", _same, lambda a, at, s: numeric.softmax(a[0], _axes(at)), "exp(Z) / sum(exp(Z)) over the axes"),
+    Operation("log_softmax", _same, lambda a, at, s: numeric.log_softmax(a[0], _axes(at)), "Z - logsumexp(Z) over the axes"),
+    Operation("logsumexp", _without_axes, lambda a, at, s: numeric.logsumexp(a[0], _axes(at)), "log sum exp over the axes"),
+    Operation("power", _same, lambda a, at, s: a[0] ** a[1], "entries of X to the entries of Y"),
+    Operation("where", _same, lambda a, at, s: _where(*a), "entries of A where the mask is 1, else of B"),
+    Operation("one_hot", lambda args, at: (*args[0].shape, at[0]), lambda a, at, s: _labels(a[0], at, s), "rows with a one at the label"),
+    Operation("selection", lambda args, at: (at[0], at[2]), lambda a, at, s: _selection(at, s),
+              "the columns of the identity that a slice picks: (size, first, how many)"),
+    Operation("pairing", lambda args, at: (multiply_dims(at[0], at[1]), at[0], at[1]), lambda a, at, s: _pairing(at, s),
+              "one where I = i*p + k: the index pairs of a Kronecker product"),
+)  # fmt: skip
+
+OPERATIONS: dict[str, Operation] = {row.name: row for row in _TABLE}
+
+
+def apply(name: str, *args: Expr, attributes: tuple[Any, ...] = ()) -> Structured:
+    """The node of a structured operation, its shape checked.
+
+    Raises: ShapeError: the operands do not fit. MissingRuleError: the table has no such row.
+    """
+    if name not in OPERATIONS:
+        raise MissingRuleError(f"no operation {name}", "add a row to byhand/expr/operations.py")
+    return structured(name, args, attributes, OPERATIONS[name].shape(args, attributes))

@@ -1,0 +1,1 @@
+"""Printed forms of expressions and derivations: Unicode text, LaTeX, MathML."""

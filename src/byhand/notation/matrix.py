@@ -1,0 +1,418 @@
+"""Forms as typeset mathematics: matrix notation, with vectors as columns.
+
+One row per kind of form. `turned` asks for the transposed: a product reverses, a transpose disappears, a vector becomes
+a row; so transposes end up where a person writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import reduce
+from typing import Any
+
+from byhand.expr.dims import Coefficient, Dim, Dimension
+from byhand.expr.nodes import Constant, Expr, Named, Symbol
+from byhand.notation import typeset as ts
+from byhand.notation.typeset import Math
+from byhand.rules.forms import Form, Scale, has_differential, lower
+
+
+@dataclass(frozen=True)
+class Style:
+    """How things are called and shown.
+
+    Attributes:
+        rows: vectors printed as rows (biases beside samples in rows).
+        labels: nodes printed as something else than their name: ∂L/∂Z2 for its adjoint.
+        tips: node -> hover text.
+        sized_ones: whether 1 shows its size, 1_N.
+    """
+
+    rows: frozenset[Expr] = frozenset()
+    labels: Mapping[Expr, Math] = field(default_factory=dict)
+    tips: Mapping[Expr, str] = field(default_factory=dict)
+    sized_ones: bool = True
+
+
+def dimension_math(d: Dim) -> Math:
+    """A dimension."""
+    if not isinstance(d, Dimension):
+        return ts.Number(Fraction(d))
+    terms = []
+    for monomial, factor in d.terms:
+        items: list[Math] = [ts.Number(Fraction(abs(factor)))] if abs(factor) != 1 or not monomial else []
+        items += [ts.Name(n) if p == 1 else ts.Power(ts.Name(n), ts.Number(Fraction(p))) for n, p in monomial]
+        terms.append((factor > 0, items[0] if len(items) == 1 else ts.Product(tuple(items))))
+    return terms[0][1] if len(terms) == 1 and terms[0][0] else ts.Sum(tuple(terms))
+
+
+def name_math(node: Expr, style: Style) -> Math:
+    """A symbol, intermediate or constant by its name."""
+    if node in style.labels:
+        return style.labels[node]
+    assert isinstance(node, (Symbol, Named, Constant))
+    return ts.Name(node.name, tip=style.tips.get(node, ""))
+
+
+def matrix_math(node: Expr, style: Style, turned: bool = False) -> Math:
+    """A node in matrix notation.
+
+    Raises: NoMatrixForm: it has three or more free axes.
+    """
+    return form_math(lower(node), style, turned)
+
+
+def form_math(form: Form, style: Style, turned: bool = False) -> Math:
+    """A form as mathematics."""
+    return MATRIX_NOTATION[form.kind](form, style, turned)
+
+
+def ones_math(size: Dim, style: Style) -> Math:
+    """The vector of ones."""
+    return ts.Ones(dimension_math(size) if style.sized_ones else None)
+
+
+def _transposed(m: Math) -> Math:
+    return m.base if isinstance(m, ts.Transpose) else ts.Transpose(m)
+
+
+def _product(*items: Math) -> Math:
+    flat: list[Math] = []
+    for item in items:
+        flat += item.items if isinstance(item, ts.Product) else [item]
+    return ts.Product(tuple(flat))
+
+
+def _name(f: Form, s: Style, turned: bool) -> Math:
+    m = name_math(f.data, s)
+    row = f.data in s.rows
+    return _transposed(m) if f.rank and turned != row else m
+
+
+def _differential(f: Form, s: Style, turned: bool) -> Math:
+    inner = f.args[0]
+    row = inner.kind == "name" and inner.data in s.rows
+    body = form_math(inner, s, turned=row)
+    m = ts.Differential(body)
+    return _transposed(m) if f.rank and turned != row else m
+
+
+def _function(f: Form, s: Style, turned: bool) -> Math:
+    arg = f.args[0]
+    row = _is_row(arg, s)
+    body = form_math(arg, s, turned=row)
+    m: Math = ts.Indicator(ts.Relation(">", body, ts.Number(Fraction(0)))) if f.data == "step" else ts.Call(f.data, (body,))
+    return _transposed(m) if f.rank and turned != row else m
+
+
+def _is_row(form: Form, s: Style) -> bool:
+    """Whether a vector is printed as a row anyway."""
+    if form.rank != 1:
+        return False
+    if form.kind in ("name",):
+        return form.data in s.rows
+    if form.kind in ("function", "power", "hadamard", "sum"):
+        return any(_is_row(a, s) for a in form.args)
+    return form.kind == "scaled" and form.data.has_core and _is_row(form.args[-1], s)
+
+
+def _operation(f: Form, s: Style, turned: bool) -> Math:
+    operation, (rank, *attributes) = f.data
+    args = tuple(form_math(a, s) for a in f.args)
+    match operation:
+        case "inv":
+            m: Math = ts.Power(args[0], ts.Number(Fraction(-1)))
+        case "softmax" | "log_softmax" | "logsumexp":
+            usual = attributes[0] in ((rank - 1,), tuple(range(rank)))
+            extra = () if usual else (ts.Text("axis=" + ", ".join(map(str, attributes[0]))),)
+            m = ts.Call(operation, args + extra)
+        case "one_hot":
+            m = ts.Call("onehot", args)
+        case "selection":
+            _, first, how_many = attributes
+            m = ts.Slice(ts.Identity(), f"[:, {first}:{first}+{how_many}]")
+        case "power":
+            exponent = f.args[1].args[-1] if f.args[1].kind == "fill" and f.args[1].args else f.args[1]
+            m = ts.Power(args[0], form_math(exponent, s))
+        case _:
+            m = ts.Call(operation, args)
+    return _transposed(m) if f.rank and turned else m
+
+
+def _power(f: Form, s: Style, turned: bool) -> Math:
+    row = _is_row(f.args[0], s)
+    base, p = form_math(f.args[0], s, turned=row), f.data
+    m = _raised(base, abs(p), elementwise=True)
+    if p < 0:
+        m = ts.Infix("divide_elementwise", (ts.Number(Fraction(1)), m))
+    return _transposed(m) if turned != row else m
+
+
+def _raised(base: Math, p: Fraction, elementwise: bool = False) -> Math:
+    if p == 1:
+        return base
+    if p == Fraction(1, 2):
+        return ts.Root(base)
+    return ts.ElementwisePower(base, p) if elementwise else ts.Power(base, ts.Number(p))
+
+
+def _sum(f: Form, s: Style, turned: bool) -> Math:
+    if f.rank != 2:
+        m = _ordered_sum(f, s, _is_row(f, s))
+        return _transposed(m) if f.rank and turned != _is_row(f, s) else m
+    ways = [_ordered_sum(f, s, turned), _transposed(_ordered_sum(f, s, not turned))]
+    return min(ways, key=count_transposes)
+
+
+def _ordered_sum(f: Form, s: Style, turned: bool) -> Math:
+    """Subtracted terms last, numbers and multiples of I before them, repeated rows before those; long terms first."""
+    terms = []
+    for a in map(_one, f.args):
+        positive, body = unsigned(form_math(a, s, turned))
+        core = a.args[-1] if a.kind == "scaled" and a.data.has_core else a
+        late = 2 if core.kind in ("number", "fill", "identity") or (a.kind == "scaled" and not a.args) else core.kind.startswith("spread")
+        flipped = isinstance(body, ts.Transpose)
+        terms.append(((not positive, late, flipped, -_size(body), repr(body)), positive, body))
+    terms.sort(key=lambda t: t[0])
+    return ts.Sum(tuple((positive, body) for _, positive, body in terms))
+
+
+def _one(form: Form) -> Form:
+    """Ones in a sum print as the number: 1 - tanh(Z)^2, not 1 1' - ..."""
+    if form.kind == "fill" and not form.args:
+        return Form("number", data=Coefficient(Fraction(1)))
+    if form.kind == "scaled" and form.data.has_core and form.args[-1].kind == "fill" and not form.args[-1].args:
+        return Form("scaled", form.args[:-1], Scale(form.data.coefficient, form.data.powers, False))
+    return form
+
+
+def unsigned(m: Math) -> tuple[bool, Math]:
+    """A term's sign, and the term without it."""
+    return (False, m.body) if isinstance(m, ts.Negative) else (True, m)
+
+
+def _scaled(f: Form, s: Style, turned: bool) -> Math:
+    data: Scale = f.data
+    core = f.args[-1] if data.has_core else None
+    scalars = list(zip(f.args, data.powers, strict=False))
+    c = data.coefficient
+    top: list[Math] = []
+    bottom: list[Math] = []
+    pure = not any(p < 0 for _, p in c.dims) and all(p > 0 for _, p in scalars)
+    value = abs(c.value)
+    if pure and value.denominator != 1:
+        top.append(ts.Number(value))
+    else:
+        if value.numerator != 1:
+            top.append(ts.Number(Fraction(value.numerator)))
+        if value.denominator != 1:
+            bottom.append(ts.Number(Fraction(value.denominator)))
+    for d, p in c.dims:
+        (top if p > 0 else bottom).append(_raised(dimension_math(d), abs(p)))
+    for form, p in scalars:
+        (top if p > 0 else bottom).append(_scalar_power(form, abs(p), s))
+    body = None if core is None else form_math(core, s, turned)
+    if body is not None and any(not isinstance(t, (ts.Number, ts.Name, ts.Root)) for t in top):  # (x' A x / |x|^2) x
+        factor = _quotient(top, bottom)
+        m = _product(ts.Bracketed(factor) if isinstance(factor, (ts.Quotient, ts.Product)) else factor, body)
+    else:
+        m = _quotient([*top, *([body] if body is not None else [])], bottom)
+    return ts.Negative(m) if c.value < 0 else m
+
+
+def _quotient(top: list[Math], bottom: list[Math]) -> Math:
+    m: Math = top[0] if len(top) == 1 else _product(*top) if top else ts.Number(Fraction(1))
+    if not bottom:
+        return m
+    return ts.Quotient(m, bottom[0] if len(bottom) == 1 else ts.Product(tuple(bottom)))
+
+
+def _scalar_power(form: Form, p: Fraction, s: Style) -> Math:
+    if form.kind == "norm_squared":
+        inner = ts.Norm(form_math(form.args[0], s))
+        return inner if p == Fraction(1, 2) else ts.Power(inner, ts.Number(2 * p))
+    return _raised(form_math(form, s), p)
+
+
+def _number(f: Form, s: Style, turned: bool) -> Math:
+    return _scaled(Form("scaled", (), Scale(f.data, (), False)), s, turned)
+
+
+def _matmul(f: Form, s: Style, turned: bool) -> Math:
+    a, b = f.args
+    return _product(form_math(b, s, True), form_math(a, s, True)) if turned else _product(form_math(a, s), form_math(b, s))
+
+
+def _hadamard(f: Form, s: Style, turned: bool) -> Math:
+    ways = [_hadamard_way(f, s, turned)]
+    if turned:
+        ways.append(_transposed(_hadamard_way(f, s, False)))
+    return min(ways, key=count_transposes)
+
+
+def _hadamard_way(f: Form, s: Style, turned: bool) -> Math:
+    over = [a for a in f.args if not (a.kind == "power" and a.data < 0)]
+    under = [a for a in f.args if a.kind == "power" and a.data < 0]
+    tops = sorted((form_math(a, s, turned) for a in over), key=lambda m: (_is_late(m), repr(m)))
+    m: Math = tops[0] if len(tops) == 1 else ts.Infix("hadamard", tuple(tops)) if tops else ts.Number(Fraction(1))
+    for a in under:
+        m = ts.Infix("divide_elementwise", (m, form_math(Form("power", a.args, -a.data, a.rank) if a.data != -1 else a.args[0], s, turned)))
+    return m
+
+
+def _is_late(m: Math) -> int:
+    """Adjoints first, then names, then derivative factors: ∂L/∂H ⊙ H ⊙ (1 - H)."""
+    order = {ts.Partial: 0, ts.Name: 1, ts.Product: 2, ts.Sum: 4, ts.Indicator: 5, ts.Differential: 6}
+    inner = m.base if isinstance(m, ts.Transpose) else m
+    return order.get(type(inner), 3)
+
+
+def _dot(f: Form, s: Style, turned: bool) -> Math:
+    a, b = f.args
+    if has_differential(a):
+        a, b = b, a
+    ways = [_product(form_math(a, s, True), form_math(b, s))]
+    if not has_differential(b):
+        ways.append(_product(form_math(b, s, True), form_math(a, s)))
+    return min(ways, key=lambda m: (count_transposes(m), repr(m)))
+
+
+def _inner(f: Form, s: Style, turned: bool) -> Math:
+    a, b = f.args
+    if any(x.kind in ("matmul", "transpose", "outer", "scale_rows", "scale_columns", "identity") for x in (a, b)):
+        ways = [_product(form_math(a, s, True), form_math(b, s)), _product(form_math(b, s, True), form_math(a, s)),
+                _product(form_math(a, s), form_math(b, s, True)), _product(form_math(b, s), form_math(a, s, True))]  # fmt: skip
+        return ts.Call("tr", (min(ways, key=lambda m: (count_transposes(m), repr(m))),))
+    left, right = sorted((a, b), key=lambda f: (has_differential(f), _size(form_math(f, s)), repr(form_math(f, s))))
+    return ts.Inner(form_math(left, s), form_math(right, s))
+
+
+def _outer(f: Form, s: Style, turned: bool) -> Math:
+    a, b = f.args[::-1] if turned else f.args
+    return _product(form_math(a, s), form_math(b, s, True))
+
+
+def _scale(rows: bool) -> Callable[[Form, Style, bool], Math]:
+    def row(f: Form, s: Style, turned: bool) -> Math:
+        d = ts.Call("diag", (form_math(f.args[0], s, turned=_is_row(f.args[0], s)),))
+        m = form_math(f.args[1], s, turned)
+        return _product(d, m) if rows != turned else _product(m, d)
+
+    return row
+
+
+def _sums(rows: bool) -> Callable[[Form, Style, bool], Math]:
+    def row(f: Form, s: Style, turned: bool) -> Math:
+        ones = ones_math(f.data[0], s)
+        a = form_math(f.args[0], s, turned=rows == turned)
+        return _product(ts.Transpose(ones), a) if turned else _product(a, ones)
+
+    return row
+
+
+def _total(f: Form, s: Style, turned: bool) -> Math:
+    if len(f.data) == 1:
+        return _product(ts.Transpose(ones_math(f.data[0], s)), form_math(f.args[0], s))
+    return _product(ts.Transpose(ones_math(f.data[0], s)), form_math(f.args[0], s), ones_math(f.data[1], s))
+
+
+def _spread(rows: bool) -> Callable[[Form, Style, bool], Math]:
+    def row(f: Form, s: Style, turned: bool) -> Math:
+        ones = ones_math(f.data[0 if rows else 1], s)
+        v = f.args[0]
+        if rows != turned:
+            return _product(ones, form_math(v, s, True))
+        return _product(form_math(v, s), ts.Transpose(ones))
+
+    return row
+
+
+def _fill(f: Form, s: Style, turned: bool) -> Math:
+    sizes = f.data[::-1] if turned else f.data
+    ones = [ones_math(n, s) for n in sizes]
+    if len(ones) == 1:
+        return ts.Transpose(ones[0]) if turned else ones[0]
+    return _product(ones[0], ts.Transpose(ones[1]))
+
+
+def _diagonal_matrix(f: Form, s: Style, turned: bool) -> Math:
+    inner = f.args[0]
+    if inner.kind == "diagonal":
+        return ts.Infix("hadamard", (ts.Identity(), form_math(inner.args[0], s)))
+    return ts.Call("diag", (form_math(inner, s, turned=_is_row(inner, s)),))
+
+
+def _einsum(f: Form, s: Style, turned: bool) -> Math:
+    raise AssertionError("einsum forms are for code; notation writes indices")
+
+
+def _turn(plain: Callable[[Form, Style], Math]) -> Callable[[Form, Style, bool], Math]:
+    """A row for a form that does not know how to reverse: the transpose is written outside."""
+
+    def row(f: Form, s: Style, turned: bool) -> Math:
+        m = plain(f, s)
+        return _transposed(m) if turned and f.rank else m
+
+    return row
+
+
+MATRIX_NOTATION: dict[str, Callable[[Form, Style, bool], Math]] = {
+    "name": _name,
+    "number": _number,
+    "differential": _differential,
+    "function": _function,
+    "operation": _operation,
+    "power": _power,
+    "sum": _sum,
+    "scaled": _scaled,
+    "norm_squared": lambda f, s, t: ts.Power(ts.Norm(form_math(f.args[0], s, turned=_is_row(f.args[0], s))), ts.Number(Fraction(2))),
+    "dot": _dot,
+    "inner": _inner,
+    "matvec": _matmul,
+    "matmul": _matmul,
+    "outer": _outer,
+    "hadamard": _hadamard,
+    "scale_rows": _scale(True),
+    "scale_columns": _scale(False),
+    "trace": lambda f, s, t: ts.Call("tr", (form_math(f.args[0], s),)),
+    "diagonal": _turn(lambda f, s: ts.Call("diag", (form_math(f.args[0], s),))),
+    "row_sums": _sums(True),
+    "column_sums": _sums(False),
+    "total": _total,
+    "transpose": lambda f, s, t: form_math(f.args[0], s, not t),
+    "diagonal_matrix": _diagonal_matrix,
+    "spread_columns": _spread(False),
+    "spread_rows": _spread(True),
+    "fill": _fill,
+    "identity": lambda f, s, t: ts.Identity(),
+    "kron": lambda f, s, t: ts.Infix("kronecker", tuple(form_math(a, s, t) for a in f.args)),
+    "einsum": _einsum,
+}
+
+
+def parts(m: Math) -> list[Math]:
+    """The nodes that a node is made of."""
+    found: list[Math] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, Math):
+            found.append(value)
+        elif isinstance(value, tuple):
+            for v in value:
+                look(v)
+
+    for name in m.__dataclass_fields__:
+        look(getattr(m, name))
+    return found
+
+
+def count_transposes(m: Math) -> int:
+    """Transposes in a formula; those of ones do not count."""
+    own = isinstance(m, ts.Transpose) and not isinstance(m.base, ts.Ones)
+    return reduce(lambda n, p: n + count_transposes(p), parts(m), int(own))
+
+
+def _size(m: Math) -> int:
+    return 1 + sum(map(_size, parts(m))) if not isinstance(m, ts.Name) else 1

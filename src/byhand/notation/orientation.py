@@ -1,0 +1,38 @@
+"""Which vectors print as rows: those that only ever stand beside rows (a bias added to each sample)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Sum, Symbol, topological
+
+
+def row_vectors(roots: Iterable[Expr]) -> frozenset[Expr]:
+    """Vectors (inputs and named intermediates) that are used as rows only."""
+    order = topological(roots)
+    as_row: dict[Expr, set[bool]] = {}
+    for node in reversed(order):
+        for child, row in _uses(node, as_row.get(node, set())):
+            as_row.setdefault(child, set()).add(row)
+    return frozenset(n for n, uses in as_row.items() if isinstance(n, (Symbol, Named)) and n.ndim == 1 and uses == {True})
+
+
+def _uses(node: Expr, own: set[bool]) -> list[tuple[Expr, bool]]:
+    """Each vector among the children, and whether the node uses it as a row."""
+    passed_on = own == {True}
+    match node:
+        case Contraction():
+            uses = []
+            for factor, labels, _ in node.factors:
+                if factor.ndim != 1:
+                    continue
+                if node.ndim == 2 and node.out[0] != node.out[1]:
+                    uses.append((factor, labels[0] == node.out[1]))
+                else:
+                    alone = node.ndim == 1 and labels == node.out and all(ls in ((), labels) for _, ls, _ in node.factors)
+                    uses.append((factor, passed_on and alone))
+            return uses
+        case Sum() | Elementwise() | Named():
+            return [(c, passed_on) for c in node.children if c.ndim == 1]
+        case _:
+            return [(c, False) for c in node.children if c.ndim == 1]

@@ -1,0 +1,162 @@
+"""Taking common factors out of a sum, and multiplying products of sums out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from itertools import islice, product
+from math import gcd
+
+from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, label_dims, scale
+from byhand.expr.dims import ONE, Coefficient, Dim
+from byhand.expr.nodes import Contraction, Expr, Sum
+
+CHOICES = 64  # ways tried to pick one occurrence of a factor from each term
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    coefficient: Coefficient
+    factors: tuple[tuple[Expr, tuple[int, ...], Fraction], ...]
+    out: tuple[int, ...]
+    dims: dict[int, Dim]
+
+
+Slot = tuple[str, int]  # ("out", k): axis k of the sum; ("link", a): axis a of the common factor, summed over
+
+
+def _term(coefficient: Coefficient, node: Expr) -> _Term:
+    if isinstance(node, Contraction):
+        return _Term(coefficient, node.factors, node.out, label_dims(node))
+    axes = tuple(range(node.ndim))
+    return _Term(coefficient, ((node, axes, P1),), axes, dict(enumerate(node.shape)))
+
+
+def distribute(node: Expr) -> list[tuple[Coefficient, Expr]]:
+    """A product of sums as a list of terms, one level of every sum multiplied out."""
+    if isinstance(node, Contraction):
+        for i, (factor, labels, power) in enumerate(node.factors):
+            if isinstance(factor, Sum) and power == 1:
+                rest = [f for j, f in enumerate(node.factors) if j != i]
+                result = []
+                for c, t in factor.terms:
+                    opened = contract([*rest, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True)
+                    result += distribute(opened)
+                return result
+    return [(ONE, node)]
+
+
+def common_coefficient(node: Sum) -> Expr:
+    """2 A - 2 B = 2 (A - B): a rational or dimensional factor of all terms is taken out; no leading minus in all terms."""
+    coefficients = [c for c, _ in node.terms]
+    dims = coefficients[0].dims if all(c.dims == coefficients[0].dims for c in coefficients) else ()
+    numerator = reduce(gcd, [abs(c.value.numerator) for c in coefficients])
+    denominator = reduce(lambda a, b: a * b // gcd(a, b), [c.value.denominator for c in coefficients])
+    alike = len({abs(c.value) for c in coefficients}) == 1 or denominator > 1 or numerator > 1
+    k = Fraction(numerator, denominator) if alike else Fraction(1)
+    if all(c.value < 0 for c in coefficients):
+        k = -k
+    if k == 1 and not dims:
+        return node
+    inverse = Coefficient(1 / k, tuple((d, -p) for d, p in dims))
+    body = add(*(scale(c.times(inverse), t) for c, t in node.terms))
+    return contract([(body, range(body.ndim), P1)], range(body.ndim), Coefficient(k, dims), dict(enumerate(body.shape)))
+
+
+def factorings(node: Sum) -> Iterator[tuple[Expr, bool]]:
+    """Candidates F (rest + rest): F occurs in two or more terms. The flag: take it even where the length stays equal."""
+    terms = [_term(c, t) for c, t in node.terms]
+    places: dict[Expr, dict[int, list[int]]] = {}
+    for i, term in enumerate(terms):
+        for j, (factor, labels, _) in enumerate(term.factors):
+            if len(set(labels)) == len(labels):
+                places.setdefault(factor, {}).setdefault(i, []).append(j)
+    for factor in sorted(places, key=lambda e: e.digest):
+        where = places[factor]
+        if len(where) < 2 or (node.ndim == 0 and factor.ndim):
+            continue
+        for choice in islice(product(*where.values()), CHOICES):
+            picked = dict(zip(where, choice, strict=True))
+            powers = [terms[i].factors[j][2] for i, j in picked.items()]
+            if any(p * powers[0] < 0 for p in powers):
+                continue
+            power = min(powers, key=abs)
+            candidate = _take_out(node, terms, factor, picked, power)
+            if candidate is not None:
+                yield candidate, factor.ndim == 0 or power < 0
+
+
+def _in_scalar(term: _Term, j: int) -> bool:
+    """Whether factor j is part of a scalar of the term: no chain of labels leads from it to the output."""
+    seen, grows = set(term.factors[j][1]), True
+    while grows:
+        grows = False
+        for _, labels, _ in term.factors:
+            if seen & set(labels) and not set(labels) <= seen:
+                seen |= set(labels)
+                grows = True
+    return not seen & set(term.out)
+
+
+def _axis_role(terms: list[_Term], picked: dict[int, int], axis: int) -> tuple[int, ...] | None:
+    """Where axis `axis` of the common factor goes: (k,) to output axis k in all terms, () summed in all, None mixed."""
+    roles = {tuple(k for k, o in enumerate(terms[i].out) if o == terms[i].factors[j][1][axis]) for i, j in picked.items()}
+    role = roles.pop()
+    return role if not roles and len(role) <= 1 else None
+
+
+def _take_out(node: Sum, terms: list[_Term], factor: Expr, picked: dict[int, int], power: Fraction) -> Expr | None:
+    roles = [_axis_role(terms, picked, a) for a in range(factor.ndim)]
+    slots: list[Slot] = [("out", k) for k in range(node.ndim)]
+    forced: set[Slot] = set()
+    for a, role in enumerate(roles):
+        if role is None:
+            if power != 1:
+                return None
+            slots.append(("link", a))
+            forced.add(("link", a))
+            for i, j in picked.items():
+                forced |= {("out", k) for k, o in enumerate(terms[i].out) if o == terms[i].factors[j][1][a]}
+        elif role == ():
+            slots.append(("link", a))
+    if factor.ndim and any(_in_scalar(terms[i], j) for i, j in picked.items()):
+        return None
+
+    def label(i: int, slot: Slot) -> int:
+        return terms[i].out[slot[1]] if slot[0] == "out" else terms[i].factors[picked[i]][1][slot[1]]
+
+    rests = {i: _rest(terms[i], j, power) for i, j in picked.items()}
+    needed = []
+    for slot in slots:
+        inside = any(label(i, slot) in ls for i in picked for _, ls, _ in rests[i])
+        repeated = slot[0] == "out" and any(terms[i].out.count(label(i, slot)) > 1 for i in picked)
+        if slot in forced or inside or repeated:
+            needed.append(slot)
+    if len(needed) > max(2, node.ndim):
+        return None
+    if factor.ndim and not all(_has_array(rests[i], [label(i, s) for s in slots]) for i in picked):
+        return None
+    parts = []
+    for i in picked:
+        labels = [label(i, s) for s in needed]
+        parts.append(contract(rests[i], labels, terms[i].coefficient, {x: terms[i].dims[x] for x in labels}))
+    inner = add(*parts)
+    factor_labels: list[Label] = [("link", a) if not roles[a] else ("out", (roles[a] or (0,))[0]) for a in range(factor.ndim)]
+    out: list[Label] = [("out", k) for k in range(node.ndim)]
+    new = contract([(factor, factor_labels, power), (inner, needed, P1)], out, dims=dict(zip(out, node.shape, strict=True)))
+    others = [scale(c, t) for i, (c, t) in enumerate(node.terms) if i not in picked]
+    return add(new, *others)
+
+
+def _rest(term: _Term, j: int, power: Fraction) -> list[LooseFactor]:
+    factor, labels, p = term.factors[j]
+    rest: list[LooseFactor] = [f for k, f in enumerate(term.factors) if k != j]
+    return [*rest, (factor, labels, p - power)] if p != power else rest
+
+
+def _has_array(rest: list[LooseFactor], labels: list[int]) -> bool:
+    """Whether something with axes is left that reaches the given labels: a bare number would leave an identity or ones."""
+    view = _Term(ONE, tuple((f, tuple(ls), p) for f, ls, p in rest), tuple(labels), {})  # type: ignore[misc]
+    return any(ls and not _in_scalar(view, k) for k, (_, ls, _) in enumerate(rest))

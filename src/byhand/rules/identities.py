@@ -1,0 +1,147 @@
+"""The table of simplifications: equations that hold always, and facts that hold because of a declared property.
+
+Each row reads left = right in byhand's own syntax; the left side is matched, the right side put in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from byhand.expr.contraction import P1, LooseFactor, contract, label_dims
+from byhand.expr.dims import ONE, parse_shape
+from byhand.expr.nodes import Contraction, Elementwise, Expr, Structured, symbol
+from byhand.expr.parse import scope
+from byhand.rules.differentials import read_side
+from byhand.rules.matching import Binding, match, match_factors, remaining
+from byhand.rules.properties import proof
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A row: left = right for variables of the shapes given, where each has the property of `when`.
+
+    `shapes` gives "" to variables of a pointwise identity, which then holds for entries of any shape.
+    """
+
+    name: str
+    left: str
+    right: str
+    shapes: dict[str, str]
+    when: dict[str, str] = field(default_factory=dict)
+    domain: dict[str, str] = field(default_factory=dict)
+    source: str = "Horn and Johnson (2013), chapter 0"
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether the variables are scalars that stand for the entries of any array."""
+        return all(not s for s in self.shapes.values())
+
+
+_X = {"X": "n n"}
+_CALCULUS = "elementary"
+_ALWAYS = (
+    Identity("inverse times itself", "inv(X) @ X", "eye(n)", _X, domain={"X": "wellcond"}),
+    Identity("itself times the inverse", "X @ inv(X)", "eye(n)", _X, domain={"X": "wellcond"}),
+    Identity("inverse of an inverse", "inv(inv(X))", "X", _X, domain={"X": "wellcond"}),
+    Identity("inverse of a transpose", "inv(X.T)", "inv(X).T", _X, domain={"X": "wellcond"}),
+    Identity("inverse of a diagonal matrix", "inv(diag(x))", "diag(1/x)", {"x": "n"}, domain={"x": "positive"}),
+    Identity("determinant of an inverse", "det(inv(X))", "1/det(X)", _X, domain={"X": "wellcond"}),
+    Identity("determinant of a transpose", "det(X.T)", "det(X)", _X, domain={"X": "wellcond"}),
+    Identity("log-determinant of an inverse", "logdet(inv(X))", "-logdet(X)", _X, domain={"X": "wellcond"}),
+    Identity("log-determinant of a transpose", "logdet(X.T)", "logdet(X)", _X, domain={"X": "wellcond"}),
+    Identity("softmax sums to one", "sum(softmax(z))", "1", {"z": "n"}, source="SEEDS S0.17"),
+    Identity("rows of softmax sum to one", "sum(softmax(Z, 1), 1)", "ones(m)", {"Z": "m n"}, source="SEEDS S0.17"),
+    Identity("columns of softmax sum to one", "sum(softmax(Z, 0), 0)", "ones(n)", {"Z": "m n"}, source="SEEDS S0.17"),
+    Identity("rows of a one-hot matrix sum to one", "sum(one_hot(t, k), 1)", "ones(m)", {"t": "m", "K": "k"}, domain={"t": "labels"}, source="SEEDS S1.26"),
+    Identity("log of a softmax", "log(softmax(Z, 1))", "log_softmax(Z, 1)", {"Z": "m n"}, source="SEEDS S0.11"),
+    Identity("log of a softmax over the columns", "log(softmax(Z, 0))", "log_softmax(Z, 0)", {"Z": "m n"}, source="SEEDS S0.11"),
+    Identity("log of a softmax vector", "log(softmax(z))", "log_softmax(z)", {"z": "n"}, source="SEEDS S0.11"),
+    Identity("exp of a log-softmax", "exp(log_softmax(Z, 1))", "softmax(Z, 1)", {"Z": "m n"}, source="SEEDS S0.11"),
+    Identity("exp of a log-softmax vector", "exp(log_softmax(z))", "softmax(z)", {"z": "n"}, source="SEEDS S0.11"),
+    Identity("log of exp", "log(exp(u))", "u", {"u": ""}, source=_CALCULUS),
+    Identity("exp of log", "exp(log(u))", "u", {"u": ""}, domain={"u": "positive"}, source=_CALCULUS),
+    Identity("logistic function", "1/(1 + exp(-u))", "sigmoid(u)", {"u": ""}, source="SEEDS S2.4"),
+    Identity("logistic function of exp", "exp(u)/(1 + exp(u))", "sigmoid(u)", {"u": ""}, source="SEEDS S2.4"),
+    Identity("index pairs", "einsum('Iik,Ijl->ijkl', pairing(m, p), pairing(m, p))", "einsum('ij,kl->ijkl', eye(m), eye(p))",
+             {"A": "m m", "B": "p p"}, source="Kronecker products: (i, k) -> i*p + k is one-to-one"),
+)  # fmt: skip
+_FACTS = (
+    Identity("rows sum to one", "sum(Y, 1)", "ones(m)", {"Y": "m n"}, {"Y": "simplexrows"}, {"Y": "simplexrows"}, "SEEDS S1.27"),
+    Identity("entries sum to one", "sum(y)", "1", {"y": "n"}, {"y": "simplexrows"}, {"y": "simplexrows"}, "SEEDS S2.5"),
+    Identity("a sign squared is one", "s**2", "1", {"s": ""}, {"s": "pm1"}, {"s": "pm1"}, _CALCULUS),
+    Identity("one over a sign", "1/s", "s", {"s": ""}, {"s": "pm1"}, {"s": "pm1"}, _CALCULUS),
+    Identity("a mask squared is itself", "c**2", "c", {"c": ""}, {"c": "01"}, {"c": "01"}, _CALCULUS),
+    Identity("orthogonal columns", "X.T @ X", "eye(n)", _X, {"X": "orthogonal"}, {"X": "orthogonal"}),
+    Identity("orthogonal rows", "X @ X.T", "eye(n)", _X, {"X": "orthogonal"}, {"X": "orthogonal"}),
+    Identity("inverse of an orthogonal matrix", "inv(X)", "X.T", _X, {"X": "orthogonal"}, {"X": "orthogonal"}),
+    Identity("absolute value of a positive entry", "abs(u)", "u", {"u": ""}, {"u": "positive"}, {"u": "positive"}, _CALCULUS),
+    Identity("sign of a positive entry", "sign(u)", "1", {"u": ""}, {"u": "positive"}, {"u": "positive"}, _CALCULUS),
+    Identity("relu of a positive entry", "relu(u)", "u", {"u": ""}, {"u": "positive"}, {"u": "positive"}, _CALCULUS),
+)  # fmt: skip
+IDENTITIES: tuple[Identity, ...] = _ALWAYS
+FACTS: tuple[Identity, ...] = _FACTS
+
+
+@lru_cache(maxsize=256)
+def sides(row: tuple[str, str, tuple[tuple[str, str], ...]]) -> tuple[Expr, Expr]:
+    """The two sides of a row as nodes, its variables as symbols."""
+    left, right, shapes = row
+    symbols = {name: symbol(name, parse_shape(shape)) for name, shape in shapes}
+    names = {**scope(symbols.values()), **symbols}
+    return read_side(left, names), read_side(right, names)
+
+
+def pattern_of(row: Identity) -> Expr:
+    """The left side as a node."""
+    return sides((row.left, row.right, tuple(row.shapes.items())))[0]
+
+
+def _right(row: Identity, binding: Binding) -> Expr:
+    return read_side(row.right, {**binding.dims, **binding.nodes})
+
+
+def apply_identity(row: Identity, node: Expr) -> tuple[Expr, frozenset[tuple[str, str]]] | None:
+    """The node with the row applied once and the assumptions that it rests on, or None where it does not match."""
+    pattern = pattern_of(row)
+    if isinstance(pattern, (Elementwise, Structured)):
+        if isinstance(node, type(pattern)):
+            for binding in match(pattern, node, Binding(), row.pointwise):
+                used = _conditions(row, binding)
+                if used is not None:
+                    return _right(row, binding), used
+        return None
+    if not isinstance(pattern, Contraction) or not isinstance(node, Contraction):
+        return None
+    if len(pattern.factors) > len(node.factors):
+        return None
+    for left, binding, labels in match_factors(pattern, node, Binding(), row.pointwise):
+        used = _conditions(row, binding)
+        if used is None:
+            continue
+        replacement = _right(row, binding)
+        factors: list[LooseFactor] = remaining(node, left)
+        if row.pointwise:
+            first = node.factors[next(iter(left))][1]
+            if replacement.ndim == len(first):
+                factors.append((replacement, first, P1))
+            else:
+                factors.append((replacement, (), P1))
+        else:
+            factors.append((replacement, [labels[o] for o in pattern.out], P1))
+        summed = {x for f, ls, _ in pattern.factors for x in ls if x not in pattern.out}
+        gone = {labels[x] for x in summed} if not row.pointwise else set()
+        coefficient = pattern.coefficient.power(-P1) or ONE
+        dims = {k: n for k, n in label_dims(node).items() if k not in gone}
+        return contract(factors, node.out, node.coefficient.times(coefficient), dims), used
+    return None
+
+
+def _conditions(row: Identity, binding: Binding) -> frozenset[tuple[str, str]] | None:
+    used: frozenset[tuple[str, str]] = frozenset()
+    for name, wanted in row.when.items():
+        proved = proof(binding.nodes[name], wanted)
+        if proved is None:
+            return None
+        used |= proved
+    return used

@@ -1,0 +1,243 @@
+"""The normal form: products merged, identities applied, sums collected and factored while that prints shorter.
+
+Every pass is a function of the structure alone (nodes are canonical and sorted by digest), so the result depends neither
+on the order of terms nor on what was built before. `normal` repeats the passes until nothing changes; should they ever
+run in a circle, the smallest form of the circle is taken, so the normal form is idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+from byhand.expr.contraction import P1, add, contract, label_dims, scale, split_coefficient, transpose
+from byhand.expr.dims import ONE
+from byhand.expr.expression import rebuild
+from byhand.expr.nodes import Contraction, Differential, Expr, Named, Structured, Sum, topological
+from byhand.rules.factor import common_coefficient, distribute, factorings
+from byhand.rules.identities import FACTS, IDENTITIES, Identity, apply_identity
+from byhand.rules.properties import proof
+from byhand.rules.score import Scores, transposes, weight
+
+FACTORS = 8  # merged into one contraction at most: keeps a deep chain of products from becoming quadratic
+ROUNDS = 8
+
+
+@dataclass
+class Simplifier:
+    """One simplification: whether declared properties may be used, which were, and which identities.
+
+    Attributes:
+        facts: whether declared properties are used.
+        fold: bodies of named intermediates -> the intermediate, so that a node met again is written by its name.
+        used: (symbol, property) pairs that the result rests on.
+        applied: names of identities that were applied, in order.
+    """
+
+    facts: bool = False
+    fold: Mapping[Expr, Named] = field(default_factory=dict)
+    used: set[tuple[str, str]] = field(default_factory=set)
+    applied: list[str] = field(default_factory=list)
+    scores: Scores = field(default_factory=dict)
+    memo: dict[Expr, Expr] = field(default_factory=dict)
+
+    def normal(self, root: Expr) -> Expr:
+        """The normal form of a node; bodies of named intermediates are left as they are."""
+        seen = [root]
+        for _ in range(ROUNDS):
+            new = self.once(seen[-1])
+            if new in seen:
+                circle = seen[seen.index(new) :]
+                return min(circle, key=lambda e: (weight(e, self.scores), e.digest))
+            seen.append(new)
+        return min(seen[1:], key=lambda e: (weight(e, self.scores), e.digest))
+
+    def once(self, root: Expr) -> Expr:
+        """One pass, children first."""
+        for node in topological([root], into_named=False):
+            if node not in self.memo:
+                self.memo[node] = self.folded(self.tidy(node))
+        return self.memo[root]
+
+    def folded(self, node: Expr) -> Expr:
+        return self.fold.get(node, node)
+
+    def tidy(self, node: Expr) -> Expr:
+        if isinstance(node, (Named, Differential)) or not node.children:
+            return self.identities(node)
+        children = {c: self.memo.get(c, c) for c in node.children}
+        new = node if all(children[c] is c for c in node.children) else rebuild(node, children)
+        return self.shape_up(new)
+
+    def shape_up(self, node: Expr) -> Expr:
+        """The passes for one node whose children are in normal form."""
+        match node:
+            case Sum():
+                return self.tidy_sum(node)
+            case Contraction():
+                return self.tidy_product(node)
+            case Structured():
+                return self.identities(node)
+            case Named() | Differential():
+                return node
+            case _:
+                return self.identities(node)
+
+    def again(self, node: Expr) -> Expr:
+        """A node made on the way, simplified in full."""
+        if node not in self.memo:
+            self.memo[node] = node  # a circle ends here
+            self.memo[node] = self.folded(self.shape_up(self.rebuilt(node)))
+        return self.memo[node]
+
+    def rebuilt(self, node: Expr) -> Expr:
+        if isinstance(node, (Named, Differential)) or not node.children:
+            return node
+        children = {c: self.again(c) for c in node.children}
+        return node if all(children[c] is c for c in node.children) else rebuild(node, children)
+
+    # ---- one node
+
+    def identities(self, node: Expr) -> Expr:
+        """Table rows until none applies; facts last."""
+        for row in IDENTITIES + FACTS if self.facts else IDENTITIES:
+            result = self.try_identity(row, node)
+            if result is not None:
+                return result
+        return node
+
+    def try_identity(self, row: Identity, node: Expr) -> Expr | None:
+        result = apply_identity(row, node)
+        if result is None or result[0] is node:
+            return None
+        self.applied.append(row.name)
+        self.used |= result[1]
+        return self.again(result[0])
+
+    def tidy_product(self, node: Expr) -> Expr:
+        for _ in range(64):
+            if not isinstance(node, Contraction):
+                return self.shape_up(node) if isinstance(node, Sum) else node
+            before = node
+            node = self.merged(node)
+            if node is before and isinstance(node, Contraction):
+                node = self.identities(node)
+            if node is before and isinstance(node, Contraction):
+                node = self.oriented(node)
+            if node is before and isinstance(node, Contraction):
+                node = self.multiplied_out(node)
+            if node is before:
+                return node
+        return node
+
+    def merged(self, node: Contraction) -> Expr:
+        """Nested products dissolved, as long as they stay readable."""
+        inner = [f for f, _, p in node.factors if isinstance(f, Contraction) and p.denominator == 1]
+        if inner and _count(node) <= FACTORS:
+            return contract(node.factors, node.out, node.coefficient, label_dims(node), merge=True)
+        return node
+
+    def oriented(self, node: Contraction) -> Expr:
+        """Sums written the way that needs fewest transposes, (A' + B')' = A + B; symmetric factors the way that reads best."""
+        for i, (factor, labels, power) in enumerate(node.factors):
+            if isinstance(factor, Sum) and factor.ndim == 2:
+                flipped = self.again(transpose(factor))
+                if isinstance(flipped, Sum) and (transposes(flipped), flipped.digest) < (transposes(factor), factor.digest):
+                    others = [f for j, f in enumerate(node.factors) if j != i]
+                    return contract([*others, (flipped, labels[::-1], power)], node.out, node.coefficient, label_dims(node))
+        if self.is_transposed_sum(node):
+            return self.again(transpose(node.factors[0][0]))
+        return self.with_symmetry(node) if self.facts else node
+
+    def is_transposed_sum(self, node: Contraction) -> bool:
+        if len(node.factors) != 1 or node.coefficient != ONE or node.ndim != 2:
+            return False
+        factor, labels, power = node.factors[0]
+        return isinstance(factor, Sum) and power == 1 and len(set(labels)) == 2 and labels == node.out[::-1]
+
+    def with_symmetry(self, node: Contraction) -> Expr:
+        """Of all orientations of its symmetric factors, the one with fewest transposes."""
+        symmetric = {}
+        for i, (factor, labels, _) in enumerate(node.factors):
+            if len(labels) == 2 and labels[0] != labels[1] and len(symmetric) < 4:
+                proved = proof(factor, "symmetric")
+                if proved:
+                    symmetric[i] = proved
+        best: Expr = node
+        for flips in product((False, True), repeat=len(symmetric)):
+            turned = {i for i, flip in zip(symmetric, flips, strict=True) if flip}
+            factors = [(f, ls[::-1] if i in turned else ls, p) for i, (f, ls, p) in enumerate(node.factors)]
+            candidate = contract(factors, node.out, node.coefficient, label_dims(node))
+            if (transposes(candidate), candidate.digest) < (transposes(best), best.digest):
+                best, reasons = candidate, [symmetric[i] for i in turned]
+                self.used.update(*reasons)
+        return best
+
+    def multiplied_out(self, node: Contraction) -> Expr:
+        """(a / F + b / H) F H: multiplied out where that cancels denominators; the trace of a sum as a sum of traces."""
+        present = {(f, ls) for f, ls, p in node.factors if p > 0}
+        for i, (factor, labels, power) in enumerate(node.factors):
+            if not (isinstance(factor, Sum) and power == 1):
+                continue
+            is_trace = len(node.factors) == 1 and len(labels) == 2 and labels[0] == labels[1]
+            if not (is_trace or any(_cancels(term, labels, present) for _, term in factor.terms)):
+                continue
+            others = [f for j, f in enumerate(node.factors) if j != i]
+            parts = [
+                self.again(contract([*others, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True))
+                for c, t in factor.terms
+            ]
+            return self.again(add(*parts))
+        return node
+
+    def tidy_sum(self, node: Expr) -> Expr:
+        if self.facts and isinstance(node, Sum):
+            node = add(*(scale(c, self.again(t)) for c, t in node.terms))
+        node = self.factored(node)
+        if isinstance(node, Sum):
+            opened = add(*(scale(c, t) for k, u in node.terms for c, t in distribute(scale(k, u))))
+            if opened is not node:
+                opened = self.factored(add(*(scale(c, self.again(t)) for c, t in opened.terms)) if isinstance(opened, Sum) else self.again(opened))
+            if weight(opened, self.scores) < weight(node, self.scores) - 0.5:
+                return self.shape_up(opened)
+        if isinstance(node, Sum):
+            return common_coefficient(node)
+        return node
+
+    def factored(self, node: Expr) -> Expr:
+        """Common factors taken out while the sum gets shorter."""
+        for _ in range(32):
+            if not isinstance(node, Sum):
+                return self.again(node)
+            now = weight(node, self.scores)
+            best: tuple[float, bytes, Expr] | None = None
+            for candidate, keeps_tie in factorings(node):
+                new = self.again(candidate)
+                w = weight(new, self.scores)
+                if (w < now or (w == now and keeps_tie)) and (best is None or (w, new.digest) < best[:2]):
+                    best = w, new.digest, new
+            if best is None or best[2] is node:
+                return node
+            node = best[2]
+        return node
+
+
+def _count(node: Contraction) -> int:
+    return sum(_count(f) if isinstance(f, Contraction) and p == 1 else 1 for f, _, p in node.factors)
+
+
+def _cancels(term: Expr, labels: tuple[int, ...], present: set[tuple[Expr, tuple[int, ...]]]) -> bool:
+    """Whether a term of a sum divides by a factor that stands beside the sum."""
+    if not isinstance(term, Contraction):
+        return False
+    place = dict(zip(term.out, labels, strict=True))
+    return any(p < 0 and (f, tuple(place.get(x, -1) for x in ls)) in present for f, ls, p in term.factors)
+
+
+def normal(node: Expr, facts: bool = False) -> Expr:
+    """The normal form of a node."""
+    return Simplifier(facts=facts).normal(node)
+
+
+__all__ = ["Simplifier", "normal", "split_coefficient"]
