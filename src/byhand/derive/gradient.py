@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from byhand.derive.prepare import Prepared
 from byhand.derive.record import Move, Stage, TermRecord, Unit
-from byhand.expr.assume import PROPERTIES
+from byhand.expr.assume import sentence
 from byhand.expr.contraction import P1, Label, add, contract, is_zero, number, scale, transpose, zero
 from byhand.expr.dims import MINUS_ONE, ONE
 from byhand.expr.expression import rebuild, unfold
@@ -21,6 +21,7 @@ from byhand.rules.patterns import move_name, view_name
 from byhand.rules.score import weight
 from byhand.rules.simplify import Simplifier
 
+SHORT = 1.5  # an adjoint of this weight (2 r, say) is written out in the next formula
 FREE_ENTRIES = "free entries of a symmetric variable: G + Gᵀ − I ⊙ G"
 FREE_DIAGONAL = "free entries of a diagonal variable: I ⊙ G"
 
@@ -40,6 +41,10 @@ class Accumulation:
         self.units: list[Unit] = []
         self.contributions: dict[Expr, list[Expr]] = {prepared.root: [number(1)]}
         self.adjoints: dict[Expr, Expr] = {}
+        self.adjoint_nodes: set[Expr] = set()
+        self.plain = Simplifier(fold=prepared.fold)
+        self.bearing = self.bearing_properties()
+        self.ranks = {n.name: n.ndim for n in topological([prepared.root]) if isinstance(n, Symbol)}
         self.taken = {n.name for n in topological([prepared.root]) if isinstance(n, (Named, Symbol))} | {h.name for h in prepared.helpers}
 
     def depending(self) -> set[Expr]:
@@ -72,6 +77,7 @@ class Accumulation:
         if node is not self.prepared.root:
             adjoint = named(self.fresh(f"d{name}"), adjoint)
             self.adjoints[node] = adjoint
+            self.adjoint_nodes.add(adjoint)
         terms, rules = self.expand(body)
         records = [] if is_zero(adjoint) else [self.moved(adjoint, t) for t in terms]
         for record in records:
@@ -96,7 +102,7 @@ class Accumulation:
             rule, node = restricted
             simplifier = Simplifier(facts=True, fold=self.prepared.fold)
             prop = "symmetric" if rule == FREE_ENTRIES else "diagonal"
-            stages.append(Stage(rule, simplifier.normal(node), "structure", (PROPERTIES[prop].words.format(X=variable.name),)))
+            stages.append(Stage(rule, simplifier.normal(node), "structure", (sentence(variable.name, variable.ndim, prop),)))
         self.units.append(Unit(variable, variable.name, variable, (), (), stages[-1].node, tuple(stages)))
 
     def expand(self, body: Expr) -> tuple[list[LinearTerm], list[str]]:
@@ -135,7 +141,7 @@ class Accumulation:
             i, keep = _next_factor(have, rest, term.labels)
             factor = rest.pop(i)
             dims = {x: term.dims[x] for x in keep}
-            rule = move_name(factor[1], _needed(rest, term.labels), have) if factor[1] else "move a scalar"
+            rule = move_name(factor[1], keep if rest else term.labels, have) if factor[1] else "move a scalar"
             left = contract([(left, have, P1), factor], keep, coefficient, dims)
             coefficient, have = ONE, keep
             right = contract([(d, term.labels, P1), *rest], keep, ONE, dims)
@@ -153,12 +159,11 @@ class Accumulation:
         raw = add(*self.contributions[node])
         stages = [Stage("collect the contributions" if len(self.contributions[node]) > 1 else "read off", raw, "collect")]
         kept = self.simplified(raw)
-        upstream = [a for a in self.adjoints.values() if isinstance(a, Named) and a in _direct(raw)]
+        upstream = self.worth_inserting(raw)
         if upstream:
             opened = unfold(raw, upstream)
             other = self.simplified(opened)
-            scores: dict[Expr, float] = {}
-            if weight(other[-1].node, scores) <= weight(kept[-1].node, scores):
+            if weight(other[-1].node, self.plain.scores) <= weight(kept[-1].node, self.plain.scores):
                 stages.append(Stage(f"insert {', '.join(a.name for a in upstream)}", opened, "substitute"))
                 kept = other
         for stage in kept:
@@ -166,30 +171,51 @@ class Accumulation:
                 stages.append(stage)
         return stages
 
+    def worth_inserting(self, raw: Expr) -> list[Named]:
+        """Upstream adjoints that may cancel when written out: short ones, and those that share an intermediate with the rest."""
+        direct = _direct(raw)
+        found = [n for n in direct if n in self.adjoint_nodes]
+        leaves = {n for n in direct if isinstance(n, (Named, Symbol))} - self.adjoint_nodes
+        chosen: list[Named] = []
+        for a in found:
+            assert isinstance(a, Named)
+            own = {n for n in _direct(a.body) if isinstance(n, (Named, Symbol))}
+            if weight(a.body, self.plain.scores) <= SHORT or own & leaves:
+                chosen.append(a)
+        return sorted(chosen, key=lambda a: a.name)
+
     def simplified(self, node: Expr) -> list[Stage]:
         """Normal form, and after it the normal form that uses declared properties."""
-        plain = Simplifier(fold=self.prepared.fold)
+        plain = self.plain
+        plain.applied.clear()
         first = plain.normal(node)
-        reasons = dict.fromkeys(plain.applied)
-        stages = [Stage(", ".join(reasons) or "simplify", first, "simplify")]
+        stages = [Stage(", ".join(dict.fromkeys(plain.applied)) or "collect and cancel", first, "simplify")]
+        if not self.may_use_properties(first):
+            return stages
         assuming = Simplifier(facts=True, fold=self.prepared.fold)
         second = assuming.normal(first)
-        if second is not first and assuming.used:
-            words = tuple(PROPERTIES[p].words.format(X=name) for name, p in sorted(assuming.used))
-            stages.append(Stage(", ".join(dict.fromkeys(a for a in assuming.applied)) or "use the declared properties", second, "assume", words))
+        if second is not first:
+            words = tuple(sentence(name, self.ranks[name], p) for name, p in sorted(assuming.used))
+            rule = ", ".join(dict.fromkeys(assuming.applied)) or "use the declared properties"
+            stages.append(Stage(rule, second, "assume" if words else "simplify", words))
         return stages
+
+    def may_use_properties(self, node: Expr) -> bool:
+        """Whether an input with a declared property occurs, seen through forward intermediates."""
+        return any(n in self.bearing for n in _direct(node))
+
+    def bearing_properties(self) -> set[Expr]:
+        """Inputs with declared properties, and the intermediates made of them."""
+        found: set[Expr] = set()
+        for n in topological([self.prepared.root, *self.prepared.helpers]):
+            if (isinstance(n, Symbol) and n.assumptions - {"labels", "constant"}) or any(c in found for c in n.children):
+                found.add(n)
+        return found
 
 
 def _direct(root: Expr) -> set[Expr]:
     """The nodes of an expression, without the bodies of its intermediates."""
     return set(topological([root], into_named=False))
-
-
-def _needed(rest: Sequence[tuple[Expr, tuple[Label, ...], object]], d_labels: tuple[Label, ...]) -> tuple[Label, ...]:
-    """The labels of d(child) once the factors that stay are multiplied in; with none left, its own."""
-    if not rest:
-        return d_labels
-    return tuple(dict.fromkeys([*(x for _, ls, _ in rest for x in ls), *d_labels]))
 
 
 def _next_factor(

@@ -69,6 +69,7 @@ _TABLE = (
     Property("pm1", "the entries of {X} are -1 or 1", lambda x: bool(np.all(np.abs(x) == 1)), lambda rng, s, k: rng.choice([-1.0, 1.0], s)),
     Property("01", "the entries of {X} are 0 or 1", lambda x: bool(np.all((x == 0) | (x == 1))), lambda rng, s, k: rng.integers(0, 2, s) * 1.0),
     Property("simplexrows", "the rows of {X} sum to one", lambda x: _close(np.sum(x, axis=-1), 1.0), _simplex),
+    Property("simplexcolumns", "the columns of {X} sum to one", lambda x: _close(np.sum(x, axis=0), 1.0), lambda rng, s, k: _simplex(rng, s[::-1], k).T),
     Property("one_hot", "the rows of {X} are one-hot", lambda x: bool(np.all((x == 0) | (x == 1)) and np.all(np.sum(x, axis=-1) == 1)), _one_hot,
              ("simplexrows", "01")),
     Property("labels", "{X} holds integer labels", _integer, lambda rng, s, k: rng.integers(0, k, s)),
@@ -101,10 +102,16 @@ def read_properties(text: str | Iterable[str], name: str, shape: Shape) -> froze
     return frozenset(found)
 
 
+def sentence(name: str, ndim: int, word: str) -> str:
+    """A declared property of a symbol as a sentence; a vector has entries where a matrix has rows."""
+    words = PROPERTIES[word].words.format(X=name)
+    return words.replace("the rows of", "the entries of").replace("are one-hot", "are one-hot labels") if ndim == 1 else words
+
+
 def sample(properties: Iterable[str], rng: np.random.Generator, shape: tuple[int, ...], classes: int = 2) -> Array:
     """Random values with the declared properties; standard normal where none is declared."""
     known = set(properties)
-    for name in ("labels", "one_hot", "simplexrows", "spd", "diagonal", "orthogonal", "symmetric", "wellcond", "pm1", "01", "large", "positive"):
+    for name in ("labels", "one_hot", "simplexrows", "simplexcolumns", "spd", "diagonal", "orthogonal", "symmetric", "wellcond", "pm1", "01", "large", "positive"):
         sampler = PROPERTIES[name].sample
         if name in known and sampler is not None:
             values = sampler(rng, shape, classes)

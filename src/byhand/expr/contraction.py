@@ -157,9 +157,11 @@ def has_sum(node: Contraction) -> bool:
 
 
 def is_view(node: Contraction) -> bool:
-    """Whether at most one factor has axes: a transpose, sum over axes, broadcast, diagonal or scaling of it."""
+    """Whether at most one factor has axes: a transpose, sum over axes, broadcast, diagonal, scaling or power of it."""
     with_axes = [power for _, ls, power in node.factors if ls]
-    return len(with_axes) <= 1 and all(power == 1 for power in with_axes)
+    if len(with_axes) > 1:
+        return False
+    return all(power == 1 for power in with_axes) or not (has_sum(node) or len(set(node.out)) < len(node.out))
 
 
 def _canonical(
@@ -262,6 +264,16 @@ def _ranks(values: Sequence[object]) -> list[int]:
 
 
 # ---- what rests on it
+
+
+def as_view(node: Expr) -> tuple[Expr, Labels, Labels] | None:
+    """For a node that only moves the entries of another (a transpose): that node, its labels, and the labels of the axes."""
+    if not isinstance(node, Contraction) or len(node.factors) != 1 or node.coefficient != ONE:
+        return None
+    source, labels, power = node.factors[0]
+    if power != 1 or len(set(labels)) < len(labels) or sorted(labels) != sorted(node.out):
+        return None
+    return source, labels, node.out
 
 
 def whole(node: Expr) -> tuple[Expr, range, Fraction]:

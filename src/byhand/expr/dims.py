@@ -23,7 +23,7 @@ class Dimension(NamedTuple):
             names = [name if power == 1 else f"{name}**{power}" for name, power in monomial]
             return "*".join(([str(factor)] if factor != 1 or not names else []) + names)
 
-        return " + ".join(product(m, c) for m, c in self.terms)
+        return " + ".join(product(m, c) for m, c in self.terms).replace("+ -", "- ")
 
 
 Dim = int | Dimension

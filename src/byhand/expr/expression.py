@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from byhand.expr.contraction import contract, elementwise, scale, add
 from byhand.expr.dims import Shape, dim_names
-from byhand.expr.nodes import Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol, named, structured, symbols_of, topological
+from byhand.expr.nodes import Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol, named, symbols_of, topological
+from byhand.expr.operations import apply
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +21,15 @@ class Expression:
         root: the node; its named intermediates are `Named` nodes below it.
         inputs: all declared inputs in the order of declaration, used or not.
         name: what the value is called in print: f, L.
+        notes: sentences for the reader: conventions, warnings.
+        vectors_as_rows: whether every vector is printed as a row.
     """
 
     root: Expr
     inputs: tuple[Symbol, ...] = ()
     name: str = "f"
     notes: tuple[str, ...] = field(default=())
+    vectors_as_rows: bool = False
 
     @property
     def shape(self) -> Shape:
@@ -36,7 +41,7 @@ class Expression:
         """The number of axes of the value."""
         return self.root.ndim
 
-    @property
+    @cached_property
     def symbols(self) -> dict[str, Symbol]:
         """The inputs by name: the declared ones, then others that occur."""
         found = {s.name: s for s in self.inputs}
@@ -44,7 +49,7 @@ class Expression:
             found.setdefault(s.name, s)
         return found
 
-    @property
+    @cached_property
     def intermediates(self) -> dict[str, Named]:
         """The named intermediates, in order of computation."""
         return {n.name: n for n in topological([self.root]) if isinstance(n, Named)}
@@ -81,7 +86,7 @@ def rebuild(node: Expr, children: Mapping[Expr, Expr]) -> Expr:
         case Elementwise(function, arg):
             return elementwise(function, children[arg])
         case Structured(operation, args, attributes):
-            return structured(operation, tuple(children[a] for a in args), attributes, node.shape)
+            return apply(operation, *(children[a] for a in args), attributes=attributes)
         case Sum(terms):
             return add(*(scale(c, children[t]) for c, t in terms))
         case Contraction(coefficient, factors, out):
@@ -113,11 +118,21 @@ def name_nodes(root: Expr, names: Mapping[Expr, str]) -> Expr:
 
 
 def unfold(root: Expr, only: Iterable[Named] | None = None) -> Expr:
-    """The expression with named intermediates replaced by their bodies."""
+    """The expression with named intermediates replaced by their bodies: all of them, or those given (where they are met
+    without entering others)."""
     chosen = None if only is None else set(only)
     done: dict[Expr, Expr] = {}
-    for node in topological([root]):
-        if isinstance(node, Named) and (chosen is None or node in chosen):
+    stack = [(root, False)]
+    while stack:
+        node, ready = stack.pop()
+        if node in done:
+            continue
+        if isinstance(node, Named) and chosen is not None and node not in chosen:
+            done[node] = node
+        elif not ready:
+            stack.append((node, True))
+            stack.extend((c, False) for c in node.children)
+        elif isinstance(node, Named):
             done[node] = done[node.body]
         else:
             done[node] = node if all(done[c] is c for c in node.children) else rebuild(node, done)

@@ -10,8 +10,9 @@ import numpy as np
 
 from byhand.errors import MissingRuleError, ShapeError
 from byhand.expr import numeric
+from byhand.expr.contraction import P1, as_view, contract
 from byhand.expr.dims import Shape, dim_value, multiply_dims, show_shape
-from byhand.expr.nodes import Expr, Structured, describe, structured
+from byhand.expr.nodes import Expr, describe, structured
 
 Sizes = Mapping[str, int]
 
@@ -87,14 +88,24 @@ _TABLE = (
               "one where I = i*p + k: the index pairs of a Kronecker product"),
 )  # fmt: skip
 
+OVER_AXES = frozenset({"softmax", "log_softmax", "logsumexp"})
 OPERATIONS: dict[str, Operation] = {row.name: row for row in _TABLE}
 
 
-def apply(name: str, *args: Expr, attributes: tuple[Any, ...] = ()) -> Structured:
-    """The node of a structured operation, its shape checked.
+def apply(name: str, *args: Expr, attributes: tuple[Any, ...] = ()) -> Expr:
+    """The node of a structured operation, its shape checked; operations over axes let transposes out.
 
     Raises: ShapeError: the operands do not fit. MissingRuleError: the table has no such row.
     """
     if name not in OPERATIONS:
         raise MissingRuleError(f"no operation {name}", "add a row to byhand/expr/operations.py")
+    if name in OVER_AXES:
+        view = as_view(args[0])
+        if view is not None:
+            source, labels, out = view
+            axes = tuple(sorted(labels.index(out[a]) for a in attributes[0]))
+            inner = apply(name, source, attributes=(axes,))
+            kept = [x for k, x in enumerate(out) if k not in attributes[0]] if inner.ndim < source.ndim else list(out)
+            inside = [x for k, x in enumerate(labels) if k not in axes] if inner.ndim < source.ndim else list(labels)
+            return contract([(inner, inside, P1)], kept)
     return structured(name, args, attributes, OPERATIONS[name].shape(args, attributes))

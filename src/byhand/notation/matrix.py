@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
-from byhand.expr.dims import Coefficient, Dim, Dimension
+from byhand.expr.dims import Coefficient, Dim, Dimension, add_dims
 from byhand.expr.nodes import Constant, Expr, Named, Symbol
 from byhand.notation import typeset as ts
 from byhand.notation.typeset import Math
@@ -28,12 +28,16 @@ class Style:
         labels: nodes printed as something else than their name: ∂L/∂Z2 for its adjoint.
         tips: node -> hover text.
         sized_ones: whether 1 shows its size, 1_N.
+        all_rows: every vector is printed as a row.
+        reserved: names that index letters must not take.
     """
 
     rows: frozenset[Expr] = frozenset()
     labels: Mapping[Expr, Math] = field(default_factory=dict)
     tips: Mapping[Expr, str] = field(default_factory=dict)
     sized_ones: bool = True
+    all_rows: bool = False
+    reserved: frozenset[str] = frozenset()
 
 
 def dimension_math(d: Dim) -> Math:
@@ -87,13 +91,13 @@ def _product(*items: Math) -> Math:
 
 def _name(f: Form, s: Style, turned: bool) -> Math:
     m = name_math(f.data, s)
-    row = f.data in s.rows
+    row = _is_row(f, s)
     return _transposed(m) if f.rank and turned != row else m
 
 
 def _differential(f: Form, s: Style, turned: bool) -> Math:
     inner = f.args[0]
-    row = inner.kind == "name" and inner.data in s.rows
+    row = _is_row(inner, s)
     body = form_math(inner, s, turned=row)
     m = ts.Differential(body)
     return _transposed(m) if f.rank and turned != row else m
@@ -109,9 +113,9 @@ def _function(f: Form, s: Style, turned: bool) -> Math:
 
 def _is_row(form: Form, s: Style) -> bool:
     """Whether a vector is printed as a row anyway."""
-    if form.rank != 1:
-        return False
-    if form.kind in ("name",):
+    if form.rank != 1 or s.all_rows:
+        return form.rank == 1
+    if form.kind == "name":
         return form.data in s.rows
     if form.kind in ("function", "power", "hadamard", "sum"):
         return any(_is_row(a, s) for a in form.args)
@@ -120,7 +124,8 @@ def _is_row(form: Form, s: Style) -> bool:
 
 def _operation(f: Form, s: Style, turned: bool) -> Math:
     operation, (rank, *attributes) = f.data
-    args = tuple(form_math(a, s) for a in f.args)
+    args = tuple(form_math(a, s, turned=_is_row(a, s)) for a in f.args)
+    row = _is_row(f, s)
     match operation:
         case "inv":
             m: Math = ts.Power(args[0], ts.Number(Fraction(-1)))
@@ -132,13 +137,13 @@ def _operation(f: Form, s: Style, turned: bool) -> Math:
             m = ts.Call("onehot", args)
         case "selection":
             _, first, how_many = attributes
-            m = ts.Slice(ts.Identity(), f"[:, {first}:{first}+{how_many}]")
+            m = ts.Slice(ts.Identity(), f"[:, {first}:{add_dims(first, how_many)}]")
         case "power":
             exponent = f.args[1].args[-1] if f.args[1].kind == "fill" and f.args[1].args else f.args[1]
             m = ts.Power(args[0], form_math(exponent, s))
         case _:
             m = ts.Call(operation, args)
-    return _transposed(m) if f.rank and turned else m
+    return _transposed(m) if f.rank and turned != row else m
 
 
 def _power(f: Form, s: Style, turned: bool) -> Math:
@@ -213,6 +218,8 @@ def _scaled(f: Form, s: Style, turned: bool) -> Math:
         (top if p > 0 else bottom).append(_raised(dimension_math(d), abs(p)))
     for form, p in scalars:
         (top if p > 0 else bottom).append(_scalar_power(form, abs(p), s))
+    if len(top) > 1:
+        top = [ts.Bracketed(t) if isinstance(t, ts.Product) else t for t in top]  # (1' y) (p' dz)
     body = None if core is None else form_math(core, s, turned)
     if body is not None and any(not isinstance(t, (ts.Number, ts.Name, ts.Root)) for t in top):  # (x' A x / |x|^2) x
         factor = _quotient(top, bottom)

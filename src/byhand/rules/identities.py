@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from byhand.expr.contraction import P1, LooseFactor, contract, label_dims
 from byhand.expr.dims import ONE, parse_shape
-from byhand.expr.nodes import Contraction, Elementwise, Expr, Structured, symbol
+from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, symbol
 from byhand.expr.parse import scope
 from byhand.rules.differentials import read_side
 from byhand.rules.matching import Binding, match, match_factors, remaining
@@ -68,6 +68,7 @@ _ALWAYS = (
 )  # fmt: skip
 _FACTS = (
     Identity("rows sum to one", "sum(Y, 1)", "ones(m)", {"Y": "m n"}, {"Y": "simplexrows"}, {"Y": "simplexrows"}, "SEEDS S1.27"),
+    Identity("columns sum to one", "sum(Y, 0)", "ones(n)", {"Y": "m n"}, {"Y": "simplexcolumns"}, {"Y": "simplexcolumns"}, "SEEDS S1.27, turned"),
     Identity("entries sum to one", "sum(y)", "1", {"y": "n"}, {"y": "simplexrows"}, {"y": "simplexrows"}, "SEEDS S2.5"),
     Identity("a sign squared is one", "s**2", "1", {"s": ""}, {"s": "pm1"}, {"s": "pm1"}, _CALCULUS),
     Identity("one over a sign", "1/s", "s", {"s": ""}, {"s": "pm1"}, {"s": "pm1"}, _CALCULUS),
@@ -95,6 +96,41 @@ def sides(row: tuple[str, str, tuple[tuple[str, str], ...]]) -> tuple[Expr, Expr
 def pattern_of(row: Identity) -> Expr:
     """The left side as a node."""
     return sides((row.left, row.right, tuple(row.shapes.items())))[0]
+
+
+Head = tuple[str, str]
+
+
+def _head(node: Expr) -> Head | None:
+    """What a node is at its top: the function or operation; None where a variable of a pattern stands for anything."""
+    match node:
+        case Named(_, body):
+            return _head(body)
+        case Elementwise(name):
+            return ("function", name)
+        case Structured(name):
+            return ("operation", name)
+        case _:
+            return None
+
+
+@lru_cache(maxsize=1)
+def _indexed() -> list[tuple[Identity, bool, frozenset[Head]]]:
+    """Each row with: whether it is a fact, and the functions and operations that a node must have for it to match."""
+    rows = []
+    for row in IDENTITIES + FACTS:
+        pattern = pattern_of(row)
+        parts = [f for f, _, _ in pattern.factors] if isinstance(pattern, Contraction) else [pattern]
+        heads = frozenset(h for p in parts if (h := _head(p)) is not None)
+        rows.append((row, bool(row.when), heads))
+    return rows
+
+
+def candidates(node: Expr, facts: bool) -> list[Identity]:
+    """The rows that may match a node, identities before facts."""
+    parts = [f for f, _, _ in node.factors] if isinstance(node, Contraction) else [node]
+    heads = {h for p in parts if (h := _head(p)) is not None}
+    return [row for row, is_fact, needed in _indexed() if (facts or not is_fact) and needed <= heads]
 
 
 def _right(row: Identity, binding: Binding) -> Expr:

@@ -92,7 +92,7 @@ def move_name(factor: tuple[Label, ...], rest: tuple[Label, ...], out: tuple[Lab
                     pair = [f, r] if position == 0 else [r, f]
                     if same_pattern([*pair, out], [*operands, result]):
                         return name
-    return "move a factor"
+    return "move a Hadamard factor" if set(factor) == set(rest) else "move a factor"
 
 
 def view_name(labels: tuple[Label, ...], out: tuple[Label, ...]) -> str | None:

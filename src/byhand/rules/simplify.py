@@ -16,7 +16,7 @@ from byhand.expr.dims import ONE
 from byhand.expr.expression import rebuild
 from byhand.expr.nodes import Contraction, Differential, Expr, Named, Structured, Sum, topological
 from byhand.rules.factor import common_coefficient, distribute, factorings
-from byhand.rules.identities import FACTS, IDENTITIES, Identity, apply_identity
+from byhand.rules.identities import Identity, apply_identity, candidates
 from byhand.rules.properties import proof
 from byhand.rules.score import Scores, transposes, weight
 
@@ -101,7 +101,7 @@ class Simplifier:
 
     def identities(self, node: Expr) -> Expr:
         """Table rows until none applies; facts last."""
-        for row in IDENTITIES + FACTS if self.facts else IDENTITIES:
+        for row in candidates(node, self.facts):
             result = self.try_identity(row, node)
             if result is not None:
                 return result
@@ -141,7 +141,7 @@ class Simplifier:
     def oriented(self, node: Contraction) -> Expr:
         """Sums written the way that needs fewest transposes, (A' + B')' = A + B; symmetric factors the way that reads best."""
         for i, (factor, labels, power) in enumerate(node.factors):
-            if isinstance(factor, Sum) and factor.ndim == 2:
+            if isinstance(factor, Sum) and factor.ndim == 2 and transposes(factor):
                 flipped = self.again(transpose(factor))
                 if isinstance(flipped, Sum) and (transposes(flipped), flipped.digest) < (transposes(factor), factor.digest):
                     others = [f for j, f in enumerate(node.factors) if j != i]

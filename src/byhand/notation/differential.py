@@ -1,0 +1,179 @@
+"""The notation of differentials: forward, differentials, adjoints last to first, each factor moved off d( ).
+
+With `indices` the same record is written with sums over indices and Kronecker deltas.
+"""
+
+from __future__ import annotations
+
+from byhand.derive.derivation import Derivation, Level
+from byhand.derive.record import Pairing, Stage, Unit
+from byhand.derive.steps import total_differential
+from byhand.expr.contraction import is_zero
+from byhand.expr.dims import show_shape
+from byhand.expr.nodes import Expr, Named, Symbol, differential_of
+from byhand.notation import typeset as ts
+from byhand.notation.blocks import Document, Line, Part, Section
+from byhand.notation.typeset import Math
+from byhand.notation.writer import Writer
+
+
+def build(d: Derivation, level: Level, indices: bool) -> Document:
+    """The derivation as a document in differential or index notation."""
+    w = Writer(d, indices)
+    sections = [] if level == "result" else [forward(w), differentials(w), backward(w, level)]
+    return Document(title(w), given(w), notes(w), (*(s for s in sections if s.lines), result(w, level)))
+
+
+def title(w: Writer) -> tuple[str | Math, ...]:
+    """Gradient of f = ... with respect to ..."""
+    names: list[str | Math] = []
+    for v in w.d.variables:
+        names += [", " if names else "", ts.Name(v.name)]
+    return ("Gradient of ", w.function_name, " with respect to ", *names)
+
+
+def given(w: Writer) -> tuple[str | Math, ...]:
+    """The inputs with their shapes."""
+    found: list[str | Math] = []
+    for s in w.d.f.symbols.values():
+        found += ["   " if found else "", w.name(s), f" {show_shape(s.shape)}"]
+    return tuple(found)
+
+
+def notes(w: Writer) -> tuple[str, ...]:
+    """What holds throughout: conventions, declared properties, warnings."""
+    d = w.d
+    lines = ["The gradient has the shape of its variable."]
+    lines += [f"Used: {a}." for a in d.assumptions]
+    if any("symmetric" in v.assumptions and "diagonal" not in v.assumptions for v in d.variables):
+        lines.append("Of a symmetric variable the free entries vary: each off-diagonal entry counts once.")
+    lines += [f"{d.f.name} does not depend on {z}: its gradient is zero." for z in d.zeros]
+    return (*lines, *d.f.notes)
+
+
+def forward(w: Writer) -> Section:
+    """The definitions in order of computation."""
+    lines = [definition(w, n, n.body) for n in (*w.d.prepared.units, *w.d.helpers)]
+    root = w.d.prepared.root
+    if not isinstance(root, Named):
+        lines.append(definition(w, root, root))
+    return Section("Forward", tuple(lines))
+
+
+def definition(w: Writer, node: Expr, body: Expr) -> Line:
+    letters = w.letters(node)
+    return Line(w.left(node, letters), (Part(w.write(body, node, letters)),), show_shape(node.shape))
+
+
+def differentials(w: Writer) -> Section:
+    """d(intermediate) in terms of the differentials below it."""
+    lines = []
+    for u in reversed(w.d.units):
+        if isinstance(u.node, Symbol) or not u.terms:
+            continue
+        letters = w.letters(u.node)
+        part = Part(w.write(total_differential(u), u.node, letters), ", ".join(u.rules))
+        lines.append(Line(ts.Differential(w.left(u.node, letters)), (part,), show_shape(u.node.shape)))
+    return Section("Differentials", tuple(lines))
+
+
+def backward(w: Writer, level: Level) -> Section:
+    """The adjoints, last intermediate first; at level micro with every move."""
+    lines: list[Line] = []
+    rules = contribution_rules(w.d)
+    for u in w.d.units:
+        if u.node is not w.d.prepared.root:
+            lines.append(adjoint_line(w, u, rules))
+        if level == "micro":
+            lines += move_lines(w, u)
+    return Section("Gradients, last to first", tuple(lines))
+
+
+def contribution_rules(d: Derivation) -> dict[Expr, list[str]]:
+    """Intermediate or input -> the rules of the moves that reached it."""
+    rules: dict[Expr, list[str]] = {}
+    for u in d.units:
+        for record in u.terms:
+            found = rules.setdefault(record.term.child, [])
+            found.extend(dict.fromkeys(m.rule for m in record.moves if m.rule not in found))
+    return rules
+
+
+def adjoint_line(w: Writer, u: Unit, rules: dict[Expr, list[str]]) -> Line:
+    """∂L/∂Z = the sum of contributions = its simpler forms."""
+    letters = w.letters(u.node)
+    parts: list[Part] = []
+    for stage in u.stages:
+        rule = stage_rule(w, stage, rules.get(u.node, []))
+        m = w.write(stage.node, u.node, letters)
+        if parts and parts[-1].math == m:
+            continue
+        parts.append(Part(m, rule, stage.assumptions))
+    return Line(w.gradient_name(u.node, letters), tuple(parts), show_shape(u.node.shape))
+
+
+def stage_rule(w: Writer, stage: Stage, moves: list[str]) -> str:
+    """The name of a stage in print."""
+    match stage.kind:
+        case "collect" | "read off":
+            return ", ".join(moves)
+        case "substitute":
+            names = [u.name for u in w.d.units if isinstance(u.adjoint, Named) and u.adjoint.name in stage.rule.split("insert ")[1].split(", ")]
+            return "insert " + ", ".join(f"∂{w.d.f.name}/∂{n}" for n in names)
+        case "assume":
+            return f"{stage.rule} ({'; '.join(stage.assumptions)})"
+        case _:
+            return stage.rule
+
+
+def move_lines(w: Writer, u: Unit) -> list[Line]:
+    """⟨adjoint, term⟩ = ⟨contribution, d(child)⟩ for each term."""
+    lines = []
+    for record in u.terms:
+        child = record.term.child
+        before = Pairing(u.adjoint, record.term.applied())
+        parts = [Part(w.pairing(Pairing(m.left, m.right), child), m.rule) for m in record.moves]
+        if not parts:
+            parts = [Part(w.pairing(Pairing(record.contribution, differential_of(child)), child), "read off")]
+        lines.append(Line(w.pairing(before), tuple(parts), indent=1))
+    return lines
+
+
+def result(w: Writer, level: Level) -> Section:
+    """The gradients: in closed form where that is short, through the adjoints otherwise."""
+    lines: list[Line] = []
+    through = False
+    for u in w.d.units:
+        if not isinstance(u.node, Symbol):
+            continue
+        letters = w.letters(u.node)
+        closed = w.closed_form(u)
+        node = closed if closed is not None else u.value
+        through = through or (closed is None and level == "result")
+        sliced = w.slices(node)
+        if sliced is not None and not w.indices:
+            m, letter = sliced
+            left = ts.Partial(w.function_name, ts.Indexed(ts.Name(u.name), (letter,)))
+            lines.append(Line(left, (Part(m, f"for each {letter}"),), show_shape(u.node.shape)))
+            continue
+        lines.append(Line(w.gradient_name(u.node, letters), (Part(w.write(node, u.node, letters), zero_words(u)),), show_shape(u.node.shape)))
+    if through:
+        lines = result_definitions(w) + lines
+    return Section("Result", tuple(lines))
+
+
+def zero_words(u: Unit) -> str:
+    return "does not occur" if is_zero(u.value) else ""
+
+
+def result_definitions(w: Writer) -> list[Line]:
+    """The adjoints that the results are written through."""
+    lines = [definition(w, n, n.body) for n in (*w.d.prepared.units, *w.d.helpers)]
+    for u in w.d.units:
+        if isinstance(u.adjoint, Named) and u.node is not w.d.prepared.root:
+            letters = w.letters(u.node)
+            lines.append(Line(w.gradient_name(u.node, letters), (Part(w.write(u.value, u.node, letters)),), show_shape(u.node.shape)))
+    return lines
+
+
+

@@ -1,0 +1,62 @@
+"""The views of a derivation: notation × level × layout, as text, LaTeX, Markdown, HTML or plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from byhand.derive.derivation import Derivation
+from byhand.errors import ParseError, nearest
+from byhand.notation import differential, jacobian
+from byhand.notation.blocks import Document
+from byhand.notation.render import document_dict, document_html, document_latex, document_markdown, document_text
+
+NOTATIONS = ("differential", "index", "jacobian")
+LEVELS = ("result", "steps", "micro")
+
+
+def document(d: Derivation, notation: str = "differential", level: str = "steps", layout: str = "rows") -> Document:
+    """The derivation as a document.
+
+    Raises: ParseError: an unknown notation, level or layout.
+    """
+    for word, known, what in ((notation, NOTATIONS, "notation"), (level, LEVELS, "level")):
+        if word not in known:
+            raise ParseError(f"unknown {what} {word!r}{nearest(str(word), known)}", f"known: {', '.join(known)}")
+    turned = d.in_layout(layout)
+    if notation == "jacobian":
+        return jacobian.build(turned, level)  # type: ignore[arg-type]
+    return differential.build(turned, level, indices=notation == "index")  # type: ignore[arg-type]
+
+
+def as_text(d: Derivation, notation: str, level: str, layout: str, ascii: bool = False) -> str:
+    """Unicode or ASCII text."""
+    return document_text(document(d, notation, level, layout), ascii)
+
+
+def as_latex(d: Derivation, notation: str, level: str, layout: str) -> str:
+    """LaTeX (amsmath, amssymb)."""
+    return document_latex(document(d, notation, level, layout))
+
+
+def as_markdown(d: Derivation, notation: str, level: str, layout: str) -> str:
+    """Markdown with LaTeX formulas."""
+    return document_markdown(document(d, notation, level, layout))
+
+
+def as_html(d: Derivation, notation: str, level: str, layout: str) -> str:
+    """HTML with MathML."""
+    return document_html(document(d, notation, level, layout))
+
+
+def as_dict(d: Derivation, notation: str, level: str, layout: str) -> dict[str, Any]:
+    """Plain data: the document, and the gradients as text and LaTeX."""
+    return {
+        "function": str(d.f),
+        "variables": {v.name: [str(n) for n in v.shape] for v in d.variables},
+        "gradients": {name: str(g) for name, g in d.gradients.items()},
+        "notation": notation,
+        "level": level,
+        "layout": layout,
+        "assumptions": list(d.assumptions),
+        **document_dict(document(d, notation, level, layout)),
+    }

@@ -1,0 +1,128 @@
+"""The notation of Jacobians: local Jacobians, and the vector chain rule that multiplies them from the loss down.
+
+A Jacobian has a row per output; the gradient is its transpose, of the shape of the variable. The chain is written for
+each intermediate from its users: ∂L/∂h = Σ ∂L/∂z · ∂z/∂h, so δ = ∂L/∂z is computed once and reused below.
+"""
+
+from __future__ import annotations
+
+from byhand.derive.derivation import Derivation, Level
+from byhand.derive.record import TermRecord, Unit
+from byhand.expr.contraction import P1, add, contract
+from byhand.expr.dims import show_shape
+from byhand.expr.nodes import Expr, Symbol
+from byhand.notation import typeset as ts
+from byhand.notation.blocks import Document, Line, Part, Section
+from byhand.notation.differential import contribution_rules, forward, given, notes, result, stage_rule, title
+from byhand.notation.index import free_letters, index_math
+from byhand.notation.matrix import matrix_math
+from byhand.notation.typeset import Math
+from byhand.notation.writer import Writer
+from byhand.rules.linear import LinearTerm
+from byhand.rules.simplify import Simplifier
+
+
+def build(d: Derivation, level: Level) -> Document:
+    """The derivation as a document in the notation of Jacobians."""
+    w = Writer(d)
+    sections = [] if level == "result" else [forward(w), local_jacobians(w), chain(w, level)]
+    words = ("A Jacobian has a row per output; vec stacks the rows of a matrix; the gradient is the Jacobian of L transposed, in the shape of the variable.".replace("of L", f"of {d.f.name}"),)
+    return Document(title(w), given(w), (*notes(w), *words), (*sections, result(w, level)))
+
+
+def local_jacobian(terms: list[LinearTerm]) -> Expr:
+    """The Jacobian of a unit with respect to one child: output axes first, then the child's."""
+    parts = []
+    for t in terms:
+        axes = [("axis", k) for k in range(t.child.ndim)]
+        sizes = dict(zip(axes, t.child.shape, strict=True))
+        identity = contract([], [*axes, *axes], dims=sizes)
+        fresh = [("own", k) for k in range(t.child.ndim)]
+        dims = t.dims | dict(zip(fresh, t.child.shape, strict=True))
+        factors = [(identity, (*t.labels, *fresh), P1), *t.factors]
+        parts.append(contract(factors, (*t.out, *fresh), t.coefficient, dims))
+    return add(*parts)
+
+
+def by_child(u: Unit) -> dict[Expr, list[TermRecord]]:
+    """The records of a unit by the child that they reach."""
+    found: dict[Expr, list[TermRecord]] = {}
+    for r in u.terms:
+        found.setdefault(r.term.child, []).append(r)
+    return found
+
+
+def local_jacobians(w: Writer) -> Section:
+    """∂z/∂h for every arrow of the graph, as a matrix where it is one, with indices otherwise."""
+    lines = []
+    for u in reversed(w.d.units):
+        if isinstance(u.node, Symbol):
+            continue
+        for child, records in by_child(u).items():
+            jacobian = Simplifier(facts=True, fold=w.d.prepared.fold).normal(local_jacobian([r.term for r in records]))
+            size = f"{_count(u.node)}×{_count(child)}"
+            if jacobian.ndim <= 2 and u.node.ndim <= 1 and child.ndim <= 1:
+                m = w.write(jacobian) if u.node.ndim else _as_row(w, jacobian)
+                lines.append(Line(ts.Partial(w.name(u.node), w.name(child)), (Part(m),), size))
+            elif u.node.ndim == 0:
+                lines.append(Line(ts.Partial(w.name(u.node), ts.Vec(w.name(child))), (Part(ts.Transpose(ts.Vec(w.write(jacobian)))),), size))
+            else:
+                letters = free_letters(w.style, jacobian.ndim)
+                out, inner = letters[: u.node.ndim], letters[u.node.ndim :]
+                left = ts.Partial(w.name(u.node, out), w.name(child, inner))
+                lines.append(Line(left, (Part(index_math(jacobian, w.style, letters)),), size))
+    return Section("Local Jacobians", tuple(lines))
+
+
+def _count(node: Expr) -> str:
+    return "·".join(map(str, node.shape)) or "1"
+
+
+def _as_row(w: Writer, node: Expr) -> Math:
+    """The Jacobian of a scalar: a row."""
+    m = w.write(node)
+    if node.ndim != 1:
+        return m
+    return matrix_math(node, w.style, turned=True)
+
+
+def _vec(w: Writer, node: Expr) -> Math:
+    return ts.Vec(w.name(node)) if node.ndim > 1 else w.name(node)
+
+
+def chain(w: Writer, level: Level) -> Section:
+    """For every intermediate and variable, last first: the sum over its users of (adjoint · local Jacobian), multiplied out."""
+    rules = contribution_rules(w.d)
+    users: dict[Expr, list[Unit]] = {}
+    for u in w.d.units:
+        for child in by_child(u):
+            users.setdefault(child, []).append(u)
+    lines = []
+    for u in w.d.units:
+        if u.node is w.d.prepared.root:
+            continue
+        root = w.d.prepared.root
+        products = [_link(w, user, u.node) for user in users.get(u.node, [])]
+        parts = []
+        if users.get(u.node) != [user for user in users.get(u.node, []) if user.node is root]:
+            m = products[0] if len(products) == 1 else ts.Sum(tuple((True, p) for p in products))
+            name = "vector chain rule" if len(products) == 1 else "total derivative: sum over the paths"
+            parts.append(Part(m, name))
+            left = ts.Partial(w.function_name, _vec(w, u.node))
+            lines.append(Line(left, tuple(parts), f"1×{_count(u.node)}"))
+        collected = []
+        for stage in u.stages:
+            m = w.write(stage.node, u.node)
+            if collected and collected[-1].math == m:
+                continue
+            collected.append(Part(m, stage_rule(w, stage, rules.get(u.node, [])) if level == "micro" or stage.kind == "assume" else "", stage.assumptions))
+        lines.append(Line(w.gradient_name(u.node), tuple(collected), show_shape(u.node.shape), indent=int(bool(parts))))
+    return Section("Chain rule, last to first", tuple(lines))
+
+
+def _link(w: Writer, user: Unit, child: Expr) -> Math:
+    local = ts.Partial(_vec(w, user.node), _vec(w, child))
+    if user.node is w.d.prepared.root:
+        return ts.Underbrace(local, ts.Text("direct"))
+    return ts.Infix("dot", (ts.Partial(w.function_name, _vec(w, user.node)), local))
+

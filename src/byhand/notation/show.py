@@ -1,0 +1,62 @@
+"""An expression on its own, printed: named intermediates by name, with their definitions where they are byhand's own."""
+
+from __future__ import annotations
+
+from byhand.expr.expression import Expression
+from byhand.expr.nodes import Expr, Named, topological
+from byhand.expr.expression import unfold
+from byhand.notation import typeset as ts
+from byhand.notation.index import free_letters, index_math
+from byhand.notation.latex import to_latex
+from byhand.notation.mathml import to_mathml
+from byhand.notation.matrix import Style, matrix_math
+from byhand.notation.orientation import row_vectors
+from byhand.notation.slices import slice_math
+from byhand.notation.text import to_text
+from byhand.notation.typeset import Math
+from byhand.rules.forms import NoMatrixForm
+from byhand.rules.score import Scores, weight
+from byhand.rules.simplify import Simplifier
+
+MOST_NAMES = 16
+LONGEST = 60.0  # in symbols; longer expressions keep their intermediates as names
+
+
+def expression_math(e: Expression) -> Math:
+    """The expression as mathematics, in its normal form; written out where that stays readable."""
+    node = _written_out(e.root)
+    style = Style(row_vectors([node]) | row_vectors([e.root]), sized_ones=False)
+    try:
+        return matrix_math(node, style)
+    except NoMatrixForm:
+        pass
+    try:
+        letter = "b"
+        m = slice_math(node, style, letter)
+        return ts.Relation("↦", ts.Name(letter), m)
+    except NoMatrixForm:
+        return index_math(node, style, free_letters(style, node.ndim))
+
+
+def _written_out(root: Expr) -> Expr:
+    """Intermediates inserted, in whichever of the derived and the merged form is shorter."""
+    if sum(isinstance(n, Named) for n in topological([root])) > MOST_NAMES:
+        return root
+    opened = unfold(root)
+    scores: Scores = {}
+    if weight(opened, scores) > 4 * LONGEST:
+        return root
+    merged = Simplifier(facts=True).normal(opened)
+    best = merged if weight(merged, scores) < weight(opened, scores) else opened
+    return best if weight(best, scores) <= LONGEST else root
+
+
+def expression_text(e: Expression) -> str:
+    """Unicode text."""
+    return to_text(expression_math(e))
+
+
+def expression_mimebundle(e: Expression) -> dict[str, str]:
+    """Text, LaTeX and MathML for notebooks."""
+    m = expression_math(e)
+    return {"text/plain": to_text(m), "text/latex": f"${to_latex(m)}$", "text/html": to_mathml(m, block=True)}
