@@ -26,8 +26,8 @@ def derive(f: Any, wrt: str | Iterable[str] | None = None) -> Derivation:
 
     Args:
         f: an `Expression` of shape (), or a network.
-        wrt: the name of an input, or several; by default every parameter of a network, every input of an expression that
-            is not declared constant or labels.
+        wrt: the name of an input, or several; by default every parameter of a network, every input of an expression
+            that is not declared constant or labels.
     Returns: a Derivation; each gradient has the shape of its variable.
     Raises: ShapeError: f is not scalar. ParseError: an unknown input, or one that has a shape but is not used.
         MissingRuleError: an operation has no differential.
@@ -59,7 +59,9 @@ def _variables(f: Expression, wrt: str | Iterable[str] | None, parameters: Itera
         if name not in symbols:
             if name in f.intermediates:
                 raise ParseError(f"{name} is an intermediate, not an input", f"inputs: {', '.join(symbols)}")
-            raise ParseError(f"no input is called {name}{nearest(name, list(symbols))}", f"inputs: {', '.join(symbols) or 'none'}")
+            raise ParseError(
+                f"no input is called {name}{nearest(name, list(symbols))}", f"inputs: {', '.join(symbols) or 'none'}"
+            )
         if "labels" in symbols[name].assumptions:
             raise ParseError(f"{name} holds integer labels: there is no derivative with respect to it")
         if "constant" in symbols[name].assumptions:
@@ -69,7 +71,10 @@ def _variables(f: Expression, wrt: str | Iterable[str] | None, parameters: Itera
     occurring = {s.name for s in symbols_of(f.root)}
     unused = [n for n in symbols if n not in occurring and n not in names]
     if unused and parameters is None:
-        raise ParseError(f"{', '.join(unused)} has a shape but does not occur", "leave it out, or differentiate with respect to it (the gradient is zero)")
+        raise ParseError(
+            f"{', '.join(unused)} has a shape but does not occur",
+            "leave it out, or differentiate with respect to it (the gradient is zero)",
+        )
     return list(dict.fromkeys(names))
 
 
@@ -105,7 +110,10 @@ class Derivation:
     def gradient(self) -> Expression:
         """The gradient, where there is one variable."""
         if len(self.variables) != 1:
-            raise ByhandError(f"there are {len(self.variables)} variables: use .gradients[name]", f"names: {', '.join(self.gradients)}")
+            raise ByhandError(
+                f"there are {len(self.variables)} variables: use .gradients[name]",
+                f"names: {', '.join(self.gradients)}",
+            )
         return self.gradients[self.variables[0].name]
 
     @property
@@ -134,7 +142,9 @@ class Derivation:
 
     # ---- views
 
-    def text(self, notation: Notation = "differential", level: Level = "steps", layout: str = "rows", ascii: bool = False) -> str:
+    def text(
+        self, notation: Notation = "differential", level: Level = "steps", layout: str = "rows", ascii: bool = False
+    ) -> str:
         """The derivation as Unicode text (or ASCII)."""
         from byhand.notation.document import as_text
 
@@ -158,7 +168,9 @@ class Derivation:
 
         return as_html(self, notation, level, layout)
 
-    def to_dict(self, notation: Notation = "differential", level: Level = "micro", layout: str = "rows") -> dict[str, Any]:
+    def to_dict(
+        self, notation: Notation = "differential", level: Level = "micro", layout: str = "rows"
+    ) -> dict[str, Any]:
         """The derivation as plain data."""
         from byhand.notation.document import as_dict
 
@@ -177,7 +189,12 @@ class Derivation:
         return compile_function(self, target)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": self.text(), "text/html": self.html(), "text/latex": self.latex(), "text/markdown": self.markdown()}
+        return {
+            "text/plain": self.text(),
+            "text/html": self.html(),
+            "text/latex": self.latex(),
+            "text/markdown": self.markdown(),
+        }
 
     def __str__(self) -> str:
         return self.text()

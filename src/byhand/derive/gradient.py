@@ -1,7 +1,8 @@
 """The engine: adjoints accumulated in reverse order over named intermediates.
 
 For each intermediate, once: its differential in terms of the differentials of the intermediates below it, and the moves
-that take every factor off d(child) inside ⟨adjoint, d( )⟩. Work and text grow linearly with depth; nothing recurses on it.
+that take every factor off d(child) inside ⟨adjoint, d( )⟩. Work and text grow linearly with depth; nothing recurses
+on it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ from byhand.expr.assume import sentence
 from byhand.expr.contraction import P1, Label, add, contract, is_zero, number, scale, transpose, zero
 from byhand.expr.dims import MINUS_ONE, ONE
 from byhand.expr.expression import rebuild, unfold
-from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, differential_of, named, topological
+from byhand.expr.nodes import (
+    Contraction,
+    Elementwise,
+    Expr,
+    Named,
+    Structured,
+    Sum,
+    Symbol,
+    differential_of,
+    named,
+    topological,
+)
 from byhand.rules.differentials import differential, rule_for
 from byhand.rules.linear import LinearTerm, linear_terms
 from byhand.rules.patterns import move_name, view_name
@@ -45,7 +57,9 @@ class Accumulation:
         self.plain = Simplifier(fold=prepared.fold)
         self.bearing = self.bearing_properties()
         self.ranks = {n.name: n.ndim for n in topological([prepared.root]) if isinstance(n, Symbol)}
-        self.taken = {n.name for n in topological([prepared.root]) if isinstance(n, (Named, Symbol))} | {h.name for h in prepared.helpers}
+        self.taken = {n.name for n in topological([prepared.root]) if isinstance(n, (Named, Symbol))} | {
+            h.name for h in prepared.helpers
+        }
 
     def depending(self) -> set[Expr]:
         """The nodes that depend on a variable."""
@@ -94,7 +108,17 @@ class Accumulation:
         """The adjoint of an input: the gradient, of its shape."""
         if variable not in self.contributions:
             nothing = zero(variable.shape)
-            self.units.append(Unit(variable, variable.name, variable, (), (), nothing, (Stage(f"{variable.name} does not occur", nothing, "zero"),)))
+            self.units.append(
+                Unit(
+                    variable,
+                    variable.name,
+                    variable,
+                    (),
+                    (),
+                    nothing,
+                    (Stage(f"{variable.name} does not occur", nothing, "zero"),),
+                )
+            )
             return
         stages = self.stages(variable)
         restricted = restricted_gradient(variable, stages[-1].node)
@@ -102,7 +126,9 @@ class Accumulation:
             rule, node = restricted
             simplifier = Simplifier(facts=True, fold=self.prepared.fold)
             prop = "symmetric" if rule == FREE_ENTRIES else "diagonal"
-            stages.append(Stage(rule, simplifier.normal(node), "structure", (sentence(variable.name, variable.ndim, prop),)))
+            stages.append(
+                Stage(rule, simplifier.normal(node), "structure", (sentence(variable.name, variable.ndim, prop),))
+            )
         self.units.append(Unit(variable, variable.name, variable, (), (), stages[-1].node, tuple(stages)))
 
     def expand(self, body: Expr) -> tuple[list[LinearTerm], list[str]]:
@@ -148,16 +174,20 @@ class Accumulation:
             moves.append(Move(rule, left, right))
         view = view_name(term.labels, have)
         if view is not None or coefficient != ONE:
-            left = contract([(left, have, P1)], term.labels, coefficient, {x: term.dims[x] for x in {*term.labels, *have}})
+            left = contract(
+                [(left, have, P1)], term.labels, coefficient, {x: term.dims[x] for x in {*term.labels, *have}}
+            )
             moves.append(Move(view or "move a scalar", left, d))
         return TermRecord(term, tuple(moves), left)
 
     # ---- adjoints
 
     def stages(self, node: Expr) -> list[Stage]:
-        """The sum of contributions and its forms up to the shortest, upstream adjoints written out where that cancels."""
+        """The sum of contributions and its forms down to the shortest; adjoints are inserted where that cancels."""
         raw = add(*self.contributions[node])
-        stages = [Stage("collect the contributions" if len(self.contributions[node]) > 1 else "read off", raw, "collect")]
+        stages = [
+            Stage("collect the contributions" if len(self.contributions[node]) > 1 else "read off", raw, "collect")
+        ]
         kept = self.simplified(raw)
         upstream = self.worth_inserting(raw)
         if upstream:
@@ -172,7 +202,7 @@ class Accumulation:
         return stages
 
     def worth_inserting(self, raw: Expr) -> list[Named]:
-        """Upstream adjoints that may cancel when written out: short ones, and those that share an intermediate with the rest."""
+        """Upstream adjoints that may cancel when inserted: short ones, and those sharing a factor with the rest."""
         direct = _direct(raw)
         found = [n for n in direct if n in self.adjoint_nodes]
         leaves = {n for n in direct if isinstance(n, (Named, Symbol))} - self.adjoint_nodes
@@ -208,7 +238,9 @@ class Accumulation:
         """Inputs with declared properties, and the intermediates made of them."""
         found: set[Expr] = set()
         for n in topological([self.prepared.root, *self.prepared.helpers]):
-            if (isinstance(n, Symbol) and n.assumptions - {"labels", "constant"}) or any(c in found for c in n.children):
+            if (isinstance(n, Symbol) and n.assumptions - {"labels", "constant"}) or any(
+                c in found for c in n.children
+            ):
                 found.add(n)
         return found
 

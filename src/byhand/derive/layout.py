@@ -46,7 +46,10 @@ def relayout(f: Expression, layout: str) -> Expression:
     Raises: ParseError: an unknown layout, or a function whose samples cannot be told from its weights.
     """
     if layout not in LAYOUTS:
-        raise ParseError(f"unknown layout {layout!r}{nearest(layout, list(LAYOUTS))}", *(f"{x.name}: {x.words}" for x in LAYOUTS.values()))
+        raise ParseError(
+            f"unknown layout {layout!r}{nearest(layout, list(LAYOUTS))}",
+            *(f"{x.name}: {x.words}" for x in LAYOUTS.values()),
+        )
     wanted = LAYOUTS[layout]
     batch = batch_dimension(f)
 
@@ -69,11 +72,13 @@ def relayout(f: Expression, layout: str) -> Expression:
                 done[node] = node if all(done[c] is c for c in node.children) else rebuild(node, done)
     order = tuple(inputs.get(s.name, s) for s in f.inputs)
     note = f"Layout {wanted.name}: {wanted.words}."
-    return Expression(done[f.root], order, f.name, (*f.notes, note), vectors_as_rows=batch is None and not wanted.columns)
+    return Expression(
+        done[f.root], order, f.name, (*f.notes, note), vectors_as_rows=batch is None and not wanted.columns
+    )
 
 
 def batch_dimension(f: Expression) -> Dim | None:
-    """The dimension that counts samples: a first axis of matrices that is never a second axis and never multiplied away.
+    """The dimension that counts samples: a first axis that is never a second axis and never multiplied away.
 
     Returns: None for a function of a single sample.
     Raises: ParseError: several dimensions could be meant.

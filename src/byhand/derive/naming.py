@@ -20,12 +20,19 @@ def name_intermediates(root: Expr, taken: set[str]) -> Expr:
     depth: dict[Expr, int] = {}
     for node in order:
         depth[node] = 1 + max((0 if c in wanted else depth[c] for c in node.children), default=0)
-        if node is root or not node.children or isinstance(node, Named) or any(isinstance(u, Named) for u in users.get(node, [])):
+        if (
+            node is root
+            or not node.children
+            or isinstance(node, Named)
+            or any(isinstance(u, Named) for u in users.get(node, []))
+        ):
             depth[node] = 0 if isinstance(node, Named) else depth[node]
             continue
         letter = _letter(node, users.get(node, []), wanted) or ("T" if depth[node] >= _DEEPEST else None)
         if letter and not _is_view(node):
-            wanted[node] = letter.lower() if node.ndim == 1 and letter != "P" else letter.lower() if node.ndim == 1 else letter
+            wanted[node] = (
+                letter.lower() if node.ndim == 1 and letter != "P" else letter.lower() if node.ndim == 1 else letter
+            )
     return name_nodes(root, _numbered(wanted, taken))
 
 
@@ -46,7 +53,10 @@ def _letter(node: Expr, users: list[Expr], wanted: dict[Expr, str]) -> str | Non
             if count > 1 or any(isinstance(u, Contraction) and len(u.factors) == 2 for u in users):
                 return "P" if function == "sigmoid" else "H"
     if isinstance(node, (Contraction, Sum)) and any(
-        isinstance(u, Elementwise) and u.function not in ("log", "step") or isinstance(u, Structured) and u.operation in ("softmax", "log_softmax", "logsumexp")
+        (isinstance(u, Elementwise)
+        and u.function not in ("log", "step"))
+        or (isinstance(u, Structured)
+        and u.operation in ("softmax", "log_softmax", "logsumexp"))
         for u in users
     ):
         return "Z" if _is_product(node) else None

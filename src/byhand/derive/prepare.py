@@ -1,4 +1,4 @@
-"""Before the derivation: forward definitions in normal form, intermediates named, helpers (P, Y) ready to be recognised."""
+"""Before the derivation: definitions in normal form, intermediates named, helpers (P, Y) ready to be recognised."""
 
 from __future__ import annotations
 

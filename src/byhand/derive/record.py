@@ -9,7 +9,19 @@ from byhand.expr.dims import Shape
 from byhand.expr.nodes import Expr
 from byhand.rules.linear import LinearTerm
 
-Kind = Literal["definition", "differential", "pair", "move", "collect", "substitute", "simplify", "assume", "read off", "structure", "zero"]
+Kind = Literal[
+    "definition",
+    "differential",
+    "pair",
+    "move",
+    "collect",
+    "substitute",
+    "simplify",
+    "assume",
+    "read off",
+    "structure",
+    "zero",
+]
 
 
 @dataclass(frozen=True, slots=True)

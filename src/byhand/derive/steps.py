@@ -39,7 +39,9 @@ def differential_steps(u: Unit) -> list[Step]:
     """d(body) = the sum of linear terms, by the rules that were used."""
     if not u.terms:
         return []
-    return [Step(", ".join(u.rules), differential_of(u.body), total_differential(u), "differential", u.name, u.body.shape)]
+    return [
+        Step(", ".join(u.rules), differential_of(u.body), total_differential(u), "differential", u.name, u.body.shape)
+    ]
 
 
 def adjoint_steps(u: Unit) -> Iterator[Step]:
@@ -59,7 +61,17 @@ def move_steps(u: Unit) -> Iterator[Step]:
         name = child.name if isinstance(child, (Named, Symbol)) else ""
         before = Pairing(u.adjoint, record.term.applied())
         if not record.moves:
-            yield Step("read off", before, Pairing(record.contribution, differential_of(child)), "pair", u.name, (), (), name, "micro")
+            yield Step(
+                "read off",
+                before,
+                Pairing(record.contribution, differential_of(child)),
+                "pair",
+                u.name,
+                (),
+                (),
+                name,
+                "micro",
+            )
         for move in record.moves:
             after = Pairing(move.left, move.right)
             yield Step(move.rule, before, after, "move", u.name, (), (), name, "micro")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import count
+from typing import Any
 
 from byhand.errors import ShapeError
 from byhand.expr.dims import ONE, ZERO, Coefficient, Dim, Shape, dim_coefficient, show_shape
@@ -33,7 +34,7 @@ def contract(
     factors: Iterable[LooseFactor],
     out: Sequence[Label],
     coefficient: Coefficient = ONE,
-    dims: Mapping[Label, Dim] | None = None,
+    dims: Mapping[Any, Dim] | None = None,
     merge: bool = False,
 ) -> Expr:
     """coefficient × Σ ∏ factor[labels]^power with the axes `out`.
@@ -68,7 +69,7 @@ def contract(
 class _Labels:
     """Labels that turn out to be the same one, with their dimensions."""
 
-    def __init__(self, dims: Mapping[Label, Dim]) -> None:
+    def __init__(self, dims: Mapping[Any, Dim]) -> None:
         self.dims: dict[Label, Dim] = dict(dims)
         self.parent: dict[Label, Label] = {}
         self.fresh = count()
@@ -131,7 +132,7 @@ def _flatten(
 
 
 def _outer_power(node: Contraction, power: Fraction) -> Coefficient | None:
-    """The coefficient that leaves a nested contraction raised to a power, or None where the power cannot move inside."""
+    """The coefficient of a nested contraction raised to a power, or None where the power cannot move inside."""
     if power == 1:
         return node.coefficient
     if node.factors and (power.denominator != 1 or has_sum(node) or len(set(node.out)) < len(node.out)):
@@ -225,7 +226,7 @@ def _canonical_order(
                 todo.append([(c, j == i) for j, c in enumerate(colours)])
             continue
         leaves += 1
-        order = sorted(range(len(factors)), key=lambda i: colours[i])  # type: ignore[arg-type, return-value]
+        order = sorted(range(len(factors)), key=lambda i: colours[i])
         number: dict[Label, int] = {}
         for label in out:
             number.setdefault(label, len(number))
@@ -250,7 +251,7 @@ def _refine(
             label: (labels[label], tuple(sorted((current[i], axis) for i, axis in places)))
             for label, places in where.items()
         }
-        rank = {c: r for r, c in enumerate(sorted(set(seen.values())))}  # type: ignore[type-var]
+        rank = {c: r for r, c in enumerate(sorted(set(seen.values())))}
         labels = {label: rank[c] for label, c in seen.items()}
         refined = _ranks([(current[i], tuple(labels[x] for x in ls)) for i, (_, ls, _) in enumerate(factors)])
         if len(set(refined)) == len(set(current)):
@@ -267,7 +268,7 @@ def _ranks(values: Sequence[object]) -> list[int]:
 
 
 def as_view(node: Expr) -> tuple[Expr, Labels, Labels] | None:
-    """For a node that only moves the entries of another (a transpose): that node, its labels, and the labels of the axes."""
+    """Of a node that only moves the entries of another (a transpose): that node, its labels, the labels of the axes."""
     if not isinstance(node, Contraction) or len(node.factors) != 1 or node.coefficient != ONE:
         return None
     source, labels, power = node.factors[0]
@@ -324,7 +325,7 @@ def transpose(node: Expr, axes: Sequence[int] | None = None) -> Expr:
 
 
 def add(*nodes: Expr) -> Expr:
-    """The sum of nodes of one shape; equal terms are collected, nested sums dissolve when `nodes` are sums themselves."""
+    """The sum of nodes of one shape; nested sums dissolve and equal terms are collected."""
     shape = nodes[0].shape
     collected: dict[tuple[Expr, tuple[tuple[object, Fraction], ...]], Fraction] = {}
     todo = [(ONE, node) for node in reversed(nodes)]

@@ -7,9 +7,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from byhand.expr.contraction import contract, elementwise, scale, add
+from byhand.expr.contraction import add, contract, elementwise, scale
 from byhand.expr.dims import Shape, dim_names
-from byhand.expr.nodes import Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol, named, symbols_of, topological
+from byhand.expr.nodes import (
+    Contraction,
+    Differential,
+    Elementwise,
+    Expr,
+    Named,
+    Structured,
+    Sum,
+    Symbol,
+    named,
+    symbols_of,
+    topological,
+)
 from byhand.expr.operations import apply
 
 
@@ -90,13 +102,15 @@ def rebuild(node: Expr, children: Mapping[Expr, Expr]) -> Expr:
         case Sum(terms):
             return add(*(scale(c, children[t]) for c, t in terms))
         case Contraction(coefficient, factors, out):
-            return contract(((children[f], ls, p) for f, ls, p in factors), out, coefficient, dict(enumerate(node.dims)))
+            return contract(
+                ((children[f], ls, p) for f, ls, p in factors), out, coefficient, dict(enumerate(node.dims))
+            )
         case _:
             return node
 
 
 def substitute(root: Expr, replacements: Mapping[Expr, Expr]) -> Expr:
-    """The expression with nodes replaced by others of the same shape; differentials of replaced nodes are kept apart."""
+    """The expression with nodes replaced by others of the same shape; differentials are left as they are."""
     done: dict[Expr, Expr] = {}
     for node in topological([root]):
         if node in replacements:
@@ -150,4 +164,6 @@ def as_expression(x: Expression | Expr | Any) -> Expression:
         return inner
     from byhand.errors import ByhandError
 
-    raise ByhandError(f"an expression is needed, not a {type(x).__name__}", "make one with byhand.parse, byhand.trace or byhand.MLP")
+    raise ByhandError(
+        f"an expression is needed, not a {type(x).__name__}", "make one with byhand.parse, byhand.trace or byhand.MLP"
+    )

@@ -118,7 +118,11 @@ def stage_rule(w: Writer, stage: Stage, moves: list[str]) -> str:
         case "collect" | "read off":
             return ", ".join(moves)
         case "substitute":
-            names = [u.name for u in w.d.units if isinstance(u.adjoint, Named) and u.adjoint.name in stage.rule.split("insert ")[1].split(", ")]
+            names = [
+                u.name
+                for u in w.d.units
+                if isinstance(u.adjoint, Named) and u.adjoint.name in stage.rule.split("insert ")[1].split(", ")
+            ]
             return "insert " + ", ".join(f"∂{w.d.f.name}/∂{n}" for n in names)
         case "assume":
             return f"{stage.rule} ({'; '.join(stage.assumptions)})"
@@ -156,7 +160,13 @@ def result(w: Writer, level: Level) -> Section:
             left = ts.Partial(w.function_name, ts.Indexed(ts.Name(u.name), (letter,)))
             lines.append(Line(left, (Part(m, f"for each {letter}"),), show_shape(u.node.shape)))
             continue
-        lines.append(Line(w.gradient_name(u.node, letters), (Part(w.write(node, u.node, letters), zero_words(u)),), show_shape(u.node.shape)))
+        lines.append(
+            Line(
+                w.gradient_name(u.node, letters),
+                (Part(w.write(node, u.node, letters), zero_words(u)),),
+                show_shape(u.node.shape),
+            )
+        )
     if through:
         lines = result_definitions(w) + lines
     return Section("Result", tuple(lines))
@@ -172,8 +182,11 @@ def result_definitions(w: Writer) -> list[Line]:
     for u in w.d.units:
         if isinstance(u.adjoint, Named) and u.node is not w.d.prepared.root:
             letters = w.letters(u.node)
-            lines.append(Line(w.gradient_name(u.node, letters), (Part(w.write(u.value, u.node, letters)),), show_shape(u.node.shape)))
+            lines.append(
+                Line(
+                    w.gradient_name(u.node, letters),
+                    (Part(w.write(u.value, u.node, letters)),),
+                    show_shape(u.node.shape),
+                )
+            )
     return lines
-
-
-

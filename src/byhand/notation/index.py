@@ -97,7 +97,9 @@ def _contraction(node: Contraction, style: Style, out: Sequence[str], used: Sequ
     names |= dict(zip(inner, summed, strict=True))
     top, bottom = coefficient_parts(node.coefficient)
     everything = [*names.values(), *used]
-    factors = sorted(node.factors, key=lambda f: (f[0].has_differential, bool(f[1]), not _is_name(f[0]), [names[x] for x in f[1]]))
+    factors = sorted(
+        node.factors, key=lambda f: (f[0].has_differential, bool(f[1]), not _is_name(f[0]), [names[x] for x in f[1]])
+    )
     for factor, labels, power in factors:
         m = index_math(factor, style, [names[x] for x in labels], everything)
         p = abs(power)

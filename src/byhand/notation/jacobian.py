@@ -26,8 +26,11 @@ def build(d: Derivation, level: Level) -> Document:
     """The derivation as a document in the notation of Jacobians."""
     w = Writer(d)
     sections = [] if level == "result" else [forward(w), local_jacobians(w), chain(w, level)]
-    words = ("A Jacobian has a row per output; vec stacks the rows of a matrix; the gradient is the Jacobian of L transposed, in the shape of the variable.".replace("of L", f"of {d.f.name}"),)
-    return Document(title(w), given(w), (*notes(w), *words), (*sections, result(w, level)))
+    words = (
+        "A Jacobian has a row per output; vec stacks the rows of a matrix.",
+        f"The gradient is the Jacobian of {d.f.name} transposed, in the shape of the variable.",
+    )
+    return Document(title(w), given(w), (*notes(w)[1:], *words), (*sections, result(w, level)))
 
 
 def local_jacobian(terms: list[LinearTerm]) -> Expr:
@@ -65,7 +68,13 @@ def local_jacobians(w: Writer) -> Section:
                 m = w.write(jacobian) if u.node.ndim else _as_row(w, jacobian)
                 lines.append(Line(ts.Partial(w.name(u.node), w.name(child)), (Part(m),), size))
             elif u.node.ndim == 0:
-                lines.append(Line(ts.Partial(w.name(u.node), ts.Vec(w.name(child))), (Part(ts.Transpose(ts.Vec(w.write(jacobian)))),), size))
+                lines.append(
+                    Line(
+                        ts.Partial(w.name(u.node), ts.Vec(w.name(child))),
+                        (Part(ts.Transpose(ts.Vec(w.write(jacobian)))),),
+                        size,
+                    )
+                )
             else:
                 letters = free_letters(w.style, jacobian.ndim)
                 out, inner = letters[: u.node.ndim], letters[u.node.ndim :]
@@ -91,7 +100,7 @@ def _vec(w: Writer, node: Expr) -> Math:
 
 
 def chain(w: Writer, level: Level) -> Section:
-    """For every intermediate and variable, last first: the sum over its users of (adjoint · local Jacobian), multiplied out."""
+    """For every intermediate and variable, last first: the sum over its users of adjoint · local Jacobian."""
     rules = contribution_rules(w.d)
     users: dict[Expr, list[Unit]] = {}
     for u in w.d.units:
@@ -110,12 +119,18 @@ def chain(w: Writer, level: Level) -> Section:
             parts.append(Part(m, name))
             left = ts.Partial(w.function_name, _vec(w, u.node))
             lines.append(Line(left, tuple(parts), f"1×{_count(u.node)}"))
-        collected = []
+        collected: list[Part] = []
         for stage in u.stages:
             m = w.write(stage.node, u.node)
             if collected and collected[-1].math == m:
                 continue
-            collected.append(Part(m, stage_rule(w, stage, rules.get(u.node, [])) if level == "micro" or stage.kind == "assume" else "", stage.assumptions))
+            collected.append(
+                Part(
+                    m,
+                    stage_rule(w, stage, rules.get(u.node, [])) if level == "micro" or stage.kind == "assume" else "",
+                    stage.assumptions,
+                )
+            )
         lines.append(Line(w.gradient_name(u.node), tuple(collected), show_shape(u.node.shape), indent=int(bool(parts))))
     return Section("Chain rule, last to first", tuple(lines))
 
@@ -125,4 +140,3 @@ def _link(w: Writer, user: Unit, child: Expr) -> Math:
     if user.node is w.d.prepared.root:
         return ts.Underbrace(local, ts.Text("direct"))
     return ts.Infix("dot", (ts.Partial(w.function_name, _vec(w, user.node)), local))
-

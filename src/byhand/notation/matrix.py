@@ -107,7 +107,9 @@ def _function(f: Form, s: Style, turned: bool) -> Math:
     arg = f.args[0]
     row = _is_row(arg, s)
     body = form_math(arg, s, turned=row)
-    m: Math = ts.Indicator(ts.Relation(">", body, ts.Number(Fraction(0)))) if f.data == "step" else ts.Call(f.data, (body,))
+    m: Math = (
+        ts.Indicator(ts.Relation(">", body, ts.Number(Fraction(0)))) if f.data == "step" else ts.Call(f.data, (body,))
+    )
     return _transposed(m) if f.rank and turned != row else m
 
 
@@ -177,7 +179,11 @@ def _ordered_sum(f: Form, s: Style, turned: bool) -> Math:
     for a in map(_one, f.args):
         positive, body = unsigned(form_math(a, s, turned))
         core = a.args[-1] if a.kind == "scaled" and a.data.has_core else a
-        late = 2 if core.kind in ("number", "fill", "identity") or (a.kind == "scaled" and not a.args) else core.kind.startswith("spread")
+        late = (
+            2
+            if core.kind in ("number", "fill", "identity") or (a.kind == "scaled" and not a.args)
+            else core.kind.startswith("spread")
+        )
         flipped = isinstance(body, ts.Transpose)
         terms.append(((not positive, late, flipped, -_size(body), repr(body)), positive, body))
     terms.sort(key=lambda t: t[0])
@@ -249,7 +255,9 @@ def _number(f: Form, s: Style, turned: bool) -> Math:
 
 def _matmul(f: Form, s: Style, turned: bool) -> Math:
     a, b = f.args
-    return _product(form_math(b, s, True), form_math(a, s, True)) if turned else _product(form_math(a, s), form_math(b, s))
+    return (
+        _product(form_math(b, s, True), form_math(a, s, True)) if turned else _product(form_math(a, s), form_math(b, s))
+    )
 
 
 def _hadamard(f: Form, s: Style, turned: bool) -> Math:
@@ -265,7 +273,10 @@ def _hadamard_way(f: Form, s: Style, turned: bool) -> Math:
     tops = sorted((form_math(a, s, turned) for a in over), key=lambda m: (_is_late(m), repr(m)))
     m: Math = tops[0] if len(tops) == 1 else ts.Infix("hadamard", tuple(tops)) if tops else ts.Number(Fraction(1))
     for a in under:
-        m = ts.Infix("divide_elementwise", (m, form_math(Form("power", a.args, -a.data, a.rank) if a.data != -1 else a.args[0], s, turned)))
+        m = ts.Infix(
+            "divide_elementwise",
+            (m, form_math(Form("power", a.args, -a.data, a.rank) if a.data != -1 else a.args[0], s, turned)),
+        )
     return m
 
 
@@ -289,8 +300,11 @@ def _dot(f: Form, s: Style, turned: bool) -> Math:
 def _inner(f: Form, s: Style, turned: bool) -> Math:
     a, b = f.args
     if any(x.kind in ("matmul", "transpose", "outer", "scale_rows", "scale_columns", "identity") for x in (a, b)):
-        ways = [_product(form_math(a, s, True), form_math(b, s)), _product(form_math(b, s, True), form_math(a, s)),
-                _product(form_math(a, s), form_math(b, s, True)), _product(form_math(b, s), form_math(a, s, True))]  # fmt: skip
+        ways = [
+            _product(form_math(x, s, turned=first), form_math(y, s, turned=not first))
+            for first in (True, False)
+            for x, y in ((a, b), (b, a))
+        ]
         return ts.Call("tr", (min(ways, key=lambda m: (count_transposes(m), repr(m))),))
     left, right = sorted((a, b), key=lambda f: (has_differential(f), _size(form_math(f, s)), repr(form_math(f, s))))
     return ts.Inner(form_math(left, s), form_math(right, s))
@@ -374,7 +388,9 @@ MATRIX_NOTATION: dict[str, Callable[[Form, Style, bool], Math]] = {
     "power": _power,
     "sum": _sum,
     "scaled": _scaled,
-    "norm_squared": lambda f, s, t: ts.Power(ts.Norm(form_math(f.args[0], s, turned=_is_row(f.args[0], s))), ts.Number(Fraction(2))),
+    "norm_squared": lambda f, s, t: ts.Power(
+        ts.Norm(form_math(f.args[0], s, turned=_is_row(f.args[0], s))), ts.Number(Fraction(2))
+    ),
     "dot": _dot,
     "inner": _inner,
     "matvec": _matmul,

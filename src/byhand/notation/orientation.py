@@ -14,7 +14,9 @@ def row_vectors(roots: Iterable[Expr]) -> frozenset[Expr]:
     for node in reversed(order):
         for child, row in _uses(node, as_row.get(node, set())):
             as_row.setdefault(child, set()).add(row)
-    return frozenset(n for n, uses in as_row.items() if isinstance(n, (Symbol, Named)) and n.ndim == 1 and uses == {True})
+    return frozenset(
+        n for n, uses in as_row.items() if isinstance(n, (Symbol, Named)) and n.ndim == 1 and uses == {True}
+    )
 
 
 def _uses(node: Expr, own: set[bool]) -> list[tuple[Expr, bool]]:
@@ -29,7 +31,9 @@ def _uses(node: Expr, own: set[bool]) -> list[tuple[Expr, bool]]:
                 if node.ndim == 2 and node.out[0] != node.out[1]:
                     uses.append((factor, labels[0] == node.out[1]))
                 else:
-                    alone = node.ndim == 1 and labels == node.out and all(ls in ((), labels) for _, ls, _ in node.factors)
+                    alone = (
+                        node.ndim == 1 and labels == node.out and all(ls in ((), labels) for _, ls, _ in node.factors)
+                    )
                     uses.append((factor, passed_on and alone))
             return uses
         case Sum() | Elementwise() | Named():

@@ -15,7 +15,9 @@ from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
 
 WIDEST = 76  # the column of shapes starts no further right than this
-_ASCII = str.maketrans({"∂": "d", "−": "-", "ᵀ": "^T", "⊙": ".*", "⟨": "<", "⟩": ">", "′": "'", "σ": "sigma", "λ": "lambda"})
+_ASCII = str.maketrans(
+    {"∂": "d", "−": "-", "ᵀ": "^T", "⊙": ".*", "⟨": "<", "⟩": ">", "′": "'", "σ": "sigma", "λ": "lambda"}
+)
 
 
 def _inline(parts: Iterable[str | Math], show: Callable[[Math], str], words: Callable[[str], str]) -> str:
@@ -69,7 +71,8 @@ def _text_rows(line: Line, show: Callable[[Math], str]) -> list[tuple[str, str, 
 
 
 def _latex_words(s: str) -> str:
-    special = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}  # fmt: skip
+    special = {c: rf"\{c}" for c in "&%#_{}"}
+    special |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
     out = "".join(special.get(c, c) for c in s)
     out = re.sub(r"∂(\w+)/∂(\w+)", lambda m: rf"$\partial {_upright(m[1])} / \partial {_upright(m[2])}$", out)
     symbols = {"−": "$-$", "⊙": r"$\odot$", "ᵀ": r"$^\top$", "λ": r"$\lambda$", "⟨": r"$\langle$", "⟩": r"$\rangle$"}
@@ -121,7 +124,9 @@ def standalone_latex(body: str) -> str:
     """A complete LaTeX file around a fragment."""
     return (
         "\\documentclass{article}\n\\usepackage[utf8]{inputenc}\n\\usepackage[T1]{fontenc}\n\\usepackage{amsmath,amssymb}\n"
-        "\\usepackage[landscape,margin=1.5cm]{geometry}\n\\allowdisplaybreaks\n\\begin{document}\n" + body + "\\end{document}\n"
+        "\\usepackage[landscape,margin=1.5cm]{geometry}\n\\allowdisplaybreaks\n\\begin{document}\n"
+        + body
+        + "\\end{document}\n"
     )
 
 
@@ -160,10 +165,12 @@ STYLE = """\
 .byhand{font-family:Georgia,'Times New Roman',serif;line-height:1.45;color:#1b1b1b;max-width:72rem}
 .byhand h3{font-size:1.15rem;margin:1.2rem 0 .3rem}.byhand h4{font-size:1rem;margin:1.1rem 0 .3rem;color:#333}
 .byhand table{border-collapse:collapse}.byhand td{padding:.18rem .45rem;vertical-align:baseline}
-.byhand td.left{text-align:right;white-space:nowrap;padding-right:0}.byhand td.shape{color:#555;white-space:nowrap;padding-left:1.6rem}
+.byhand td.left{text-align:right;white-space:nowrap;padding-right:0}
+.byhand td.shape{color:#555;white-space:nowrap;padding-left:1.6rem}
 .byhand td.rule{color:#1d5a8a;font-style:italic;padding-left:1.2rem}.byhand tr.detail td{font-size:.92em;color:#333}
 .byhand tr.detail td.left{padding-left:2.2rem}.byhand .note{color:#444;margin:.15rem 0}
-.byhand math{font-family:'STIX Two Math','Latin Modern Math','Cambria Math',math;font-size:1.06em}.byhand .has-tip{cursor:help}
+.byhand math{font-family:'STIX Two Math','Latin Modern Math','Cambria Math',math;font-size:1.06em}
+.byhand .has-tip{cursor:help}
 """
 
 
@@ -191,7 +198,9 @@ def _html_line(line: Line) -> str:
         seen.add(formula)
         left = to_mathml(line.left) if line.left is not None and k == 0 else ""
         equals = "<td>=</td>" if line.left is not None or k else "<td></td>"
-        cells = f'<td class="left">{left}</td>{equals}<td>{formula}</td><td class="shape">{escape(line.shape) if k == 0 else ""}</td><td class="rule">{escape(part.rule)}</td>'
+        shape = escape(line.shape) if k == 0 else ""
+        cells = f'<td class="left">{left}</td>{equals}<td>{formula}</td>'
+        cells += f'<td class="shape">{shape}</td><td class="rule">{escape(part.rule)}</td>'
         rows.append(f'<tr class="detail">{cells}</tr>' if line.indent else f"<tr>{cells}</tr>")
     return "\n".join(rows)
 

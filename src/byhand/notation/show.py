@@ -1,10 +1,9 @@
-"""An expression on its own, printed: named intermediates by name, with their definitions where they are byhand's own."""
+"""An expression on its own, printed: intermediates inserted while that stays readable, by name otherwise."""
 
 from __future__ import annotations
 
-from byhand.expr.expression import Expression
+from byhand.expr.expression import Expression, unfold
 from byhand.expr.nodes import Expr, Named, topological
-from byhand.expr.expression import unfold
 from byhand.notation import typeset as ts
 from byhand.notation.index import free_letters, index_math
 from byhand.notation.latex import to_latex

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from byhand.expr.contraction import add, contract, elementwise, scale
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Sum, Symbol, symbol
 from byhand.notation import typeset as ts
@@ -17,7 +19,7 @@ def slice_math(node: Expr, style: Style, letter: str) -> Math:
     """
     labels: dict[Expr, Math] = dict(style.labels)
     sliced = _at(node, 0, letter, labels, style)
-    return matrix_math(sliced, Style(style.rows, labels, style.tips, style.sized_ones, style.reserved))
+    return matrix_math(sliced, replace(style, labels=labels))
 
 
 def _at(node: Expr, axis: int, letter: str, labels: dict[Expr, Math], style: Style) -> Expr:
@@ -36,7 +38,9 @@ def _at(node: Expr, axis: int, letter: str, labels: dict[Expr, Math], style: Sty
             if node.out.count(gone) > 1 or any(ls.count(gone) > 1 for _, ls, _ in node.factors):
                 raise NoMatrixForm
             factors = [
-                (_at(f, ls.index(gone), letter, labels, style), tuple(x for x in ls if x != gone), p) if gone in ls else (f, ls, p)
+                (_at(f, ls.index(gone), letter, labels, style), tuple(x for x in ls if x != gone), p)
+                if gone in ls
+                else (f, ls, p)
                 for f, ls, p in node.factors
             ]
             dims = {k: n for k, n in enumerate(node.dims) if k != gone}

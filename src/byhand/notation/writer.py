@@ -31,7 +31,11 @@ class Writer:
         self.d, self.indices = d, indices
         root = d.prepared.root
         self.rows = row_vectors([root])
-        labels = {u.adjoint: self.partial(u) for u in d.units if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)}
+        labels: dict[Expr, Math] = {
+            u.adjoint: self.partial(u)
+            for u in d.units
+            if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)
+        }
         reserved = {n for n in (*d.f.symbols, *d.f.dimension_names) if len(n) == 1}
         self.style = Style(self.rows, labels, self.tips(), all_rows=d.f.vectors_as_rows, reserved=frozenset(reserved))
 

@@ -77,9 +77,22 @@ DIFFERENTIALS: dict[str, Rule] = {row.operation: row for row in _TABLE}
 # What contractions and sums obey; `differential` below applies them to any pattern of labels at once.
 GENERAL = (
     Rule("sum rule", "d(X + Y)", "d(X) + d(Y)", shapes={"X": "m n", "Y": "m n"}, source="SEEDS S1.10"),
-    Rule("product rule", "d(X @ Y)", "d(X) @ Y + X @ d(Y)", shapes={"X": "m n", "Y": "n k"}, source="SEEDS S1.11, corrected"),
+    Rule(
+        "product rule",
+        "d(X @ Y)",
+        "d(X) @ Y + X @ d(Y)",
+        shapes={"X": "m n", "Y": "n k"},
+        source="SEEDS S1.11, corrected",
+    ),
     Rule("Hadamard product rule", "d(X * Y)", "d(X)*Y + X*d(Y)", shapes={"X": "m n", "Y": "m n"}, source="SEEDS S1.16"),
-    Rule("quotient rule", "d(X / Y)", "(d(X)*Y - X*d(Y))/Y**2", shapes={"X": "m n", "Y": "m n"}, domain={"Y": "positive"}, source="SEEDS S1.17"),
+    Rule(
+        "quotient rule",
+        "d(X / Y)",
+        "(d(X)*Y - X*d(Y))/Y**2",
+        shapes={"X": "m n", "Y": "m n"},
+        domain={"Y": "positive"},
+        source="SEEDS S1.17",
+    ),
     Rule("power rule", "d(X**3)", "3*X**2*d(X)", shapes={"X": "m n"}, source="Magnus and Neudecker (2019), chapter 8"),
     Rule("transpose", "d(X.T)", "d(X).T", shapes={"X": "m n"}, source="SEEDS S1.12"),
     Rule("trace", "d(trace(X))", "trace(d(X))", shapes={"X": "n n"}, source="SEEDS S1.13"),
@@ -109,7 +122,9 @@ def rule_for(operation: str) -> Rule:
     Raises: MissingRuleError: the table has no such row.
     """
     if operation not in DIFFERENTIALS:
-        raise MissingRuleError(f"no differential of {operation}(...) is known", "add a row to byhand/rules/differentials.py")
+        raise MissingRuleError(
+            f"no differential of {operation}(...) is known", "add a row to byhand/rules/differentials.py"
+        )
     return DIFFERENTIALS[operation]
 
 
@@ -119,9 +134,6 @@ def slope(function_name: str, arg: Expr, value: Expr) -> Expr:
     if derivative.shape == arg.shape:
         return derivative
     return contract([(derivative, (), P1)], range(arg.ndim), dims=dict(enumerate(arg.shape)))
-
-
-
 
 
 def differential(node: Expr) -> Expr:
@@ -149,7 +161,9 @@ def differential(node: Expr) -> Expr:
         case Contraction():
             return _product_rule(node)
         case _:
-            raise MissingRuleError(f"no differential of {type(node).__name__} is known", "byhand/rules/differentials.py")
+            raise MissingRuleError(
+                f"no differential of {type(node).__name__} is known", "byhand/rules/differentials.py"
+            )
 
 
 def _product_rule(node: Contraction) -> Expr:

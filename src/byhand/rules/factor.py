@@ -42,14 +42,16 @@ def distribute(node: Expr) -> list[tuple[Coefficient, Expr]]:
                 rest = [f for j, f in enumerate(node.factors) if j != i]
                 result = []
                 for c, t in factor.terms:
-                    opened = contract([*rest, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True)
+                    opened = contract(
+                        [*rest, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True
+                    )
                     result += distribute(opened)
                 return result
     return [(ONE, node)]
 
 
 def common_coefficient(node: Sum) -> Expr:
-    """2 A - 2 B = 2 (A - B): a rational or dimensional factor of all terms is taken out; no leading minus in all terms."""
+    """2 A - 2 B = 2 (A - B): a number or dimension that all terms share is taken out, a minus too."""
     coefficients = [c for c, _ in node.terms]
     dims = coefficients[0].dims if all(c.dims == coefficients[0].dims for c in coefficients) else ()
     numerator = reduce(gcd, [abs(c.value.numerator) for c in coefficients])
@@ -66,7 +68,7 @@ def common_coefficient(node: Sum) -> Expr:
 
 
 def factorings(node: Sum) -> Iterator[tuple[Expr, bool]]:
-    """Candidates F (rest + rest): F occurs in two or more terms. The flag: take it even where the length stays equal."""
+    """Candidates F (rest + rest), F in two or more terms; the flag: take it even where the length stays equal."""
     terms = [_term(c, t) for c, t in node.terms]
     places: dict[Expr, dict[int, list[int]]] = {}
     for i, term in enumerate(terms):
@@ -102,7 +104,9 @@ def _in_scalar(term: _Term, j: int) -> bool:
 
 def _axis_role(terms: list[_Term], picked: dict[int, int], axis: int) -> tuple[int, ...] | None:
     """Where axis `axis` of the common factor goes: (k,) to output axis k in all terms, () summed in all, None mixed."""
-    roles = {tuple(k for k, o in enumerate(terms[i].out) if o == terms[i].factors[j][1][axis]) for i, j in picked.items()}
+    roles = {
+        tuple(k for k, o in enumerate(terms[i].out) if o == terms[i].factors[j][1][axis]) for i, j in picked.items()
+    }
     role = roles.pop()
     return role if not roles and len(role) <= 1 else None
 
@@ -143,9 +147,13 @@ def _take_out(node: Sum, terms: list[_Term], factor: Expr, picked: dict[int, int
         labels = [label(i, s) for s in needed]
         parts.append(contract(rests[i], labels, terms[i].coefficient, {x: terms[i].dims[x] for x in labels}))
     inner = add(*parts)
-    factor_labels: list[Label] = [("link", a) if not roles[a] else ("out", (roles[a] or (0,))[0]) for a in range(factor.ndim)]
+    factor_labels: list[Label] = [
+        ("link", a) if not roles[a] else ("out", (roles[a] or (0,))[0]) for a in range(factor.ndim)
+    ]
     out: list[Label] = [("out", k) for k in range(node.ndim)]
-    new = contract([(factor, factor_labels, power), (inner, needed, P1)], out, dims=dict(zip(out, node.shape, strict=True)))
+    new = contract(
+        [(factor, factor_labels, power), (inner, needed, P1)], out, dims=dict(zip(out, node.shape, strict=True))
+    )
     others = [scale(c, t) for i, (c, t) in enumerate(node.terms) if i not in picked]
     return add(new, *others)
 
@@ -157,6 +165,6 @@ def _rest(term: _Term, j: int, power: Fraction) -> list[LooseFactor]:
 
 
 def _has_array(rest: list[LooseFactor], labels: list[int]) -> bool:
-    """Whether something with axes is left that reaches the given labels: a bare number would leave an identity or ones."""
-    view = _Term(ONE, tuple((f, tuple(ls), p) for f, ls, p in rest), tuple(labels), {})  # type: ignore[misc]
+    """Whether something with axes is left that reaches the labels: a bare number would leave an identity or ones."""
+    view = _Term(ONE, tuple(rest), tuple(labels), {})  # type: ignore[arg-type]
     return any(ls and not _in_scalar(view, k) for k, (_, ls, _) in enumerate(rest))

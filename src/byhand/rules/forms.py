@@ -17,7 +17,7 @@ from byhand.expr.nodes import Constant, Contraction, Differential, Elementwise, 
 Labels = tuple[int, ...]
 
 
-class NoMatrixForm(Exception):
+class NoMatrixForm(Exception):  # noqa: N818 -- a signal between modules, never shown
     """The node has no two-dimensional form."""
 
 
@@ -41,7 +41,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Data of `scaled`: coefficient × ∏ scalar^power × core; the scalars are the first args, the core the last if any."""
+    """Data of `scaled`: coefficient × ∏ scalar^power × core; args are the scalars, then the core if any."""
 
     coefficient: Coefficient
     powers: tuple[Fraction, ...]
@@ -170,7 +170,14 @@ class _Lowering:
         return True
 
     def step(self) -> bool:
-        return self.diagonals() or self.same_labels() or self.products(1) or self.sums() or self.products(2) or self.scalings()
+        return (
+            self.diagonals()
+            or self.same_labels()
+            or self.products(1)
+            or self.sums()
+            or self.products(2)
+            or self.scalings()
+        )
 
     def diagonals(self) -> bool:
         """A label twice on one object."""
@@ -190,10 +197,14 @@ class _Lowering:
                     continue
                 all_free = all(map(self.free, a[1]))
                 if len(a[1]) == 1:
-                    return self.replace([a, b], *((_dot(a[0], b[0]), ()) if all_free else (_hadamard(a[0], b[0], 1), a[1])))
+                    return self.replace(
+                        [a, b], *((_dot(a[0], b[0]), ()) if all_free else (_hadamard(a[0], b[0], 1), a[1]))
+                    )
                 x, y, labels = a[0], b[0], a[1]
                 if a[1] != b[1]:
-                    if count_transposes(flipped(a[0])) < count_transposes(flipped(b[0])) or (a[1] == self.out[::-1] and not all_free):
+                    if count_transposes(flipped(a[0])) < count_transposes(flipped(b[0])) or (
+                        a[1] == self.out[::-1] and not all_free
+                    ):
                         x, labels = flipped(a[0]), b[1]
                     else:
                         y = flipped(b[0])
@@ -243,7 +254,9 @@ class _Lowering:
                 other = labels[1 - axis]
                 if other not in self.out and self.degree(other) == 1:
                     return self.replace([o], Form("total", (form,), tuple(self.node.dims[x] for x in labels)), ())
-                return self.replace([o], Form("row_sums" if axis == 1 else "column_sums", (form,), (size,), 1), (other,))
+                return self.replace(
+                    [o], Form("row_sums" if axis == 1 else "column_sums", (form,), (size,), 1), (other,)
+                )
         return False
 
     def scalings(self) -> bool:

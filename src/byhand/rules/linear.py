@@ -29,13 +29,19 @@ class LinearTerm:
         """The term as a node, d(child) in it."""
         return self.with_child(differential_of(self.child), self.labels)
 
-    def with_child(self, node: Expr, labels: tuple[Label, ...], out: tuple[Label, ...] | None = None, dims: dict[Label, Dim] | None = None) -> Expr:
+    def with_child(
+        self,
+        node: Expr,
+        labels: tuple[Label, ...],
+        out: tuple[Label, ...] | None = None,
+        dims: dict[Label, Dim] | None = None,
+    ) -> Expr:
         """The linear map applied to a node under the given labels."""
         factors = [(node, labels, P1), *self.factors]
         return contract(factors, self.out if out is None else out, self.coefficient, self.dims | (dims or {}))
 
     def adjoint(self, upstream: Expr) -> Expr:
-        """The transposed map applied to the adjoint of the output: what the term contributes to the adjoint of the child."""
+        """The transposed map applied to the adjoint of the output: the contribution to the adjoint of the child."""
         return contract([(upstream, self.out, P1), *self.factors], self.labels, self.coefficient, self.dims)
 
 
@@ -57,7 +63,9 @@ def linear_terms(node: Expr) -> Iterator[LinearTerm]:
         case Contraction():
             yield from _contraction_terms(node)
         case _:
-            raise MissingRuleError(f"a differential inside {type(node).__name__} is not linear", "the rule of this operation is malformed")
+            raise MissingRuleError(
+                f"a differential inside {type(node).__name__} is not linear", "the rule of this operation is malformed"
+            )
 
 
 def _contraction_terms(node: Contraction) -> Iterator[LinearTerm]:

@@ -54,7 +54,9 @@ def match(pattern: Expr, node: Expr, binding: Binding, pointwise: bool, peel: bo
     match pattern, body:
         case Elementwise(name, inner), Elementwise(other, arg) if name == other:
             yield from match(inner, arg, binding, pointwise)
-        case Structured(name, args, attributes), Structured(other, actual, values) if name == other and len(args) == len(actual):
+        case Structured(name, args, attributes), Structured(other, actual, values) if name == other and len(
+            args
+        ) == len(actual):
             bound = _attributes(attributes, values, binding)
             if bound is not None:
                 yield from _all(list(zip(args, actual, strict=True)), bound, pointwise)
@@ -65,7 +67,9 @@ def match(pattern: Expr, node: Expr, binding: Binding, pointwise: bool, peel: bo
         case Contraction(), Contraction() if not pattern.factors and not body.factors:
             if pattern.coefficient == body.coefficient and (pointwise or pattern.out == body.out):
                 yield binding
-        case Contraction(), Contraction() if pattern.coefficient == body.coefficient and len(pattern.factors) == len(body.factors):
+        case Contraction(), Contraction() if pattern.coefficient == body.coefficient and len(pattern.factors) == len(
+            body.factors
+        ):
             for used, bound, labels in match_factors(pattern, body, binding, pointwise):
                 whole = len(used) == len(body.factors) and all(not left for left in used.values())
                 if whole and (pointwise or tuple(labels[o] for o in pattern.out) == body.out):
@@ -170,9 +174,7 @@ def _closed(pattern: Contraction, target: Contraction, used: Used, labels: dict[
     summed = {labels[x] for _, ls, _ in pattern.factors for x in ls if x not in pattern.out}
     if summed & set(target.out):
         return False
-    return not any(
-        summed & set(ls) for i, (_, ls, _) in enumerate(target.factors) if i not in used or used[i]
-    )
+    return not any(summed & set(ls) for i, (_, ls, _) in enumerate(target.factors) if i not in used or used[i])
 
 
 def remaining(target: Contraction, used: Used) -> list[LooseFactor]:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from byhand.expr.nodes import Constant, Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol, topological
+from byhand.expr.nodes import (
+    Constant,
+    Contraction,
+    Differential,
+    Elementwise,
+    Expr,
+    Named,
+    Structured,
+    Sum,
+    Symbol,
+    topological,
+)
 
 Scores = dict[Expr, float]
 
@@ -46,7 +57,7 @@ def transposes(node: Expr) -> int:
 
 
 def _chain_transposes(node: Contraction) -> int:
-    """Follow the product from its first axis (a scalar: from any vector, the better way) and count factors met backwards."""
+    """Follow the product from its first axis (a scalar: from any vector) and count factors met backwards."""
     matrices = {i: ls for i, (_, ls, p) in enumerate(node.factors) if len(ls) == 2 and ls[0] != ls[1]}
     starts = [node.out[0]] if node.out else sorted({ls[0] for _, ls, _ in node.factors if len(ls) == 1})
     best = None

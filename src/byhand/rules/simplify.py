@@ -1,7 +1,7 @@
 """The normal form: products merged, identities applied, sums collected and factored while that prints shorter.
 
-Every pass is a function of the structure alone (nodes are canonical and sorted by digest), so the result depends neither
-on the order of terms nor on what was built before. `normal` repeats the passes until nothing changes; should they ever
+Every pass is a function of the structure alone (nodes are canonical and sorted by digest), so the result depends
+neither on the order of terms nor on what was built before. `normal` repeats the passes until nothing changes; should they ever
 run in a circle, the smallest form of the circle is taken, so the normal form is idempotent.
 """
 
@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-from byhand.expr.contraction import P1, add, contract, label_dims, scale, split_coefficient, transpose
+from byhand.expr.contraction import P1, add, contract, label_dims, scale, transpose
 from byhand.expr.dims import ONE
 from byhand.expr.expression import rebuild
 from byhand.expr.nodes import Contraction, Differential, Expr, Named, Structured, Sum, topological
 from byhand.rules.factor import common_coefficient, distribute, factorings
 from byhand.rules.identities import Identity, apply_identity, candidates
-from byhand.rules.properties import proof
+from byhand.rules.properties import Proof, proof
 from byhand.rules.score import Scores, transposes, weight
 
 FACTORS = 8  # merged into one contraction at most: keeps a deep chain of products from becoming quadratic
@@ -139,13 +139,18 @@ class Simplifier:
         return node
 
     def oriented(self, node: Contraction) -> Expr:
-        """Sums written the way that needs fewest transposes, (A' + B')' = A + B; symmetric factors the way that reads best."""
+        """Sums written with fewest transposes, (A' + B')' = A + B; symmetric factors the way that reads best."""
         for i, (factor, labels, power) in enumerate(node.factors):
             if isinstance(factor, Sum) and factor.ndim == 2 and transposes(factor):
                 flipped = self.again(transpose(factor))
-                if isinstance(flipped, Sum) and (transposes(flipped), flipped.digest) < (transposes(factor), factor.digest):
+                if isinstance(flipped, Sum) and (transposes(flipped), flipped.digest) < (
+                    transposes(factor),
+                    factor.digest,
+                ):
                     others = [f for j, f in enumerate(node.factors) if j != i]
-                    return contract([*others, (flipped, labels[::-1], power)], node.out, node.coefficient, label_dims(node))
+                    return contract(
+                        [*others, (flipped, labels[::-1], power)], node.out, node.coefficient, label_dims(node)
+                    )
         if self.is_transposed_sum(node):
             return self.again(transpose(node.factors[0][0]))
         return self.with_symmetry(node) if self.facts else node
@@ -158,7 +163,7 @@ class Simplifier:
 
     def with_symmetry(self, node: Contraction) -> Expr:
         """Of all orientations of its symmetric factors, the one with fewest transposes."""
-        symmetric = {}
+        symmetric: dict[int, Proof] = {}
         for i, (factor, labels, _) in enumerate(node.factors):
             if len(labels) == 2 and labels[0] != labels[1] and len(symmetric) < 4:
                 proved = proof(factor, "symmetric")
@@ -175,7 +180,7 @@ class Simplifier:
         return best
 
     def multiplied_out(self, node: Contraction) -> Expr:
-        """(a / F + b / H) F H: multiplied out where that cancels denominators; the trace of a sum as a sum of traces."""
+        """(a / F + b / H) F H: multiplied out where denominators cancel; the trace of a sum as a sum of traces."""
         present = {(f, ls) for f, ls, p in node.factors if p > 0}
         for i, (factor, labels, power) in enumerate(node.factors):
             if not (isinstance(factor, Sum) and power == 1):
@@ -185,7 +190,11 @@ class Simplifier:
                 continue
             others = [f for j, f in enumerate(node.factors) if j != i]
             parts = [
-                self.again(contract([*others, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True))
+                self.again(
+                    contract(
+                        [*others, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True
+                    )
+                )
                 for c, t in factor.terms
             ]
             return self.again(add(*parts))
@@ -198,7 +207,11 @@ class Simplifier:
         if isinstance(node, Sum):
             opened = add(*(scale(c, t) for k, u in node.terms for c, t in distribute(scale(k, u))))
             if opened is not node:
-                opened = self.factored(add(*(scale(c, self.again(t)) for c, t in opened.terms)) if isinstance(opened, Sum) else self.again(opened))
+                opened = self.factored(
+                    add(*(scale(c, self.again(t)) for c, t in opened.terms))
+                    if isinstance(opened, Sum)
+                    else self.again(opened)
+                )
             if weight(opened, self.scores) < weight(node, self.scores) - 0.5:
                 return self.shape_up(opened)
         if isinstance(node, Sum):
@@ -238,6 +251,3 @@ def _cancels(term: Expr, labels: tuple[int, ...], present: set[tuple[Expr, tuple
 def normal(node: Expr, facts: bool = False) -> Expr:
     """The normal form of a node."""
     return Simplifier(facts=facts).normal(node)
-
-
-__all__ = ["Simplifier", "normal", "split_coefficient"]
