@@ -168,7 +168,7 @@ class Accumulation:
             factor = rest.pop(i)
             dims = {x: term.dims[x] for x in keep}
             rule = move_name(factor[1], keep if rest else term.labels, have) if factor[1] else "move a scalar"
-            left = contract([(left, have, P1), factor], keep, coefficient, dims)
+            left = contract([(left, have, P1), factor], keep, coefficient, dims, merge=True)
             coefficient, have = ONE, keep
             right = contract([(d, term.labels, P1), *rest], keep, ONE, dims)
             moves.append(Move(rule, left, right))

@@ -305,9 +305,15 @@ def _inner(f: Form, s: Style, turned: bool) -> Math:
             for first in (True, False)
             for x, y in ((a, b), (b, a))
         ]
-        return ts.Call("tr", (min(ways, key=lambda m: (count_transposes(m), repr(m))),))
+        return ts.Call("tr", (min(ways, key=lambda m: (_starts_with_differential(m), count_transposes(m), repr(m))),))
     left, right = sorted((a, b), key=lambda f: (has_differential(f), _size(form_math(f, s)), repr(form_math(f, s))))
     return ts.Inner(form_math(left, s), form_math(right, s))
+
+
+def _starts_with_differential(m: Math) -> bool:
+    """Whether d( ) stands first in a product: inside a trace it is written last."""
+    first = m.items[0] if isinstance(m, ts.Product) else m
+    return isinstance(first.base if isinstance(first, ts.Transpose) else first, ts.Differential)
 
 
 def _outer(f: Form, s: Style, turned: bool) -> Math:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from byhand.derive.derivation import Derivation
 from byhand.derive.record import Pairing, Unit
+from byhand.expr.contraction import number
 from byhand.expr.dims import show_shape
 from byhand.expr.expression import unfold
 from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
@@ -108,6 +109,8 @@ class Writer:
 
     def pairing(self, p: Pairing, of: Expr | None = None) -> Math:
         """⟨left, right⟩; a product of numbers is written as such."""
+        if p.left is number(1):  # of the function itself: its differential
+            return self.write(p.right)
         if self.indices or not (self.has_matrix_form(p.left) and self.has_matrix_form(p.right)):
             letters = free_letters(self.style, p.left.ndim)
             left = index_math(p.left, self.style, letters)

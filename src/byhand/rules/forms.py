@@ -173,6 +173,7 @@ class _Lowering:
         return (
             self.diagonals()
             or self.same_labels()
+            or self.sums(of_differentials=True)
             or self.products(1)
             or self.sums()
             or self.products(2)
@@ -241,10 +242,12 @@ class _Lowering:
             chosen = min(ways, key=lambda w: count_transposes(w[0]))
         return self.replace([first, second], *chosen)
 
-    def sums(self) -> bool:
-        """A summed label that nobody else has."""
+    def sums(self, of_differentials: bool = False) -> bool:
+        """A summed label that nobody else has; on request in objects with d( ) only, which stay last in a product."""
         for o in self.objects:
             form, labels = o
+            if of_differentials and not has_differential(form):
+                continue
             for axis, label in enumerate(labels):
                 if label in self.out or self.degree(label) != 1:
                     continue

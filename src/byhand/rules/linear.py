@@ -40,9 +40,13 @@ class LinearTerm:
         factors = [(node, labels, P1), *self.factors]
         return contract(factors, self.out if out is None else out, self.coefficient, self.dims | (dims or {}))
 
-    def adjoint(self, upstream: Expr) -> Expr:
-        """The transposed map applied to the adjoint of the output: the contribution to the adjoint of the child."""
-        return contract([(upstream, self.out, P1), *self.factors], self.labels, self.coefficient, self.dims)
+    def adjoint(self, upstream: Expr, leading: tuple[Label, ...] = (), dims: dict[Label, Dim] | None = None) -> Expr:
+        """The transposed map applied to the adjoint of the output: what the term contributes to the adjoint of the child.
+
+        `leading` labels axes that stand before those of the output and are carried along (the Jacobian of several outputs).
+        """
+        factors = [(upstream, (*leading, *self.out), P1), *self.factors]
+        return contract(factors, (*leading, *self.labels), self.coefficient, self.dims | (dims or {}))
 
 
 def linear_terms(node: Expr) -> Iterator[LinearTerm]:

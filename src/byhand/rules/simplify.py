@@ -1,8 +1,8 @@
 """The normal form: products merged, identities applied, sums collected and factored while that prints shorter.
 
 Every pass is a function of the structure alone (nodes are canonical and sorted by digest), so the result depends
-neither on the order of terms nor on what was built before. `normal` repeats the passes until nothing changes; should they ever
-run in a circle, the smallest form of the circle is taken, so the normal form is idempotent.
+neither on the order of terms nor on what was built before. `normal` repeats the passes until nothing changes; should
+they ever run in a circle, the smallest form of the circle is taken, so the normal form is idempotent.
 """
 
 from __future__ import annotations
