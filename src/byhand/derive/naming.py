@@ -30,17 +30,15 @@ def name_intermediates(root: Expr, taken: set[str]) -> Expr:
             continue
         letter = _letter(node, users.get(node, []), wanted) or ("T" if depth[node] >= _DEEPEST else None)
         if letter and not _is_view(node):
-            wanted[node] = (
-                letter.lower() if node.ndim == 1 and letter != "P" else letter.lower() if node.ndim == 1 else letter
-            )
+            wanted[node] = letter.lower() if node.ndim < 2 else letter
     return name_nodes(root, _numbered(wanted, taken))
 
 
 def _letter(node: Expr, users: list[Expr], wanted: dict[Expr, str]) -> str | None:
-    if not node.ndim:
-        return None
     count = sum(_occurrences(node, u) for u in users)
     match node:
+        case _ if not node.ndim:
+            pass
         case Structured("softmax"):
             return "P"
         case Structured("inv"):
@@ -52,15 +50,35 @@ def _letter(node: Expr, users: list[Expr], wanted: dict[Expr, str]) -> str | Non
         case Elementwise(function, arg) if function not in _KEPT_INLINE and not isinstance(arg, Symbol):
             if count > 1 or any(isinstance(u, Contraction) and len(u.factors) == 2 for u in users):
                 return "P" if function == "sigmoid" else "H"
-    if isinstance(node, (Contraction, Sum)) and any(
-        (isinstance(u, Elementwise)
-        and u.function not in ("log", "step"))
-        or (isinstance(u, Structured)
-        and u.operation in ("softmax", "log_softmax", "logsumexp"))
-        for u in users
-    ):
-        return "Z" if _is_product(node) else None
+    if node.ndim and _is_product(node) and any(map(_is_activation, users)):
+        return "Z"
+    if count > 1 and _is_costly(node):
+        return ("s", "u", "Z" if _is_product(node) else "T")[min(node.ndim, 2)]
     return None
+
+
+def _is_activation(user: Expr) -> bool:
+    """Whether a node is what a pre-activation is passed to."""
+    match user:
+        case Elementwise(function):
+            return function not in ("log", "step")
+        case Structured(operation):
+            return operation in ("softmax", "log_softmax", "logsumexp")
+        case _:
+            return False
+
+
+def _is_costly(node: Expr) -> bool:
+    """Whether a subexpression that occurs twice is worth a name: it is more than a function of a name."""
+    match node:
+        case Contraction():
+            return len(node.factors) > 1 or any(abs(p) != 1 for _, _, p in node.factors)
+        case Elementwise(_, arg):
+            return not isinstance(arg, (Symbol, Named))
+        case Structured(operation):
+            return operation not in ("one_hot", "selection", "pairing")
+        case _:
+            return isinstance(node, Sum)
 
 
 def _is_product(node: Expr) -> bool:
