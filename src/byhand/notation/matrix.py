@@ -224,7 +224,7 @@ def _scaled(f: Form, s: Style, turned: bool) -> Math:
         (top if p > 0 else bottom).append(_raised(dimension_math(d), abs(p)))
     for form, p in scalars:
         (top if p > 0 else bottom).append(_scalar_power(form, abs(p), s))
-    if len(top) > 1:
+    if sum(isinstance(t, ts.Product) for t in top) > 1:
         top = [ts.Bracketed(t) if isinstance(t, ts.Product) else t for t in top]  # (1' y) (p' dz)
     body = None if core is None else form_math(core, s, turned)
     if body is not None and any(not isinstance(t, (ts.Number, ts.Name, ts.Root)) for t in top):  # (x' A x / |x|^2) x

@@ -1,0 +1,82 @@
+"""The canonical order of the factors of a contraction: equal contractions get equal numberings of their labels.
+
+Colour refinement, as for graphs: factors are coloured by their labels, labels by their factors, until the partition no
+longer splits; factors that are still tied are individualised one after the other, and the smallest numbering wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
+
+from byhand.expr.dims import Dim
+from byhand.expr.nodes import Expr
+
+Label = Hashable
+SEARCH_LIMIT = 120  # leaves of the search; beyond it ties are broken as they come
+
+
+def canonical_order(
+    factors: list[tuple[Expr, tuple[Label, ...], Fraction]], out: tuple[Label, ...], dims: Mapping[Label, Dim]
+) -> list[int]:
+    """The order of the factors by colour refinement; ties are individualised and the smallest numbering wins."""
+    if len(factors) <= 1:
+        return list(range(len(factors)))
+    where: dict[Label, list[tuple[int, int]]] = {}
+    for i, (_, ls, _) in enumerate(factors):
+        for axis, label in enumerate(ls):
+            where.setdefault(label, []).append((i, axis))
+    start_labels: dict[Label, object] = {
+        label: (tuple(k for k, o in enumerate(out) if o == label), str(dims[label])) for label in {*out, *where}
+    }
+    start = [(node.digest, power) for node, _, power in factors]
+    leaves = 0
+    best: tuple[object, list[int]] | None = None
+    todo: list[list[object]] = [list(start)]
+    while todo and leaves < SEARCH_LIMIT:
+        colours = _refine(factors, todo.pop(), start_labels, where)
+        classes: dict[object, list[int]] = {}
+        for i, colour in enumerate(colours):
+            classes.setdefault(colour, []).append(i)
+        tied = next((classes[c] for c in sorted(classes) if len(classes[c]) > 1), None)  # type: ignore[type-var]
+        if tied is not None:
+            for i in reversed(tied):
+                todo.append([(c, j == i) for j, c in enumerate(colours)])
+            continue
+        leaves += 1
+        order = sorted(range(len(factors)), key=lambda i: colours[i])
+        number: dict[Label, int] = {}
+        for label in out:
+            number.setdefault(label, len(number))
+        shape = [tuple(number.setdefault(x, len(number)) for x in factors[i][1]) for i in order]
+        if best is None or shape < best[0]:  # type: ignore[operator]
+            best = shape, order
+    assert best is not None
+    return best[1]
+
+
+def _refine(
+    factors: list[tuple[Expr, tuple[Label, ...], Fraction]],
+    colours: Sequence[object],
+    label_colours: Mapping[Label, object],
+    where: Mapping[Label, list[tuple[int, int]]],
+) -> list[int]:
+    """Colour factors by their labels and labels by their factors until the partition no longer splits."""
+    labels: dict[Label, object] = dict(label_colours)
+    current = _ranks(colours)
+    while True:
+        seen = {
+            label: (labels[label], tuple(sorted((current[i], axis) for i, axis in places)))
+            for label, places in where.items()
+        }
+        rank = {c: r for r, c in enumerate(sorted(set(seen.values())))}
+        labels = {label: rank[c] for label, c in seen.items()}
+        refined = _ranks([(current[i], tuple(labels[x] for x in ls)) for i, (_, ls, _) in enumerate(factors)])
+        if len(set(refined)) == len(set(current)):
+            return refined
+        current = refined
+
+
+def _ranks(values: Sequence[object]) -> list[int]:
+    rank = {v: r for r, v in enumerate(sorted(set(values)))}  # type: ignore[type-var]
+    return [rank[v] for v in values]
