@@ -39,14 +39,17 @@ def derive(f: Any, wrt: str | Iterable[str] | None = None) -> Derivation:
             f"a gradient needs a scalar function: {expression.name} has shape {show_shape(expression.shape)}",
             "sum(...) or mean(...) makes one; byhand.jacobian differentiates all entries",
         )
-    names = _variables(expression, wrt, getattr(f, "parameters", None))
+    names = variable_names(expression, wrt, getattr(f, "parameters", None))
     prepared = prepare(expression)
     variables = tuple(expression.symbols[n] for n in names)
     units = Accumulation(prepared, variables, expression.name).run()
     return Derivation(expression, prepared, variables, tuple(units), source=f)
 
 
-def _variables(f: Expression, wrt: str | Iterable[str] | None, parameters: Iterable[str] | None) -> list[str]:
+def variable_names(
+    f: Expression, wrt: str | Iterable[str] | None, parameters: Iterable[str] | None, lenient: bool = False
+) -> list[str]:
+    """The names to differentiate with respect to, checked; `lenient` allows other inputs that do not occur."""
     symbols = f.symbols
     if wrt is None:
         usual = [n for n, s in symbols.items() if not s.assumptions & {"constant", "labels", "one_hot"}]
@@ -66,11 +69,8 @@ def _variables(f: Expression, wrt: str | Iterable[str] | None, parameters: Itera
             raise ParseError(f"{name} holds integer labels: there is no derivative with respect to it")
         if "constant" in symbols[name].assumptions:
             raise ParseError(f"{name} was declared constant: there is no derivative with respect to it")
-    from byhand.expr.nodes import symbols_of
-
-    occurring = {s.name for s in symbols_of(f.root)}
-    unused = [n for n in symbols if n not in occurring and n not in names]
-    if unused and parameters is None:
+    unused = [n for n in f.unused if n not in names]
+    if unused and parameters is None and not lenient:
         raise ParseError(
             f"{', '.join(unused)} has a shape but does not occur",
             "leave it out, or differentiate with respect to it (the gradient is zero)",

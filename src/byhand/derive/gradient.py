@@ -13,7 +13,7 @@ from byhand.derive.prepare import Prepared
 from byhand.derive.record import Move, Stage, TermRecord, Unit
 from byhand.expr.assume import sentence
 from byhand.expr.contraction import P1, Label, add, contract, is_zero, number, scale, transpose, zero
-from byhand.expr.dims import MINUS_ONE, ONE
+from byhand.expr.dims import MINUS_ONE, ONE, dim_coefficient
 from byhand.expr.expression import rebuild, unfold
 from byhand.expr.nodes import (
     Contraction,
@@ -75,6 +75,8 @@ class Accumulation:
         if self.prepared.root not in order:
             order.append(self.prepared.root)
         for node in reversed(order):
+            if isinstance(node, Symbol):  # the function is one of its inputs: its adjoint, 1, is the gradient
+                continue
             if node in self.active and node in self.contributions:
                 self.visit(node)
         for variable in self.wrt:
@@ -161,6 +163,10 @@ class Accumulation:
     def moved(self, upstream: Expr, term: LinearTerm) -> TermRecord:
         """⟨upstream, term⟩ with every factor moved off d(child), one at a time."""
         left, have, rest, coefficient = upstream, term.out, list(term.factors), term.coefficient
+        met = {*term.out, *term.labels, *(x for _, ls, _ in term.factors for x in ls)}
+        for label, size in term.dims.items():
+            if label not in met:  # summed over, but nothing depends on it
+                coefficient = coefficient.times(dim_coefficient(size))
         moves: list[Move] = []
         d = differential_of(term.child)
         while rest:
@@ -292,10 +298,12 @@ def rule_name(node: Expr) -> str:
 
 
 def restricted_gradient(variable: Symbol, g: Expr) -> tuple[str, Expr] | None:
-    """The gradient with respect to the free entries of a variable declared symmetric or diagonal."""
+    """The gradient (or, axes last, the Jacobian) by the free entries of a symmetric or diagonal variable."""
     if is_zero(g) or not variable.assumptions & {"diagonal", "symmetric"}:
         return None
-    on_diagonal = contract([(g, "ii", P1)], "ii")
+    leading = tuple(range(g.ndim - 2))
+    on_diagonal = contract([(g, (*leading, "i", "i"), P1)], (*leading, "i", "i"))
     if "diagonal" in variable.assumptions:
         return FREE_DIAGONAL, on_diagonal
-    return FREE_ENTRIES, add(g, transpose(g), scale(MINUS_ONE, on_diagonal))
+    turned = transpose(g, (*leading, g.ndim - 1, g.ndim - 2))
+    return FREE_ENTRIES, add(g, turned, scale(MINUS_ONE, on_diagonal))

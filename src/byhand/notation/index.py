@@ -96,7 +96,7 @@ def _contraction(node: Contraction, style: Style, out: Sequence[str], used: Sequ
     summed = free_letters(style, len(inner), [*out, *used])
     names |= dict(zip(inner, summed, strict=True))
     top, bottom = coefficient_parts(node.coefficient)
-    everything = [*names.values(), *used]
+    everything = [*names.values(), *out, *used]
     factors = sorted(
         node.factors, key=lambda f: (f[0].has_differential, bool(f[1]), not _is_name(f[0]), [names[x] for x in f[1]])
     )

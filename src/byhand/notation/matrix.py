@@ -206,6 +206,8 @@ def unsigned(m: Math) -> tuple[bool, Math]:
 
 def _scaled(f: Form, s: Style, turned: bool) -> Math:
     data: Scale = f.data
+    if data.coefficient.value == 0:
+        return ts.Number(Fraction(0))
     core = f.args[-1] if data.has_core else None
     scalars = list(zip(f.args, data.powers, strict=False))
     c = data.coefficient

@@ -28,8 +28,11 @@ def _uses(node: Expr, own: set[bool]) -> list[tuple[Expr, bool]]:
             for factor, labels, _ in node.factors:
                 if factor.ndim != 1:
                     continue
-                if node.ndim == 2 and node.out[0] != node.out[1]:
-                    uses.append((factor, labels[0] == node.out[1]))
+                if node.ndim == 2 and labels[0] == node.out[1] != node.out[0]:
+                    if all(node.out[0] not in ls for _, ls, _ in node.factors):  # repeated for each row
+                        uses.append((factor, True))  # an outer product or scaled columns tell nothing
+                elif node.ndim == 2 and labels[0] == node.out[0]:
+                    uses.append((factor, False))
                 else:
                     alone = (
                         node.ndim == 1 and labels == node.out and all(ls in ((), labels) for _, ls, _ in node.factors)

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part
+from byhand.notation.columns import Paint, columns, filled, paragraph, unpainted
 from byhand.notation.latex import to_latex
 from byhand.notation.mathml import to_mathml
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
 
-WIDEST = 76  # the column of shapes starts no further right than this
 _ASCII = str.maketrans(
-    {"∂": "d", "−": "-", "ᵀ": "^T", "⊙": ".*", "⟨": "<", "⟩": ">", "′": "'", "σ": "sigma", "λ": "lambda"}
-)
+    {
+        "∂": "d", "−": "-", "⊙": ".*", "⊘": "./", "⊗": "(x)", "·": "*", "×": " x ", "⟨": "<", "⟩": ">", "′": "'",
+        "‖": "||", "√": "sqrt", "≠": "!=", "Σ": "sum", "δ": "delta", "σ": "sigma", "λ": "lambda", "Φ": "Phi",
+        "φ": "phi", "π": "pi",
+    }
+)  # fmt: skip
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ", "0123456789-T")
+
+
+def ascii_words(s: str) -> str:
+    """Prose, formulas in it included, without characters beyond ASCII."""
+    s = re.sub("[⁰¹²³⁴-⁹⁻ᵀ]+", lambda m: "^" + m[0].translate(_RAISED), s.replace("^∘", ".^"))
+    return s.translate(_ASCII).encode("ascii", "replace").decode()
+
+
+def ascii_code(source: str) -> str:
+    """Python source without characters beyond ASCII: signs in comments as prose has them, Greek names spelled out."""
+
+    def spelled(letter: re.Match[str]) -> str:
+        words = unicodedata.name(letter[0], "").split()
+        name = {"LAMDA": "lam"}.get(words[-1], words[-1].lower())  # lambda is a keyword
+        return name if "SMALL" in words else name.capitalize()
+
+    return ascii_words(re.sub("[α-ωΑ-Ω]", spelled, source))
 
 
 def _inline(parts: Iterable[str | Math], show: Callable[[Math], str], words: Callable[[str], str]) -> str:
@@ -27,27 +50,31 @@ def _inline(parts: Iterable[str | Math], show: Callable[[Math], str], words: Cal
 # ---- text
 
 
-def document_text(d: Document, ascii: bool = False) -> str:
-    """Lines with shape and rule in columns at the right."""
+def document_text(d: Document, ascii: bool = False, width: int | None = None, paint: Paint = unpainted) -> str:
+    """Lines with shape and rule in columns at the right.
+
+    Args:
+        d: the document.
+        ascii: without any other character.
+        width: of the terminal, to which long lines are broken; None leaves each on one line.
+        paint: colours for titles ("title"), shapes ("shape") and rules ("rule").
+    """
 
     def show(m: Math) -> str:
         return to_text(m, ascii=ascii)
 
     def words(s: str) -> str:
-        return s.translate(_ASCII).encode("ascii", "replace").decode() if ascii else s
+        return ascii_words(s) if ascii else s
 
-    lines = [_inline(d.title, show, words)]
+    lines = [paint("title", line) for line in paragraph(_inline(d.title, show, words), width, "")]
     if d.given:
-        lines += ["", "  " + _inline(d.given, show, words)]
-    lines += ["", *(f"  {words(n)}" for n in d.notes)] if d.notes else []
+        lines += ["", *filled(_inline(d.given, show, words).split("   "), width)]
+    lines += ["", *(line for n in d.notes for line in paragraph(words(n), width))] if d.notes else []
     for section in d.sections:
-        lines += ["", words(section.title), *(f"  {words(w)}" for w in section.words)]
-        rows = [row for line in section.lines for row in _text_rows(line, show)]
-        width = min(WIDEST, max((len(r[0]) for r in rows), default=0))
-        has_shapes = max((len(r[1]) for r in rows), default=0)
-        for formula, shape, rule in rows:
-            right = f"{shape:<{has_shapes}}   {words(rule)}".rstrip()
-            lines.append(f"{formula:<{width}}   {right}".rstrip() if right else formula)
+        lines += ["", paint("title", words(section.title))]
+        lines += [line for w in section.words for line in paragraph(words(w), width)]
+        rows = [(f, words(shape), words(rule)) for line in section.lines for f, shape, rule in _text_rows(line, show)]
+        lines += columns(rows, width, paint)
     return "\n".join(lines) + "\n"
 
 
@@ -141,7 +168,7 @@ def document_markdown(d: Document) -> str:
         lines += ["", _inline(d.given, show, str)]
     lines += ["", *(f"*{n}*  " for n in d.notes)] if d.notes else []
     for section in d.sections:
-        lines += ["", f"**{section.title}**", *section.words, ""]
+        lines += ["", f"**{section.title}**", "", *(f"{w}  " for w in section.words)]
         for line in section.lines:
             lines += _markdown_lines(line)
     return "\n".join(lines) + "\n"
@@ -162,15 +189,18 @@ def _markdown_lines(line: Line) -> list[str]:
 # ---- HTML
 
 STYLE = """\
-.byhand{font-family:Georgia,'Times New Roman',serif;line-height:1.45;color:#1b1b1b;max-width:72rem}
-.byhand h3{font-size:1.15rem;margin:1.2rem 0 .3rem}.byhand h4{font-size:1rem;margin:1.1rem 0 .3rem;color:#333}
-.byhand table{border-collapse:collapse}.byhand td{padding:.18rem .45rem;vertical-align:baseline}
-.byhand td.left{text-align:right;white-space:nowrap;padding-right:0}
-.byhand td.shape{color:#555;white-space:nowrap;padding-left:1.6rem}
-.byhand td.rule{color:#1d5a8a;font-style:italic;padding-left:1.2rem}.byhand tr.detail td{font-size:.92em;color:#333}
-.byhand tr.detail td.left{padding-left:2.2rem}.byhand .note{color:#444;margin:.15rem 0}
-.byhand math{font-family:'STIX Two Math','Latin Modern Math','Cambria Math',math;font-size:1.06em}
-.byhand .has-tip{cursor:help}
+.byhand{font-family:Georgia,'Times New Roman',serif;line-height:1.45;max-width:72rem}
+.byhand h3{font-size:1.15rem;margin:1.2rem 0 .3rem}.byhand h4{font-size:1rem;margin:1.3rem 0 .3rem}
+.byhand .note{margin:.15rem 0;opacity:.85}.byhand .item{white-space:nowrap}.byhand .scroll{overflow-x:auto}
+.byhand table{border-collapse:collapse;border:0;margin:0}.byhand tr{background:none}
+.byhand td{padding:.22rem .3rem;vertical-align:baseline;text-align:left;border:0}
+.byhand td.left{text-align:right;white-space:nowrap;padding-left:1rem}.byhand td.equals{padding-inline:.1rem}
+.byhand td.shape{white-space:nowrap;padding-left:1.8rem;opacity:.75}
+.byhand td.rule{font-style:italic;padding-left:1.4rem;min-width:14rem}
+.byhand td.chain{white-space:nowrap;padding-left:1rem}.byhand .ghost{visibility:hidden}
+.byhand tr.detail td{font-size:.92em}.byhand tr.detail td.left,.byhand tr.detail td.chain{padding-left:2.6rem}
+.byhand math{font-family:'STIX Two Math','Cambria Math','DejaVu Math TeX Gyre',math;font-size:1.06em;math-style:normal}
+.byhand .has-tip{cursor:help}@media print{.byhand .scroll{overflow:visible}}
 """
 
 
@@ -178,31 +208,39 @@ def document_html(d: Document) -> str:
     """An HTML fragment: MathML, no script; names carry their definition and shape as a title."""
     rows = [f'<section class="byhand"><style>{STYLE}</style>', f"<h3>{_inline(d.title, to_mathml, escape)}</h3>"]
     if d.given:
-        rows.append(f'<p class="note">{_inline(d.given, to_mathml, lambda s: escape(s).replace("   ", "&emsp;"))}</p>')
+        items = _inline(d.given, to_mathml, escape).replace("   ", '</span>&emsp; <span class="item">')
+        rows.append(f'<p class="note"><span class="item">{items}</span></p>')
     rows += [f'<p class="note">{escape(n)}</p>' for n in d.notes]
     for section in d.sections:
         rows.append(f"<h4>{escape(section.title)}</h4>")
         rows += [f'<p class="note">{escape(w)}</p>' for w in section.words]
         if section.lines:
-            rows += ["<table>", *(_html_line(line) for line in section.lines), "</table>"]
+            head = f'<div class="scroll"><table aria-label="{escape(section.title)}">'
+            chained = any(line.indent for line in section.lines)
+            rows += [head, *(row for line in section.lines for row in _html_rows(line, chained)), "</table></div>"]
     return "\n".join([*rows, "</section>"]) + "\n"
 
 
-def _html_line(line: Line) -> str:
+def _html_rows(line: Line, chained: bool) -> list[str]:
+    """Table rows of a line; `chained` puts both sides into one cell, so that wide left sides do not push all others."""
     rows = []
     seen: set[str] = set()
+    left = to_mathml(line.left) if line.left is not None else ""
     for k, part in enumerate(line.parts):
         formula = to_mathml(part.math)
         if formula in seen:
             continue
         seen.add(formula)
-        left = to_mathml(line.left) if line.left is not None and k == 0 else ""
-        equals = "<td>=</td>" if line.left is not None or k else "<td></td>"
+        equals = "=" if left or k else ""
+        if chained:
+            ghost = f'<span class="ghost" aria-hidden="true">{left}</span>'
+            cells = f'<td class="chain">{ghost if k else left} {equals} {formula}</td>'
+        else:
+            cells = f'<td class="left">{"" if k else left}</td><td class="equals">{equals}</td><td>{formula}</td>'
         shape = escape(line.shape) if k == 0 else ""
-        cells = f'<td class="left">{left}</td>{equals}<td>{formula}</td>'
         cells += f'<td class="shape">{shape}</td><td class="rule">{escape(part.rule)}</td>'
         rows.append(f'<tr class="detail">{cells}</tr>' if line.indent else f"<tr>{cells}</tr>")
-    return "\n".join(rows)
+    return rows
 
 
 # ---- data
@@ -216,6 +254,7 @@ def document_dict(d: Document) -> dict[str, Any]:
         "sections": [
             {
                 "title": s.title,
+                "words": list(s.words),
                 "lines": [
                     {
                         "left": None if line.left is None else _formula(line.left),

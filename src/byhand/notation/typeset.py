@@ -175,7 +175,7 @@ class Function(Math):
 
 @dataclass(frozen=True, slots=True)
 class Vec(Math):
-    """Columns of a matrix stacked: vec(X)."""
+    """Rows of a matrix stacked into a column: vec(X)."""
 
     body: Math
 

@@ -27,6 +27,7 @@ from byhand.expr.nodes import (
     Symbol,
     differential_of,
 )
+from byhand.expr.operands import lift
 from byhand.expr.reader import Reader, parse_tree
 from byhand.expr.vocabulary import VOCABULARY, pairing, pi
 
@@ -76,6 +77,7 @@ DIFFERENTIALS: dict[str, Rule] = {row.operation: row for row in _TABLE}
 
 # What contractions and sums obey; `differential` below applies them to any pattern of labels at once.
 GENERAL = (
+    Rule("linearity", "d(2*X)", "2*d(X)", shapes={"X": "m n"}, source="SEEDS S1.10"),
     Rule("sum rule", "d(X + Y)", "d(X) + d(Y)", shapes={"X": "m n", "Y": "m n"}, source="SEEDS S1.10"),
     Rule(
         "product rule",
@@ -109,11 +111,15 @@ def _tree(text: str) -> ast.expr:
     return statement.value
 
 
-def read_side(text: str, names: dict[str, Any]) -> Expr:
-    """One side of an equation of the tables, with values for its variables."""
+def read(text: str, names: dict[str, Any]) -> Any:
+    """The value of a text of the tables, with values for its variables."""
     reader = Reader(text, {**VOCABULARY, "pi": pi, "pairing": pairing, "d": differential_of, **names})
-    tree = _tree(text)
-    return reader.operand(tree, reader.value(tree))
+    return reader.value(_tree(text))
+
+
+def read_side(text: str, names: dict[str, Any]) -> Expr:
+    """One side of an equation of the tables as a node."""
+    return lift(read(text, names))
 
 
 def rule_for(operation: str) -> Rule:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from itertools import islice, product
-from math import gcd
+from math import gcd, prod
 
 from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, label_dims, scale
 from byhand.expr.dims import ONE, Coefficient, Dim
@@ -50,6 +50,13 @@ def distribute(node: Expr) -> list[tuple[Coefficient, Expr]]:
     return [(ONE, node)]
 
 
+def count_products(node: Expr) -> int:
+    """How many terms `distribute` makes of a node."""
+    if not isinstance(node, Contraction):
+        return 1
+    return prod(len(f.terms) for f, _, p in node.factors if isinstance(f, Sum) and p == 1)
+
+
 def common_coefficient(node: Sum) -> Expr:
     """2 A - 2 B = 2 (A - B): a number or dimension that all terms share is taken out, a minus too."""
     coefficients = [c for c, _ in node.terms]
@@ -67,7 +74,7 @@ def common_coefficient(node: Sum) -> Expr:
     return contract([(body, range(body.ndim), P1)], range(body.ndim), Coefficient(k, dims), dict(enumerate(body.shape)))
 
 
-def factorings(node: Sum) -> Iterator[tuple[Expr, bool]]:
+def factorings(node: Sum) -> Iterator[tuple[Expr, list[Expr], bool]]:
     """Candidates F (rest + rest), F in two or more terms; the flag: take it even where the length stays equal."""
     terms = [_term(c, t) for c, t in node.terms]
     places: dict[Expr, dict[int, list[int]]] = {}
@@ -87,7 +94,7 @@ def factorings(node: Sum) -> Iterator[tuple[Expr, bool]]:
             power = min(powers, key=abs)
             candidate = _take_out(node, terms, factor, picked, power)
             if candidate is not None:
-                yield candidate, factor.ndim == 0 or power < 0
+                yield *candidate, factor.ndim == 0 or power < 0
 
 
 def _in_scalar(term: _Term, j: int) -> bool:
@@ -111,7 +118,9 @@ def _axis_role(terms: list[_Term], picked: dict[int, int], axis: int) -> tuple[i
     return role if not roles and len(role) <= 1 else None
 
 
-def _take_out(node: Sum, terms: list[_Term], factor: Expr, picked: dict[int, int], power: Fraction) -> Expr | None:
+def _take_out(
+    node: Sum, terms: list[_Term], factor: Expr, picked: dict[int, int], power: Fraction
+) -> tuple[Expr, list[Expr]] | None:
     roles = [_axis_role(terms, picked, a) for a in range(factor.ndim)]
     slots: list[Slot] = [("out", k) for k in range(node.ndim)]
     forced: set[Slot] = set()
@@ -154,8 +163,7 @@ def _take_out(node: Sum, terms: list[_Term], factor: Expr, picked: dict[int, int
     new = contract(
         [(factor, factor_labels, power), (inner, needed, P1)], out, dims=dict(zip(out, node.shape, strict=True))
     )
-    others = [scale(c, t) for i, (c, t) in enumerate(node.terms) if i not in picked]
-    return add(new, *others)
+    return new, [scale(c, t) for i, (c, t) in enumerate(node.terms) if i not in picked]
 
 
 def _rest(term: _Term, j: int, power: Fraction) -> list[LooseFactor]:

@@ -12,6 +12,7 @@ from byhand.expr.contraction import P1, LooseFactor, contract, label_dims
 from byhand.expr.dims import ONE, parse_shape
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, symbol
 from byhand.expr.parse import scope
+from byhand.expr.surface import expand
 from byhand.rules.differentials import read_side
 from byhand.rules.matching import Binding, match, match_factors, remaining
 from byhand.rules.properties import proof
@@ -145,7 +146,8 @@ def apply_identity(row: Identity, node: Expr) -> tuple[Expr, frozenset[tuple[str
             for binding in match(pattern, node, Binding(), row.pointwise):
                 used = _conditions(row, binding)
                 if used is not None:
-                    return _right(row, binding), used
+                    right = _right(row, binding)
+                    return (expand(right, node.shape) if row.pointwise else right), used
         return None
     if not isinstance(pattern, Contraction) or not isinstance(node, Contraction):
         return None

@@ -20,8 +20,10 @@ class Pattern:
         spec: labels in, labels out, as einsum writes them.
         kind: the name of the form that it makes.
         meaning: what it is called in print.
-        move_first, move_second: the rule shown when the first (second) operand is moved off the differential of the other.
-        equation: that rule as an equation between inner products, G the adjoint.
+        move_first, move_second: the rule shown when the first (second) operand is moved off the differential of the other,
+            or a view off its operand.
+        first, second: that rule as an equation between inner products: G is the adjoint, A the first operand, B the
+            second, X the one under d( ); small letters are vectors and scalars.
         source: where the rule is written down.
     """
 
@@ -29,8 +31,9 @@ class Pattern:
     kind: str
     meaning: str
     move_first: str
+    first: str
     move_second: str = ""
-    equation: str = ""
+    second: str = ""
     source: str = "SEEDS S1.19, S1.20"
 
     @property
@@ -41,31 +44,58 @@ class Pattern:
 
 
 _TABLE = (
-    Pattern("k,k->", "dot", "dot product", "move a factor of a dot product", "move a factor of a dot product", "<g, a . dx> = <g a, dx>"),
-    Pattern("kl,kl->", "inner", "inner product", "move a factor of an inner product", "move a factor of an inner product", "<g, <A, dX>> = <g A, dX>"),
-    Pattern("ik,k->i", "matvec", "matrix-vector product", "move a left factor", "move a right vector (outer product)",
-            "<g, A dx> = <A' g, dx>; <g, dA x> = <g x', dA>"),
-    Pattern("ik,kj->ij", "matmul", "matrix product", "move a left factor", "move a right factor", "<G, A dX> = <A' G, dX>; <G, dX B> = <G B', dX>"),
-    Pattern("i,j->ij", "outer", "outer product", "move a column vector", "move a row vector", "<G, a dx'> = <G' a, dx>; <G, dx b'> = <G b, dx>"),
-    Pattern("i,i->i", "hadamard", "Hadamard product", "move a Hadamard factor", "move a Hadamard factor", "<g, a * dx> = <g * a, dx>"),
-    Pattern("ij,ij->ij", "hadamard", "Hadamard product", "move a Hadamard factor", "move a Hadamard factor", "<G, A * dX> = <G * A, dX>"),
-    Pattern("i,ij->ij", "scale_rows", "scaled rows", "move a diagonal factor", "sum over the columns", "<G, diag(a) dX> = <diag(a) G, dX>"),
-    Pattern("j,ij->ij", "scale_columns", "scaled columns", "move a diagonal factor", "sum over the rows", "<G, dX diag(b)> = <G diag(b), dX>"),
-    Pattern("kk->", "trace", "trace", "open a trace", equation="<g, tr(dX)> = <g I, dX>"),
-    Pattern("ii->i", "diagonal", "diagonal", "put on the diagonal", equation="<g, diag(dX)> = <diag(g), dX>"),
-    Pattern("ik->i", "row_sums", "row sums", "spread over the columns", equation="<g, dX 1> = <g 1', dX>"),
-    Pattern("kj->j", "column_sums", "column sums", "spread over the rows", equation="<g, dX' 1> = <1 g', dX>"),
-    Pattern("k->", "total", "sum of the entries", "spread a scalar", equation="<g, 1' dx> = <g 1, dx>"),
-    Pattern("kl->", "total", "sum of the entries", "spread a scalar", equation="<g, 1' dX 1> = <g 1 1', dX>"),
-    Pattern("ij->ji", "transpose", "transpose", "move a transpose", equation="<G, dX'> = <G', dX>"),
-    Pattern("i->ii", "diagonal_matrix", "diagonal matrix", "take the diagonal", equation="<G, diag(dx)> = <diag(G), dx>"),
-    Pattern("i->ij", "spread_columns", "columns repeated", "sum over the columns", equation="<G, dx 1'> = <G 1, dx>"),
-    Pattern("j->ij", "spread_rows", "rows repeated", "sum over the rows (bias)", equation="<G, 1 dx'> = <G' 1, dx>", source="SEEDS S1.29"),
-    Pattern("->i", "fill", "a scalar repeated", "sum over all entries", equation="<g, dx 1> = <1' g, dx>"),
-    Pattern("->ij", "fill", "a scalar repeated", "sum over all entries", equation="<G, dx 1 1'> = <1' G 1, dx>"),
-    Pattern("->ii", "identity", "a multiple of the identity", "take the trace", equation="<G, dx I> = <tr(G), dx>"),
+    Pattern("k,k->", "dot", "dot product",
+            "move a factor of a dot product", "inner(g, a @ d(x)) = inner(g*a, d(x))",
+            "move a factor of a dot product", "inner(g, d(x) @ b) = inner(g*b, d(x))"),
+    Pattern("kl,kl->", "inner", "inner product",
+            "move a factor of an inner product", "inner(g, inner(A, d(X))) = inner(g*A, d(X))",
+            "move a factor of an inner product", "inner(g, inner(d(X), B)) = inner(g*B, d(X))"),
+    Pattern("ik,k->i", "matvec", "matrix-vector product",
+            "move a left factor", "inner(g, A @ d(x)) = inner(A.T @ g, d(x))",
+            "move a right vector (outer product)", "inner(g, d(X) @ b) = inner(outer(g, b), d(X))"),
+    Pattern("ik,kj->ij", "matmul", "matrix product",
+            "move a left factor", "inner(G, A @ d(X)) = inner(A.T @ G, d(X))",
+            "move a right factor", "inner(G, d(X) @ B) = inner(G @ B.T, d(X))"),
+    Pattern("i,j->ij", "outer", "outer product",
+            "move a column vector", "inner(G, outer(a, d(x))) = inner(G.T @ a, d(x))",
+            "move a row vector", "inner(G, outer(d(x), b)) = inner(G @ b, d(x))"),
+    Pattern("i,i->i", "hadamard", "Hadamard product",
+            "move a Hadamard factor", "inner(g, a*d(x)) = inner(g*a, d(x))",
+            "move a Hadamard factor", "inner(g, d(x)*b) = inner(g*b, d(x))"),
+    Pattern("ij,ij->ij", "hadamard", "Hadamard product",
+            "move a Hadamard factor", "inner(G, A*d(X)) = inner(G*A, d(X))",
+            "move a Hadamard factor", "inner(G, d(X)*B) = inner(G*B, d(X))"),
+    Pattern("i,ij->ij", "scale_rows", "scaled rows",
+            "move a diagonal factor", "inner(G, diag(a) @ d(X)) = inner(diag(a) @ G, d(X))",
+            "sum over the columns", "inner(G, diag(d(x)) @ B) = inner((G*B) @ ones(j), d(x))"),
+    Pattern("j,ij->ij", "scale_columns", "scaled columns",
+            "move a diagonal factor", "inner(G, d(X) @ diag(a)) = inner(G @ diag(a), d(X))",
+            "sum over the rows", "inner(G, B @ diag(d(x))) = inner((G*B).T @ ones(i), d(x))"),
+    Pattern("kk->", "trace", "trace", "open a trace", "inner(g, trace(d(X))) = inner(g*eye(k), d(X))"),
+    Pattern("ii->i", "diagonal", "diagonal", "put on the diagonal", "inner(g, diag(d(X))) = inner(diag(g), d(X))"),
+    Pattern("ik->i", "row_sums", "row sums", "spread over the columns", "inner(g, sum(d(X), 1)) = inner(outer(g, ones(k)), d(X))"),
+    Pattern("kj->j", "column_sums", "column sums", "spread over the rows", "inner(g, sum(d(X), 0)) = inner(outer(ones(k), g), d(X))"),
+    Pattern("k->", "total", "sum of the entries", "spread a scalar", "inner(g, sum(d(x))) = inner(g*ones(k), d(x))"),
+    Pattern("kl->", "total", "sum of the entries", "spread a scalar", "inner(g, sum(d(X))) = inner(g*ones(k, l), d(X))"),
+    Pattern("ij->ji", "transpose", "transpose", "move a transpose", "inner(G, d(X).T) = inner(G.T, d(X))"),
+    Pattern("i->ii", "diagonal_matrix", "diagonal matrix", "take the diagonal", "inner(G, diag(d(x))) = inner(diag(G), d(x))"),
+    Pattern("i->ij", "spread_columns", "columns repeated", "sum over the columns",
+            "inner(G, outer(d(x), ones(j))) = inner(G @ ones(j), d(x))"),
+    Pattern("j->ij", "spread_rows", "rows repeated", "sum over the rows (bias)",
+            "inner(G, outer(ones(i), d(x))) = inner(G.T @ ones(i), d(x))", source="SEEDS S1.29"),
+    Pattern("->i", "fill", "a scalar repeated", "sum over all entries", "inner(g, d(x)*ones(i)) = inner(sum(g), d(x))"),
+    Pattern("->ij", "fill", "a scalar repeated", "sum over all entries", "inner(G, d(x)*ones(i, j)) = inner(sum(G), d(x))"),
+    Pattern("->ii", "identity", "a multiple of the identity", "take the trace", "inner(G, d(x)*eye(i)) = inner(trace(G), d(x))"),
 )  # fmt: skip
 PATTERNS: tuple[Pattern, ...] = _TABLE
+
+# What a factor is called that no row has: (name, an instance of it, shapes).
+OTHER_MOVES = (
+    ("move a scalar", "inner(G, a*d(X)) = inner(a*G, d(X))", {"G": "m n", "a": "", "X": "m n"}),
+    ("move a factor", "inner(G, A @ d(X)) = inner(einsum('bki,bkj->bij', A, G), d(X))", {"G": "b m n", "A": "b m k", "X": "b k n"}),
+    ("reorder the axes", "inner(G, transpose(d(X), (2, 0, 1))) = inner(transpose(G, (1, 2, 0)), d(X))", {"G": "n b m", "X": "b m n"}),
+    ("sum and spread", "inner(G, outer(ones(k), sum(d(X), 1))) = inner(outer(ones(k) @ G, ones(n)), d(X))", {"G": "k m", "X": "m n"}),
+)  # fmt: skip
 
 
 def same_pattern(spec: list[tuple[Label, ...]], pattern: list[str]) -> bool:

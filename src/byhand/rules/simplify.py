@@ -15,13 +15,14 @@ from byhand.expr.contraction import P1, add, contract, label_dims, scale, transp
 from byhand.expr.dims import ONE
 from byhand.expr.expression import rebuild
 from byhand.expr.nodes import Contraction, Differential, Expr, Named, Structured, Sum, topological
-from byhand.rules.factor import common_coefficient, distribute, factorings
+from byhand.rules.factor import common_coefficient, count_products, distribute, factorings
 from byhand.rules.identities import Identity, apply_identity, candidates
 from byhand.rules.properties import Proof, proof
 from byhand.rules.score import Scores, transposes, weight
 
 FACTORS = 8  # merged into one contraction at most: keeps a deep chain of products from becoming quadratic
 ROUNDS = 8
+LONGEST_PRODUCT = 48  # terms that a sum of products of sums may be multiplied out to
 
 
 @dataclass
@@ -204,7 +205,7 @@ class Simplifier:
         if self.facts and isinstance(node, Sum):
             node = add(*(scale(c, self.again(t)) for c, t in node.terms))
         node = self.factored(node)
-        if isinstance(node, Sum):
+        if isinstance(node, Sum) and sum(map(count_products, (t for _, t in node.terms))) <= LONGEST_PRODUCT:
             opened = add(*(scale(c, t) for k, u in node.terms for c, t in distribute(scale(k, u))))
             if opened is not node:
                 opened = self.factored(
@@ -219,20 +220,26 @@ class Simplifier:
         return node
 
     def factored(self, node: Expr) -> Expr:
-        """Common factors taken out while the sum gets shorter."""
+        """Common factors taken out while the sum gets shorter.
+
+        Candidates are weighed as they are and only the best is simplified: simplifying all of them is exponential.
+        """
         for _ in range(32):
             if not isinstance(node, Sum):
                 return self.again(node)
             now = weight(node, self.scores)
             best: tuple[float, bytes, Expr] | None = None
-            for candidate, keeps_tie in factorings(node):
-                new = self.again(candidate)
-                w = weight(new, self.scores)
-                if (w < now or (w == now and keeps_tie)) and (best is None or (w, new.digest) < best[:2]):
-                    best = w, new.digest, new
-            if best is None or best[2] is node:
+            for product_, others, keeps_tie in factorings(node):
+                candidate = add(product_, *others)
+                w = weight(candidate, self.scores)
+                if (w < now or (w == now and keeps_tie)) and (best is None or (w, candidate.digest) < best[:2]):
+                    best = w, candidate.digest, candidate
+            if best is None:
                 return node
-            node = best[2]
+            new = self.again(best[2])
+            if new is node or weight(new, self.scores) > now:
+                return node
+            node = new
         return node
 
 
