@@ -1,13 +1,68 @@
 """byhand: the gradients that people derive by hand, derived, explained, checked and compiled by one small engine."""
 
-from byhand.derive.derivation import Derivation as Derivation
-from byhand.derive.derivation import derive as derive
-from byhand.errors import ByhandError as ByhandError
-from byhand.errors import CheckError as CheckError
-from byhand.errors import DataError as DataError
-from byhand.errors import MissingRuleError as MissingRuleError
-from byhand.errors import ParseError as ParseError
-from byhand.errors import ShapeError as ShapeError
-from byhand.expr.evaluate import evaluate as evaluate
-from byhand.expr.expression import Expression as Expression
-from byhand.expr.parse import parse as parse
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from byhand import functions as functions
+    from byhand.check.check import check as check
+    from byhand.derive.derivation import Derivation as Derivation
+    from byhand.derive.derivation import derive as derive
+    from byhand.errors import ByhandError as ByhandError
+    from byhand.errors import CheckError as CheckError
+    from byhand.errors import DataError as DataError
+    from byhand.errors import MissingRuleError as MissingRuleError
+    from byhand.errors import ParseError as ParseError
+    from byhand.errors import ShapeError as ShapeError
+    from byhand.expr.evaluate import evaluate as evaluate
+    from byhand.expr.expression import Expression as Expression
+    from byhand.expr.parse import parse as parse
+    from byhand.expr.trace import trace as trace
+    from byhand.nets.mlp import MLP as MLP
+from byhand.second.hessian import hessian as hessian
+from byhand.second.jacobian import jacobian as jacobian
+from byhand.second.persample import per_sample as per_sample
+from byhand.second.products import gauss_newton_vp as gauss_newton_vp
+from byhand.second.products import hvp as hvp
+from byhand.second.products import jvp as jvp
+from byhand.second.products import vjp as vjp
+
+_HOMES = {
+    "byhand.derive.derivation": ("Derivation", "derive"),
+    "byhand.errors": ("ByhandError", "CheckError", "DataError", "MissingRuleError", "ParseError", "ShapeError"),
+    "byhand.expr.evaluate": ("evaluate",),
+    "byhand.expr.expression": ("Expression",),
+    "byhand.expr.parse": ("parse",),
+    "byhand.expr.trace": ("trace",),
+    "byhand.nets.mlp": ("MLP",),
+    "byhand.check.check": ("check",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = ["functions", *_HOME]  # noqa: PLE0604
+
+
+class _Surface(ModuleType):
+    """Imports what is asked for when it is asked for: `byhand --help` needs no NumPy."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _HOME:
+            value = getattr(import_module(_HOME[name]), name)
+        elif name == "functions":
+            value = import_module("byhand.functions")
+        else:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        self.__dict__[name] = value
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _HOME and isinstance(value, ModuleType):
+            return  # byhand.derive is the function; the folder of that name is there for imports only
+        super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+
+sys.modules[__name__].__class__ = _Surface

@@ -1,0 +1,1 @@
+"""The command line: commands that read text, call the library, and print."""

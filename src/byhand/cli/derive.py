@@ -1,0 +1,59 @@
+"""`byhand derive`: the gradient of an expression, with its derivation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from byhand.cli.inputs import read_assumptions, read_expression, read_shapes
+from byhand.cli.options import ExpressionCommand, expression_options, view_options
+from byhand.cli.present import View, deliver
+
+if TYPE_CHECKING:
+    from byhand.derive.derivation import Derivation
+
+
+EXAMPLES = """\b
+Examples
+  byhand derive "sum((X @ w - y)**2)" --wrt w --shape X:m,n --shape w:n --shape y:m
+  byhand derive @loss.txt --shape "X:N,d W:d,k t:N" --assume t:labels -o loss.html
+"""
+
+
+@click.command(cls=ExpressionCommand, epilog=EXAMPLES)
+@expression_options
+@view_options()
+def derive(
+    view: View,
+    expression: str | None,
+    file: Path | None,
+    wrt: tuple[str, ...],
+    shapes: tuple[str, ...],
+    assumptions: tuple[str, ...],
+) -> None:
+    """Derive the gradient of EXPR, a scalar expression in NumPy's notation.
+
+    EXPR may have several lines, `Z = X @ W + b` naming intermediates and the last line being the function; - reads
+    standard input, @FILE a file.
+    """
+    deliver(derivation(expression, file, wrt, shapes, assumptions), view)
+
+
+def derivation(
+    expression: str | None, file: Path | None, wrt: tuple[str, ...], shapes: Iterable[str], assumptions: Iterable[str]
+) -> Derivation:
+    """The derivation that the options ask for.
+
+    Raises: click.UsageError: options that cannot be read. ByhandError: what the library refuses.
+    """
+    declared, properties = read_shapes(shapes), read_assumptions(assumptions)
+    text = read_expression(expression, file)
+    import byhand
+
+    names = [w.strip() for value in wrt for w in value.split(",")]
+    if any(not n for n in names):
+        raise click.BadParameter("an empty name: write --wrt X,Y", param_hint="'--wrt'")
+    return byhand.derive(byhand.parse(text, declared, properties), names or None)

@@ -1,0 +1,45 @@
+"""`byhand explain`: which rule applies where, and how many paths lead from each intermediate to the function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from byhand.cli.derive import derivation
+from byhand.cli.options import ExpressionCommand, expression_options, view_options
+from byhand.cli.present import View, deliver
+
+if TYPE_CHECKING:
+    from byhand.derive.derivation import Derivation
+    from byhand.notation.blocks import Section
+
+
+@click.command(cls=ExpressionCommand)
+@expression_options
+@view_options(level="micro")
+def explain(
+    view: View,
+    expression: str | None,
+    file: Path | None,
+    wrt: tuple[str, ...],
+    shapes: tuple[str, ...],
+    assumptions: tuple[str, ...],
+) -> None:
+    """Derive the gradient of EXPR and explain it.
+
+    Shows every differential and every factor moved, and then, for each intermediate, what uses it (one use: the
+    chain rule along one path; several: the total derivative, a sum over the paths) and where each rule was applied.
+    """
+    deliver(derivation(expression, file, wrt, shapes, assumptions), view, sections)
+
+
+def sections(d: Derivation) -> tuple[Section, ...]:
+    """The paths and the rules as sections of the document."""
+    from byhand.derive.paths import rules_used, uses
+    from byhand.notation.blocks import Section
+
+    paths = [use.words(d.f.name) for use in uses(d)]
+    rules = [f"{rule}: {', '.join(units)}" for rule, units in rules_used(d).items()]
+    return Section("Which chain rule", words=tuple(paths)), Section("Where each rule was applied", words=tuple(rules))

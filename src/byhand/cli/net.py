@@ -1,0 +1,71 @@
+"""`byhand net`: the gradients of a network, from its sizes."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from byhand.cli.options import view_options
+from byhand.cli.present import View, deliver
+
+# The library's lists, written out so that --help needs no library; a test compares them.
+LOSSES = (
+    "softmax_cross_entropy", "binary_cross_entropy", "multilabel_cross_entropy", "mse", "mae", "huber", "log_cosh",
+    "poisson", "raw_logit_nll",
+)  # fmt: skip
+TARGETS = ("labels", "probabilities", "values")
+EXAMPLES = """\b
+Examples
+  byhand net 784-300-10 --act relu --loss softmax_cross_entropy
+  byhand net D-H-C --act tanh --l2 lam --targets probabilities --layout columns
+  byhand net 8-16-16-1 --act relu --act silu --loss mse -o net.html
+"""
+ACTIVATION = (
+    "Of the hidden layers: once for all, or once for each. A function (relu, tanh, gelu, ...) or an expression in z."
+)
+LOSS = f"{', '.join(LOSSES)}, or an expression in Z and the targets y or Y."
+BATCH = "The number of samples, a name or an integer; 1 is a single sample, its data a vector."
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("sizes")
+@click.option("--act", "activations", multiple=True, metavar="NAME", help=f"{ACTIVATION} [default: relu]")
+@click.option("--output-act", metavar="NAME", help="Applied to the last layer before the loss. [default: none]")
+@click.option("--loss", default=LOSSES[0], show_default=True, metavar="NAME", help=LOSS)
+@click.option("--l2", default="0", metavar="NUMBER|NAME", help="λ of the penalty λ‖W‖², or a name for it. [default: 0]")
+@click.option("--targets", type=click.Choice(TARGETS), help="[default: what the loss takes]")
+@click.option("--batch", default="N", show_default=True, metavar="N|1", help=BATCH)
+@click.option("--bias/--no-bias", default=True, show_default=True, help="Whether the layers have biases.")
+@view_options()
+def net(
+    view: View,
+    sizes: str,
+    activations: tuple[str, ...],
+    output_act: str | None,
+    loss: str,
+    l2: str,
+    targets: str | None,
+    batch: str,
+    bias: bool,
+) -> None:
+    """Derive the gradients of a network of the given SIZES, inputs first: 784-300-10, or D-H-C.
+
+    The parameters are W1 (inputs, outputs), b1, W2, ...; the data X, one sample a row, and labels y or targets Y.
+    """
+    from byhand.derive.derivation import derive
+    from byhand.nets import MLP
+
+    # "1" on the command line is one sample, its data vectors; a batch that holds one sample has another notation
+    samples = None if batch == "1" else int(batch) if re.fullmatch(r"[0-9]{1,12}", batch) else batch
+    network = MLP(
+        sizes,
+        activation=list(activations) if len(activations) > 1 else activations[0] if activations else "relu",
+        loss=loss,
+        l2=l2,
+        bias=bias,
+        output_activation=output_act,
+        targets=targets,
+        batch=samples,
+    )
+    deliver(derive(network), view)
