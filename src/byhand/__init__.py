@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from byhand.expr.parse import parse as parse
     from byhand.expr.trace import trace as trace
     from byhand.nets.mlp import MLP as MLP
-from byhand.second.hessian import hessian as hessian
-from byhand.second.jacobian import jacobian as jacobian
-from byhand.second.persample import per_sample as per_sample
-from byhand.second.products import gauss_newton_vp as gauss_newton_vp
-from byhand.second.products import hvp as hvp
-from byhand.second.products import jvp as jvp
-from byhand.second.products import vjp as vjp
+    from byhand.second.hessian import hessian as hessian
+    from byhand.second.jacobian import jacobian as jacobian
+    from byhand.second.persample import per_sample as per_sample
+    from byhand.second.products import gauss_newton_vp as gauss_newton_vp
+    from byhand.second.products import hvp as hvp
+    from byhand.second.products import jvp as jvp
+    from byhand.second.products import vjp as vjp
 
 _HOMES = {
     "byhand.derive.derivation": ("Derivation", "derive"),
@@ -38,9 +38,18 @@ _HOMES = {
     "byhand.expr.trace": ("trace",),
     "byhand.nets.mlp": ("MLP",),
     "byhand.check.check": ("check",),
+    "byhand.second.hessian": ("hessian",),
+    "byhand.second.jacobian": ("jacobian",),
+    "byhand.second.persample": ("per_sample",),
+    "byhand.second.products": (
+        "gauss_newton_vp",
+        "hvp",
+        "jvp",
+        "vjp",
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = ["functions", *_HOME]  # noqa: PLE0604
+__all__ = ["functions", *_HOME]
 
 
 class _Surface(ModuleType):
