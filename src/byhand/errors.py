@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Self
+
+# {0}, {1}: an operand; the first form, between brackets or commas, needs no brackets of its own
+_OPERAND = re.compile(r"(?:(?<=\()|(?<=\[)|(?<=, )|(?<=: ))\{(\d)\}(?=[)\],]| has)|\{(\d)\}")
 
 
 class ByhandError(Exception):
@@ -31,23 +35,66 @@ class ByhandError(Exception):
         return self
 
     def caret(self) -> tuple[str, ...]:
-        """The offending line with carets under the operand; empty when the place is unknown."""
+        """The place, the offending line and carets under the operand; empty when the place is unknown."""
         if self.source is None or self.line is None or self.column is None:
             return ()
-        lines = self.source.splitlines() or [""]
+        lines = self.source.split("\n")
         text = lines[self.line - 1] if self.line <= len(lines) else ""
         start = max(0, self.column - 61)
-        shown = "".join(c if c.isprintable() else "?" for c in text[start : start + 120])
+        shown = "".join(c if c.isprintable() else " " if c == "\t" else "?" for c in text[start : start + 100])
         width = max(1, min(self.width, len(shown) - (self.column - 1 - start)))
-        return (f"  {shown}", "  " + " " * (self.column - 1 - start) + "^" * width)
+        place = f"line {self.line}, column {self.column}: "
+        return place + shown, " " * (len(place) + self.column - 1 - start) + "^" * width
 
     def __str__(self) -> str:
-        place = f"line {self.line}, column {self.column}: " if self.line is not None else ""
-        return "\n".join((place + self.message, *self.caret(), *(f"  {d}" for d in self.details)))
+        return "\n".join((self.message, *(f"  {line}" for line in (*self.caret(), *self.details))))
 
 
 class ShapeError(ByhandError):
-    """Shapes that do not fit, or a shape where another kind of operand is needed."""
+    """Shapes that do not fit, or a shape where another kind of operand is needed.
+
+    Attributes:
+        operands: the operands, in the order of the message; empty where it names none.
+        culprit: which of them does not fit: the caret goes under it.
+    """
+
+    def __init__(self, message: str, *details: str) -> None:
+        super().__init__(message, *details)
+        self.operands: tuple[object, ...] = ()
+        self.culprit = -1
+        self._template, self._shapes, self._fits = message, (), ()  # type: tuple[str, tuple[str, ...], tuple[str, ...]]
+
+    @classmethod
+    def between(
+        cls,
+        template: str,
+        operands: Sequence[object],
+        words: Sequence[str],
+        shapes: Sequence[str],
+        fits: Sequence[str] = (),
+        culprit: int = -1,
+    ) -> Self:
+        """A message about operands: {0}, {1}, ... in the template and in what would fit stand for their words."""
+        error = cls(template)
+        error.operands, error.culprit = tuple(operands), culprit
+        error._shapes, error._fits = tuple(shapes), tuple(fits)
+        error.restate(words)
+        return error
+
+    def restate(self, words: Sequence[str], compound: Sequence[bool] | None = None) -> None:
+        """Say it again with other words for the operands: those of the user; compound ones in brackets where needed."""
+        brackets = compound if compound is not None else [False] * len(words)
+
+        def put(found: re.Match[str]) -> str:
+            i = int(found[1] or found[2])
+            return f"({words[i]})" if found[2] and brackets[i] else words[i]
+
+        self.message = _OPERAND.sub(put, self._template)
+        self.args = (self.message,)
+        width = max(map(len, words))
+        lines = dict.fromkeys(f"{w:<{width}}: {shape}" for w, shape in zip(words, self._shapes, strict=True))
+        fits = list(dict.fromkeys(_OPERAND.sub(put, fit) for fit in self._fits))
+        self.details = (*lines, *([f"These fit: {', '.join(fits)}"] if fits else []))
 
 
 class ParseError(ByhandError):

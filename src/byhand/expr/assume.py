@@ -77,7 +77,13 @@ _TABLE = (
 )  # fmt: skip
 
 PROPERTIES: dict[str, Property] = {row.name: row for row in _TABLE}
-_ALIASES = {"positive definite": "spd", "invertible": "wellcond", "rows sum to one": "simplexrows", "one-hot": "one_hot", "integer labels": "labels"}
+_ALIASES = {
+    "positive definite": "spd",
+    "invertible": "wellcond",
+    "rows sum to one": "simplexrows",
+    "one-hot": "one_hot",
+    "integer labels": "labels",
+}
 
 
 def read_properties(text: str | Iterable[str], name: str, shape: Shape) -> frozenset[str]:
@@ -85,33 +91,58 @@ def read_properties(text: str | Iterable[str], name: str, shape: Shape) -> froze
 
     Raises: ParseError: an unknown property. ShapeError: a property of square matrices for another shape.
     """
+    if not isinstance(text, (str, list, tuple, set, frozenset)):
+        raise ParseError(f"the properties of {name} are words, such as 'symmetric', not a {type(text).__name__}")
     words = text.split(",") if isinstance(text, str) else list(text)
     found: set[str] = set()
-    todo = [_ALIASES.get(w.strip(), w.strip()) for w in words if w.strip()]
+    todo = [(_ALIASES.get(w, w), w) for w in (str(w).strip() for w in words) if w]
+    shown = f"{name}: {', '.join(w for _, w in todo)}"
     while todo:
-        word = todo.pop()
+        word, said = todo.pop()
+        place = (shown, 1, shown.index(said, len(name) + 2) + 1, len(said))
         if word not in PROPERTIES:
-            raise ParseError(f"unknown property {word!r} of {name}{nearest(word, list(PROPERTIES))}", f"known: {', '.join(PROPERTIES)}")
+            near, known = nearest(word, [*PROPERTIES, *_ALIASES]), f"known: {', '.join(PROPERTIES)}"
+            raise ParseError(f"unknown property {word!r} of {name}{near}", known).at(*place)
         row = PROPERTIES[word]
         if row.square and (len(shape) != 2 or shape[0] != shape[1]):
-            raise ShapeError(f"{name} cannot be {word}: a square matrix can, {name} has shape {show_shape(shape)}")
-        if word in ("simplexrows", "one_hot") and not shape:
-            raise ShapeError(f"{name} cannot be {word}: it is a scalar")
+            raise ShapeError(f"{name} cannot be {said}: only a square matrix can", f"{name}: {show_shape(shape)}").at(
+                *place
+            )
+        if word in ("simplexrows", "simplexcolumns", "one_hot") and not shape:
+            raise ShapeError(f"{name} cannot be {said}: it is a scalar").at(*place)
         found.add(word)
-        todo += row.implies
+        todo += [(implied, said) for implied in row.implies]
     return frozenset(found)
 
 
 def sentence(name: str, ndim: int, word: str) -> str:
     """A declared property of a symbol as a sentence; a vector has entries where a matrix has rows."""
     words = PROPERTIES[word].words.format(X=name)
-    return words.replace("the rows of", "the entries of").replace("are one-hot", "are one-hot labels") if ndim == 1 else words
+    return (
+        words.replace("the rows of", "the entries of").replace("are one-hot", "are one-hot labels")
+        if ndim == 1
+        else words
+    )
 
 
 def sample(properties: Iterable[str], rng: np.random.Generator, shape: tuple[int, ...], classes: int = 2) -> Array:
     """Random values with the declared properties; standard normal where none is declared."""
     known = set(properties)
-    for name in ("labels", "one_hot", "simplexrows", "simplexcolumns", "spd", "diagonal", "orthogonal", "symmetric", "wellcond", "pm1", "01", "large", "positive"):
+    for name in (
+        "labels",
+        "one_hot",
+        "simplexrows",
+        "simplexcolumns",
+        "spd",
+        "diagonal",
+        "orthogonal",
+        "symmetric",
+        "wellcond",
+        "pm1",
+        "01",
+        "large",
+        "positive",
+    ):
         sampler = PROPERTIES[name].sample
         if name in known and sampler is not None:
             values = sampler(rng, shape, classes)
@@ -122,8 +153,15 @@ def sample(properties: Iterable[str], rng: np.random.Generator, shape: tuple[int
 def broken_properties(properties: Mapping[str, Iterable[str]], arrays: Mapping[str, Array]) -> list[str]:
     """One sentence for each declared property that the data do not have."""
     return [
-        f"{name} was declared {p}, but not so in the data: {PROPERTIES[p].words.format(X=name)} does not hold"
+        f"{name} was declared {p}, but in the data this does not hold: {PROPERTIES[p].words.format(X=name)}"
         for name, declared in properties.items()
         for p in sorted(declared)
-        if name in arrays and not PROPERTIES[p].holds(np.asarray(arrays[name]))
+        if name in arrays and not _holds(PROPERTIES[p], np.asarray(arrays[name]))
     ]
+
+
+def _holds(row: Property, array: Array) -> bool:
+    try:
+        return row.holds(array)
+    except (np.linalg.LinAlgError, ValueError, TypeError, IndexError):  # NaN, or not numbers at all
+        return False

@@ -1,7 +1,8 @@
 """The canonical order of the factors of a contraction: equal contractions get equal numberings of their labels.
 
 Colour refinement, as for graphs: factors are coloured by their labels, labels by their factors, until the partition no
-longer splits; factors that are still tied are individualised one after the other, and the smallest numbering wins.
+longer splits; factors still tied are individualised one after the other, and the smallest numbering wins. Factors
+that no summed label holds together are ordered apart: tr(X)³ tr(X²)² has too many ties to be searched as one.
 """
 
 from __future__ import annotations
@@ -16,12 +17,40 @@ Label = Hashable
 SEARCH_LIMIT = 120  # leaves of the search; beyond it ties are broken as they come
 
 
-def canonical_order(
-    factors: list[tuple[Expr, tuple[Label, ...], Fraction]], out: tuple[Label, ...], dims: Mapping[Label, Dim]
-) -> list[int]:
-    """The order of the factors by colour refinement; ties are individualised and the smallest numbering wins."""
+Factors = list[tuple[Expr, tuple[Label, ...], Fraction]]
+
+
+def canonical_order(factors: Factors, out: tuple[Label, ...], dims: Mapping[Label, Dim]) -> list[int]:
+    """The order of the factors: by digest and power, equal ones group by group, the groups by what they are."""
     if len(factors) <= 1:
         return list(range(len(factors)))
+    groups = []
+    for group in _held_together(factors, out):
+        shape, order = _group_order([factors[i] for i in group], out, dims)
+        members = [group[i] for i in order]
+        groups.append(([(factors[i][0].digest, factors[i][2]) for i in members], shape, members))
+    groups.sort(key=lambda g: g[:2])
+    return sorted((i for *_, members in groups for i in members), key=lambda i: (factors[i][0].digest, factors[i][2]))
+
+
+def _held_together(factors: Factors, out: tuple[Label, ...]) -> list[list[int]]:
+    """The factors in groups that share no summed label."""
+    groups: list[tuple[set[Label], list[int]]] = []
+    for i, (_, ls, _) in enumerate(factors):
+        labels, members, others = set(ls) - set(out), [i], []
+        for group in groups:
+            if group[0] & labels:
+                labels, members = labels | group[0], group[1] + members
+            else:
+                others.append(group)
+        groups = [*others, (labels, members)]
+    return [members for _, members in groups]
+
+
+def _group_order(
+    factors: Factors, out: tuple[Label, ...], dims: Mapping[Label, Dim]
+) -> tuple[list[tuple[int, ...]], list[int]]:
+    """The labels as numbered and the order of one group: by colour refinement, the smallest numbering where tied."""
     where: dict[Label, list[tuple[int, int]]] = {}
     for i, (_, ls, _) in enumerate(factors):
         for axis, label in enumerate(ls):
@@ -31,7 +60,7 @@ def canonical_order(
     }
     start = [(node.digest, power) for node, _, power in factors]
     leaves = 0
-    best: tuple[object, list[int]] | None = None
+    best: tuple[list[tuple[int, ...]], list[int]] | None = None
     todo: list[list[object]] = [list(start)]
     while todo and leaves < SEARCH_LIMIT:
         colours = _refine(factors, todo.pop(), start_labels, where)
@@ -49,14 +78,14 @@ def canonical_order(
         for label in out:
             number.setdefault(label, len(number))
         shape = [tuple(number.setdefault(x, len(number)) for x in factors[i][1]) for i in order]
-        if best is None or shape < best[0]:  # type: ignore[operator]
+        if best is None or shape < best[0]:
             best = shape, order
     assert best is not None
-    return best[1]
+    return best
 
 
 def _refine(
-    factors: list[tuple[Expr, tuple[Label, ...], Fraction]],
+    factors: Factors,
     colours: Sequence[object],
     label_colours: Mapping[Label, object],
     where: Mapping[Label, list[tuple[int, int]]],

@@ -50,12 +50,11 @@ def contract(
     Raises: ShapeError: a label stands for two different dimensions.
     """
     labels = _Labels(dims or {})
-    flat, coefficient = _flatten(list(factors), labels, coefficient, merge)
-    merged: dict[tuple[Expr, tuple[Label, ...]], Fraction] = {}
-    for node, node_labels, power in flat:
-        key = node, tuple(map(labels.find, node_labels))
-        merged[key] = merged.get(key, Fraction(0)) + power
-    kept = [(node, ls, power) for (node, ls), power in merged.items() if power]
+    kept, todo = [], list(factors)
+    while todo:
+        flat, coefficient = _flatten(todo, labels, coefficient, merge)
+        kept = _collected(flat, labels)
+        todo = list(kept) if len(kept) < len(flat) else []  # a new power may move inside
     final_out = tuple(map(labels.find, out))
     used = set(final_out).union(*(ls for _, ls, _ in kept)) if kept else set(final_out)
     for label in {labels.find(label) for label in labels.dims}:
@@ -64,6 +63,15 @@ def contract(
     if coefficient.value == 0:
         kept, coefficient = [], ZERO
     return _canonical(kept, final_out, coefficient, labels.dims)
+
+
+def _collected(flat: list[LooseFactor], labels: _Labels) -> list[tuple[Expr, tuple[Label, ...], Fraction]]:
+    """Equal factors under equal labels as a power."""
+    powers: dict[tuple[Expr, tuple[Label, ...]], Fraction] = {}
+    for node, node_labels, power in flat:
+        key = node, tuple(map(labels.find, node_labels))
+        powers[key] = powers.get(key, Fraction(0)) + power
+    return [(node, ls, power) for (node, ls), power in powers.items() if power]
 
 
 class _Labels:
@@ -288,7 +296,8 @@ def add(*nodes: Expr) -> Expr:
 
 def elementwise(function: str, arg: Expr) -> Expr:
     """function(arg) entry by entry; broadcasts, transposes and other views that only move entries are pulled out."""
-    if isinstance(arg, Contraction) and arg.factors and len(set(arg.out)) == len(arg.out):
+    if isinstance(arg, Contraction) and len(set(arg.out)) == len(arg.out):
+        axes = {label: arg.dims[label] for label in arg.out}  # labels summed over stay inside
         inside = {label for _, ls, _ in arg.factors for label in ls}
         kept = [label for label in arg.out if label in inside]
         moves_only = (
@@ -300,13 +309,10 @@ def elementwise(function: str, arg: Expr) -> Expr:
         )
         if moves_only:
             source, labels, _ = arg.factors[0]
-            return contract([(elementwise(function, source), labels, P1)], arg.out, dims=dict(enumerate(arg.dims)))
+            return contract([(elementwise(function, source), labels, P1)], arg.out, dims=axes)
         if len(kept) < len(arg.out):
             core = elementwise(function, contract(arg.factors, kept, arg.coefficient))
-            return contract([(core, kept, P1)], arg.out, dims=dict(enumerate(arg.dims)))
-    if isinstance(arg, Contraction) and not arg.factors and len(set(arg.out)) == len(arg.out) and arg.out:
-        core = elementwise(function, contract([], (), arg.coefficient))
-        return contract([(core, (), P1)], arg.out, dims=dict(enumerate(arg.dims)))
+            return contract([(core, kept, P1)], arg.out, dims=axes)
     return intern(Elementwise, (function, arg), arg.shape, (arg,), function=function, arg=arg)
 
 

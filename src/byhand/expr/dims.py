@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
+from operator import index
 from typing import NamedTuple
 
 from byhand.errors import ParseError, ShapeError
@@ -87,32 +88,43 @@ def dim_value(d: Dim, sizes: Mapping[str, int]) -> int:
     return total
 
 
-def parse_shape(text: str | Iterable[str | int] | int) -> Shape:
-    """Read a shape: names or integers separated by spaces or commas, "" for a scalar; or a sequence of them."""
-    parts: list[str | int]
-    if isinstance(text, int):
-        parts = [text]
-    elif isinstance(text, str):
-        parts = list(re.split(r"[\s,]+", text.strip().strip("()").strip(", "))) if text.strip("(), \t") else []
-    else:
-        parts = list(text)
-    return tuple(map(parse_dim, parts))
+LARGEST_DIMENSION = 2**40
 
 
-def parse_dim(part: str | int | Dimension) -> Dim:
+def parse_shape(text: object) -> Shape:
+    """Read a shape: names or integers separated by spaces or commas, "" for a scalar; or one size, or a sequence."""
+    if isinstance(text, str):
+        return tuple(map(parse_dim, shape_words(text)))
+    if isinstance(text, (tuple, list)) and not isinstance(text, Dimension):
+        return tuple(map(parse_dim, text))
+    return (parse_dim(text),)
+
+
+def shape_words(text: str) -> list[str]:
+    """The parts of a shape written as text: "m n", "3, 4", "(3, 4)"."""
+    inner = text.strip()
+    inner = inner[1:-1] if inner[:1] + inner[-1:] in ("()", "[]") else inner
+    return [part for part in re.split(r"[\s,]+", inner) if part]
+
+
+def parse_dim(part: object) -> Dim:
     """Read one dimension: a positive integer or a name."""
     if isinstance(part, Dimension):
         return part
-    if isinstance(part, bool) or not isinstance(part, (int, str)):
-        raise ParseError(f"{part!r} is not a dimension: a name such as n, or a positive integer")
-    if isinstance(part, int) or (part.isascii() and part.isdigit() and len(part) < 16):
-        size = int(part)
-        if size < 1:
-            raise ShapeError(f"dimension {size}: a dimension is at least 1")
-        return size
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,31}", part):
-        raise ParseError(f"{part!r} is not a dimension: a name such as n, or a positive integer")
-    return named_dimension(part)
+    size: int | None = None
+    if isinstance(part, str):
+        size = int(part) if part.isascii() and part.isdigit() and len(part) < 16 else None
+        if size is None and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,31}", part):
+            return named_dimension(part)
+    elif not isinstance(part, bool) and hasattr(part, "__index__"):
+        size = index(part)
+    if size is None:
+        raise ParseError(f"{str(part)[:40]!r} is not a dimension: a name such as n, or a positive integer")
+    if not 1 <= size < LARGEST_DIMENSION:
+        raise ShapeError(
+            f"dimension {size}: a dimension is at least 1" if size < 1 else f"dimension {size} is too large"
+        )
+    return size
 
 
 def show_shape(shape: Shape) -> str:

@@ -10,7 +10,7 @@ import opt_einsum
 
 from byhand.errors import DataError, nearest
 from byhand.expr.assume import broken_properties
-from byhand.expr.dims import Dimension, Shape, dim_names, show_shape
+from byhand.expr.dims import Dimension, Shape, dim_names, dim_value, show_shape
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.functions import function
 from byhand.expr.nodes import (
@@ -38,7 +38,7 @@ def evaluate(expression: Expression | Expr, *, check: bool = False, **arrays: An
         expression: what `parse`, `trace` or `derive(...).gradient` returned.
         check: also check that the data have the properties declared for them.
         arrays: one array per input that occurs.
-    Raises: DataError: an array is missing, unknown, of the wrong shape or kind, or (with check) breaks a declared property.
+    Raises: DataError: an array is missing, unknown, of the wrong shape or kind, or (with check) breaks a property.
     """
     e = as_expression(expression)
     values, sizes = bind(e, arrays, check=check)
@@ -66,23 +66,31 @@ def bind(e: Expression, arrays: Mapping[str, Any], check: bool = False) -> tuple
     if check:
         broken = broken_properties({n: s.assumptions for n, s in symbols.items()}, arrays)
         if broken:
-            raise DataError(*broken)
+            raise DataError(*broken, "declare what the data have, or mend the data")
     return values, sizes
 
 
 def as_array(name: str, value: Any, s: Symbol) -> Array:
     """The value as a float, complex or (for labels) integer array."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise DataError(f"{name}: an array of numbers is needed", str(error)) from None
     if array.dtype.kind not in "biufc":
         raise DataError(f"{name}: an array of numbers is needed, not {array.dtype}")
     if "labels" in s.assumptions:
         if array.dtype.kind not in "iu":
-            raise DataError(f"{name}: integer labels are needed, not {array.dtype}")
+            remedy = f"{name}.astype(int)" if array.dtype.kind == "f" and np.all(array == np.round(array)) else ""
+            raise DataError(
+                f"{name}: integer labels are needed, not {array.dtype}", *([f"this fits: {remedy}"] if remedy else [])
+            )
         return array
     return array.astype(np.float64) if array.dtype.kind in "biu" else array
 
 
-def match_shape(name: str, shape: Shape, actual: tuple[int, ...], sizes: dict[str, int], wanted: dict[str, str]) -> None:
+def match_shape(
+    name: str, shape: Shape, actual: tuple[int, ...], sizes: dict[str, int], wanted: dict[str, str]
+) -> None:
     """Bind named dimensions to the sizes of an array; one that contradicts another is refused."""
     if len(shape) != len(actual):
         raise DataError(f"{name}: expected shape {show_shape(shape)}, got {actual}")
@@ -90,7 +98,10 @@ def match_shape(name: str, shape: Shape, actual: tuple[int, ...], sizes: dict[st
         if isinstance(d, Dimension) and len(dim_names(d)) == 1 and str(d) in dim_names(d):
             key = str(d)
             if sizes.setdefault(key, size) != size:
-                raise DataError(f"{name}: dimension {key} is {size}, but {wanted[key]} has {sizes[key]}", f"expected shape {show_shape(shape)}, got {actual}")
+                raise DataError(
+                    f"{name}: dimension {key} is {size}, but {wanted[key]} has {sizes[key]}",
+                    f"expected shape {show_shape(shape)}, got {actual}",
+                )
             wanted.setdefault(key, name)
         elif isinstance(d, int) and d != size:
             raise DataError(f"{name}: expected shape {show_shape(shape)}, got {actual}")
@@ -105,11 +116,12 @@ def evaluate_nodes(roots: list[Expr], values: Values, sizes: Mapping[str, int]) 
     """The values of all nodes below the roots."""
     done: dict[Expr, Array] = {}
     for node in topological(roots):
-        done[node] = values[node] if node in values else _value(node, done, sizes)
+        done[node] = values[node] if node in values else node_value(node, done, sizes)
     return done
 
 
-def _value(node: Expr, done: Mapping[Expr, Array], sizes: Mapping[str, int]) -> Array:
+def node_value(node: Expr, done: Mapping[Expr, Array], sizes: Mapping[str, int]) -> Array:
+    """The value of one node, those of its children given."""
     match node:
         case Symbol(name):
             raise DataError(f"no value for {name}")
@@ -122,7 +134,7 @@ def _value(node: Expr, done: Mapping[Expr, Array], sizes: Mapping[str, int]) -> 
         case Elementwise(name, arg):
             return function(name).numpy(np.asarray(done[arg]))
         case Structured(operation, args, attributes):
-            return _structured(operation, [done[a] for a in args], attributes, sizes)
+            return _structured(operation, args, [done[a] for a in args], attributes, sizes)
         case Sum(terms):
             total = sum(c.evaluate(sizes) * done[t] for c, t in terms)
             return cast(Array, total)
@@ -132,21 +144,32 @@ def _value(node: Expr, done: Mapping[Expr, Array], sizes: Mapping[str, int]) -> 
             assert_never(cast(Any, node))
 
 
-def _structured(operation: str, arrays: list[Array], attributes: tuple[Any, ...], sizes: Mapping[str, int]) -> Array:
+def _structured(
+    operation: str, args: tuple[Expr, ...], arrays: list[Array], attributes: tuple[Any, ...], sizes: Mapping[str, int]
+) -> Array:
     if operation == "one_hot":
-        labels = np.asarray(arrays[0])
-        classes = OPERATIONS["selection"].numpy([], (attributes[0], 0, attributes[0]), sizes).shape[0]
+        labels, classes = np.asarray(arrays[0]), dim_value(attributes[0], sizes)
+        name = args[0].name if isinstance(args[0], (Symbol, Named)) else "labels"
         if labels.dtype.kind not in "iu":
-            raise DataError(f"integer labels are needed, not {labels.dtype}")
-        if labels.size and (labels.min() < 0 or labels.max() >= classes):
-            raise DataError(f"a label is outside 0..{classes - 1}: {int(labels.min())}..{int(labels.max())}")
-    return OPERATIONS[operation].numpy(arrays, attributes, sizes)
+            raise DataError(f"{name}: integer labels are needed, not {labels.dtype}")
+        wrong = np.argwhere((labels < 0) | (labels >= classes))
+        if len(wrong):
+            place = tuple(map(int, wrong[0]))
+            at = f" at {place[0] if len(place) == 1 else place}" if place else ""
+            known = f"there are {classes} classes: labels are 0 to {classes - 1}"
+            raise DataError(f"{name}: the label {int(labels[place])}{at} is outside 0..{classes - 1}", known)
+    if operation == "selection":
+        size, first, count = (dim_value(a, sizes) for a in attributes)
+        if first < 0 or count < 1 or first + count > size:
+            raise DataError(f"a slice from {first} to {first + count} is outside an axis of {size}")
+    try:
+        return OPERATIONS[operation].numpy(arrays, attributes, sizes)
+    except np.linalg.LinAlgError as error:
+        raise DataError(f"{operation}: {str(error).lower()}") from None
 
 
 def contraction_value(node: Contraction, arrays: list[Array], sizes: Mapping[str, int]) -> Array:
     """The value of a contraction, its factors given."""
-    from byhand.expr.dims import dim_value
-
     n = [dim_value(d, sizes) for d in node.dims]
     have = {label for _, ls, _ in node.factors for label in ls}
     distinct = list(dict.fromkeys(node.out))

@@ -35,6 +35,7 @@ class Expression:
         name: what the value is called in print: f, L.
         notes: sentences for the reader: conventions, warnings.
         vectors_as_rows: whether every vector is printed as a row.
+        unused: inputs that were given a shape and are not written anywhere in the text.
     """
 
     root: Expr
@@ -42,6 +43,7 @@ class Expression:
     name: str = "f"
     notes: tuple[str, ...] = field(default=())
     vectors_as_rows: bool = False
+    unused: tuple[str, ...] = ()
 
     @property
     def shape(self) -> Shape:

@@ -1,7 +1,7 @@
 """The nodes of an expression: frozen, interned (an equal node is the same object), shape known at construction.
 
-Every multilinear operation (products, transposes, traces, sums over axes, broadcasts, diagonals, identities, einsum) is a
-`Contraction`; `Elementwise` and `Structured` name rows of the tables of functions and operations; `Named` is an
+Every multilinear operation (products, transposes, traces, sums over axes, broadcasts, diagonals, identities, einsum)
+is a `Contraction`; `Elementwise` and `Structured` name rows of the tables of functions and operations; `Named` is an
 intermediate with a name: opaque to merging, transparent to evaluation and differentials.
 
 Nodes are made by the functions of this module and of `contraction`; the classes have no methods per operation.
@@ -32,7 +32,6 @@ class Expr:
 
     __slots__ = ("__weakref__", "digest", "has_differential", "shape")
     __array_priority__: ClassVar[int] = 1000  # NumPy arrays leave `array * expr` to us
-    __array_ufunc__: ClassVar[None] = None
     shape: Shape
     digest: bytes
     has_differential: bool
@@ -170,7 +169,7 @@ E = TypeVar("E", bound=Expr)
 
 
 def intern(kind: type[E], key: tuple[Any, ...], shape: Shape, children: Iterable[Expr], **fields: Any) -> E:
-    """The one node of this kind and key, made if it is not there yet. `key` holds children as nodes (hashed by identity)."""
+    """The one node of this kind and key, made if it is not there yet; `key` holds children, hashed by identity."""
     node = _pool.get((kind, *key))
     if node is None:
         children = tuple(children)
@@ -269,5 +268,3 @@ def describe(node: Expr) -> str:
         case _:
             label = "the operand"
     return f"{label}: {show_shape(node.shape)}"
-
-

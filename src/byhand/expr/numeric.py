@@ -1,4 +1,4 @@
-"""Numerical kernels that NumPy lacks: stable, and analytic where the function is, so that a complex step passes through.
+"""Numerical kernels that NumPy lacks: stable, and analytic where the function is, so that a complex step passes.
 
 Decisions (kinks, maxima) look at the real part. The generated NumPy code quotes these very sources.
 """
@@ -77,7 +77,7 @@ def huber(z: Array) -> Array:
 def logcosh(z: Array) -> Array:
     """log(cosh(z)) without overflow."""
     a = np.where(z.real < 0, -z, z)
-    return a + np.log1p(np.exp(-2.0 * a)) - np.log(2.0)
+    return a + np.log1p(np.exp(-2.0 * a)) - 0.6931471805599453
 
 
 def erf(z: Array) -> Array:
@@ -91,19 +91,19 @@ def normal_cdf(z: Array) -> Array:
     """The standard normal distribution function, accurate in both tails."""
     from scipy import special
 
-    return 0.5 * special.erfc(-z / np.sqrt(2.0))
+    return 0.5 * special.erfc(-z / 2.0**0.5)
 
 
 def normal_pdf(z: Array) -> Array:
     """The standard normal density."""
-    return np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
+    return np.exp(-0.5 * z * z) / (2.0 * np.pi) ** 0.5
 
 
 def gelu(z: Array) -> Array:
     """z times the standard normal distribution function (the exact gelu)."""
     from scipy import special
 
-    return z * 0.5 * special.erfc(-z / np.sqrt(2.0))
+    return z * 0.5 * special.erfc(-z / 2.0**0.5)
 
 
 def silu(z: Array) -> Array:
@@ -139,6 +139,6 @@ def logdet(a: Array) -> Array:
     return magnitude
 
 
-def one_hot(t: Array, k: int) -> Array:
+def one_hot(t: Array, k: int, dtype: Any = np.float64) -> Array:
     """Rows with a one at the label."""
-    return (np.asarray(t)[..., None] == np.arange(k)) * 1.0
+    return (np.asarray(t)[..., None] == np.arange(k)).astype(dtype)

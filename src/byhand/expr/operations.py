@@ -42,7 +42,9 @@ def _scalar_of_square(args: tuple[Expr, ...], attributes: tuple[Any, ...]) -> Sh
 def _same(args: tuple[Expr, ...], _: tuple[Any, ...]) -> Shape:
     for a in args[1:]:
         if a.shape != args[0].shape:
-            raise ShapeError(f"shapes differ, {show_shape(args[0].shape)} != {show_shape(a.shape)}", *map(describe, args))
+            raise ShapeError(
+                f"shapes differ, {show_shape(args[0].shape)} != {show_shape(a.shape)}", *map(describe, args)
+            )
     return args[0].shape
 
 

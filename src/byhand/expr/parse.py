@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from byhand.errors import ParseError, nearest
+from byhand.errors import ByhandError, ParseError, nearest
 from byhand.expr.assume import read_properties
-from byhand.expr.dims import Shape, dim_names, named_dimension, parse_shape
+from byhand.expr.dims import Dimension, Shape, dim_names, named_dimension, parse_dim, parse_shape, shape_words
 from byhand.expr.expression import Expression, substitute
 from byhand.expr.nodes import Expr, Named, Structured, Symbol, named, symbol, topological
-from byhand.expr.reader import Reader, parse_tree, tidy_source
+from byhand.expr.reader import Reader
+from byhand.expr.source import LONGEST_TEXT, Source
 from byhand.expr.vocabulary import VOCABULARY, pi
 
-ShapeLike = str | int | Iterable[str | int]
-Shapes = Mapping[str, ShapeLike]
+ShapeLike = str | int | Dimension | Sequence[str | int | Dimension]
+Shapes = Mapping[str, Any]  # of ShapeLike
 Assumptions = Mapping[str, str | Iterable[str]]
 _IDENTIFIER = re.compile(r"[A-Za-zα-ωΓΔΘΛΞΠΦΨΩ][A-Za-z0-9_α-ωΓΔΘΛΞΠΦΨΩ]{0,63}")
 
@@ -32,44 +34,71 @@ def parse(text: str, shapes: Shapes | None = None, assume: Assumptions | None = 
         assume: input -> declared properties, e.g. {"Y": "simplexrows", "A": "symmetric"}.
     Raises: ParseError: syntax, unknown names or functions, wrong arguments. ShapeError: shapes that clash.
     """
-    inputs = declare(shapes or {}, assume or {})
-    source = tidy_source(text)
-    tree = parse_tree(source)
-    if not tree.body:
-        raise ParseError("an empty text is not an expression").at(source or " ", 1, 1)
+    return read(text, declare(shapes or {}, assume or {}))
+
+
+def read(text: str, inputs: Mapping[str, Symbol], longest: int = LONGEST_TEXT) -> Expression:
+    """Read an expression of given inputs."""
+    source = Source.read(text, longest)
+    if not source.tree.body:
+        raise ParseError("an empty text is not an expression").at(source.text or " ", 1, 1)
     reader = Reader(source, {**scope(inputs.values()), **inputs})
-    name, result = "f", None
-    for k, statement in enumerate(tree.body):
-        last = k == len(tree.body) - 1
+    try:
+        result, name = _statements(reader, inputs)
+    except RecursionError:
+        raise ParseError("nested too deep", "name an intermediate: Z = ... on a line of its own").at(
+            source.text, 1, 1
+        ) from None
+    written = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}
+    return replace(finish(result, tuple(inputs.values()), name), unused=tuple(n for n in inputs if n not in written))
+
+
+def _statements(reader: Reader, inputs: Mapping[str, Symbol]) -> tuple[Expr, str]:
+    """The value of the last line and its name."""
+    assigned: set[str] = set()
+    *lines, last = reader.source.tree.body
+    for statement in lines:
         match statement:
-            case ast.Expr(value) if last:
-                result = reader.operand(value, reader.value(value))
             case ast.Assign([ast.Name(target)], value):
-                node = reader.operand(value, reader.value(value))
-                _new_name(reader, statement, target, inputs)
-                result, name = node, target
-                reader.names[target] = node if last else _intermediate(target, node)
+                _new_name(reader, statement, target, inputs, assigned)
+                node = reader.node(value)
+                reader.names[target] = node if isinstance(node, Symbol) else named(target, node)
+            case ast.Expr(ast.Compare(ast.Name(), [ast.Eq()])):
+                reader.fail(statement, "a name is given with one =")
             case ast.Expr():
-                reader.fail(statement, "only the last line may be without a name", "write `Z = ...` for an intermediate")
+                reader.fail(
+                    statement, "only the last line may be without a name", "write `Z = ...` for an intermediate"
+                )
             case _:
                 reader.fail(statement, "a line is an expression or `name = expression`")
-    assert result is not None
-    return finish(result, tuple(inputs.values()), name)
+    match last:
+        case ast.Expr(ast.Name(target)) if target in assigned:
+            return reader.node(last.value), target
+        case ast.Expr(value):
+            return reader.node(value), "f"
+        case ast.Assign([ast.Name(target)], value):
+            _new_name(reader, last, target, inputs, assigned)
+            return reader.node(value), target
+        case _:
+            reader.fail(last, "the last line is an expression or `name = expression`")
 
 
-def _intermediate(name: str, node: Expr) -> Expr:
-    return node if isinstance(node, Symbol) else named(name, node)
-
-
-def _new_name(reader: Reader, statement: ast.Assign, target: str, inputs: Mapping[str, Symbol]) -> None:
+def _new_name(
+    reader: Reader, statement: ast.Assign, target: str, inputs: Mapping[str, Symbol], assigned: set[str]
+) -> None:
     place = statement.targets[0]
     if not _IDENTIFIER.fullmatch(target):
         reader.fail(place, f"{target[:40]} is not a name: letters, digits and _, at most 64, a letter first")
-    if target in inputs or target in reader.assigned:
-        reader.fail(place, f"{target} has a value already", f"names are given once: call this one {target}_new")
+    if target in inputs or target in assigned:
+        what = "an input" if target in inputs else "an intermediate"
+        reader.fail(place, f"{target} is {what} already", f"names are given once: call this one {target}_new")
     if target in VOCABULARY or target == "pi":
-        reader.fail(place, f"{target} is the name of a function" if target != "pi" else "pi is a number")
-    reader.assigned[target] = statement.lineno
+        reader.fail(
+            place, f"{target} is the name of a function" if target != "pi" else "pi is a number", f"call it {target}_"
+        )
+    if target in reader.names and target not in assigned:
+        reader.fail(place, f"{target} is a dimension", f"call it {target}_, or give the dimension another name")
+    assigned.add(target)
 
 
 def declare(shapes: Shapes, assume: Assumptions) -> dict[str, Symbol]:
@@ -85,7 +114,7 @@ def declare(shapes: Shapes, assume: Assumptions) -> dict[str, Symbol]:
             raise ParseError(f"{name!r} is not a name: letters, digits and _, a letter first")
         if name in VOCABULARY or name == "pi":
             raise ParseError(f"{name} is the name of a function or a number: call the input something else")
-        read[name] = parse_shape(text)
+        read[name] = _shape(name, text)
     dims = {d for shape in read.values() for size in shape for d in dim_names(size)}
     for name in read:
         if name in dims:
@@ -97,6 +126,27 @@ def declare(shapes: Shapes, assume: Assumptions) -> dict[str, Symbol]:
         if name not in read:
             raise ParseError(f"properties of {name}, which has no shape{nearest(str(name), list(read))}")
     return {n: symbol(n, s, read_properties(assume.get(n, ()), n, s)) for n, s in read.items()}
+
+
+def _shape(name: str, text: ShapeLike) -> Shape:
+    try:
+        return parse_shape(text)
+    except ByhandError as error:
+        shown = f"{name}: {text if isinstance(text, str) else repr(text)}"
+        wrong = (
+            next((w for w in shape_words(text) if _is_wrong(w)), "")
+            if isinstance(text, str)
+            else shown[len(name) + 2 :]
+        )
+        raise error.at(shown, 1, shown.index(wrong, len(name) + 2) + 1, len(wrong)) from None
+
+
+def _is_wrong(word: str) -> bool:
+    try:
+        parse_dim(word)
+    except ByhandError:
+        return True
+    return False
 
 
 @lru_cache(maxsize=1)
@@ -117,7 +167,11 @@ def finish(root: Expr, inputs: tuple[Symbol, ...], name: str, notes: tuple[str, 
         for node in topological([root])
         if isinstance(node, Structured) and node.operation == "one_hot" and isinstance(node.args[0], Symbol)
     }
-    undeclared = {s: symbol(s.name, s.shape, s.assumptions | {"labels"}) for s in labels if isinstance(s, Symbol) and "labels" not in s.assumptions}
+    undeclared: dict[Expr, Symbol] = {
+        s: symbol(s.name, s.shape, s.assumptions | {"labels"})
+        for s in labels
+        if isinstance(s, Symbol) and "labels" not in s.assumptions
+    }
     if undeclared:
         root = substitute(root, undeclared)
         inputs = tuple(undeclared.get(s, s) for s in inputs)

@@ -4,106 +4,109 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NoReturn
 
-from byhand.errors import ByhandError, ParseError, nearest
-from byhand.expr.dims import Dimension
-from byhand.expr.nodes import Expr
-from byhand.expr.surface import OperandError, compare, divide, getitem, lift, matmul, multiply, negative, plus, power
+from byhand.errors import ByhandError, ParseError, ShapeError, nearest
 from byhand.expr.contraction import add, scale
-from byhand.expr.dims import MINUS_ONE, ONE
-from byhand.expr.surface import broadcast, expand
+from byhand.expr.dims import MINUS_ONE, ONE, Dimension
+from byhand.expr.indexing import Arange, getitem
+from byhand.expr.nodes import Expr
+from byhand.expr.operands import lift, sketch
+from byhand.expr.protocol import MODULE_FUNCTIONS
+from byhand.expr.source import Source
+from byhand.expr.source import parse_tree as parse_tree
+from byhand.expr.surface import broadcast, broadcast_shape, compare, divide, expand, matmul, multiply, negative, power
 from byhand.expr.vocabulary import VOCABULARY
 
-LONGEST_TEXT, LONGEST_LINE, DEEPEST = 100_000, 5_000, 150
+DEEPEST, LONGEST_PRODUCT = 100, 100
 METHODS = ("sum", "mean", "trace", "dot", "transpose", "swapaxes")
-MODULES = ("np", "numpy", "jnp", "torch")
-_WRITE_INSTEAD = {"−": "-", "–": "-", "·": "*", "×": "*", "⊙": "*", "∘": "*", "ᵀ": ".T", "²": "**2", "³": "**3", "⊗": "kron(...)", "√": "sqrt(...)", "∑": "sum(...)", "Σ": "sum(...)"}  # fmt: skip
+MODULES = ("np", "numpy", "jnp", "torch", "scipy")
+SUBMODULES = ("linalg", "special", "nn", "functional")
 _COMPARISONS = {ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!="}
-_PRODUCTS: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Expr]]] = {
-    ast.Mult: ("*", multiply), ast.Div: ("/", divide), ast.MatMult: ("@", matmul), ast.Pow: ("**", power),
+_PRODUCTS: dict[type[ast.operator], Callable[[Any, Any], Expr]] = {
+    ast.Mult: multiply, ast.Div: divide, ast.MatMult: matmul, ast.Pow: power,
+}  # fmt: skip
+_NOT_OPERATORS = {ast.BitXor: ("^", "write ** for a power"), ast.FloorDiv: ("//", ""), ast.Mod: ("%", "")}
+_FORMS = {
+    "Lambda": "lambda", "ListComp": "a comprehension", "GeneratorExp": "a comprehension", "SetComp": "a comprehension",
+    "DictComp": "a comprehension", "NamedExpr": ":=", "JoinedStr": "an f-string", "IfExp": "if ... else (use where)",
+    "BoolOp": "and, or", "UnaryOp": "not, ~", "Starred": "*", "Dict": "a dict", "Set": "a set", "Await": "await",
+    "Yield": "yield", "YieldFrom": "yield", "Slice": "a slice",
 }  # fmt: skip
 
 
 class Reader:
     """Reads one text; `names` maps what may stand in it (inputs, dimensions, functions) to values."""
 
-    def __init__(self, source: str, names: Mapping[str, Any]) -> None:
-        self.source = source
-        self.lines = source.splitlines()
+    def __init__(self, source: Source | str, names: Mapping[str, Any]) -> None:
+        self.source = source if isinstance(source, Source) else Source(source)
         self.names = dict(names)
-        self.assigned: dict[str, int] = {}
+        self.forms: dict[type[ast.AST], Callable[[Any, int], Any]] = {
+            ast.Constant: self.constant, ast.Name: self.name, ast.BinOp: self.binary, ast.UnaryOp: self.unary,
+            ast.Compare: self.comparison, ast.Attribute: self.attribute, ast.Call: self.call,
+            ast.Subscript: self.subscript, ast.Tuple: self.sequence, ast.List: self.sequence,
+        }  # fmt: skip
 
     def fail(self, node: ast.AST, message: str, *details: str) -> NoReturn:
-        raise ParseError(message, *details).at(self.source, *self.place(node))
-
-    def place(self, node: ast.AST) -> tuple[int, int, int]:
-        """Line, column and width of a node, counted in characters."""
-        line = getattr(node, "lineno", 1)
-        text = self.lines[line - 1] if line <= len(self.lines) else ""
-        raw = text.encode()
-        start = len(raw[: getattr(node, "col_offset", 0)].decode(errors="replace"))
-        same_line = getattr(node, "end_lineno", line) == line
-        end = len(raw[: node.end_col_offset].decode(errors="replace")) if same_line and hasattr(node, "end_col_offset") else len(text)
-        return line, start + 1, max(1, end - start)
-
-    def words(self, node: ast.AST) -> str:
-        """The user's own text for a node."""
-        segment = ast.get_source_segment(self.source, node) or "(...)"
-        return segment if len(segment) <= 40 and "\n" not in segment else segment.split("\n")[0][:37] + "..."
-
-    # ---- the forms
+        """A ParseError at a node."""
+        raise self.source.locate(ParseError(message, *(d for d in details if d)), node)
 
     def value(self, node: ast.AST, depth: int = 0) -> Any:
         """The value of an expression: a node, a number, a dimension, or a static argument (tuple, string, None)."""
         if depth > DEEPEST:
             self.fail(node, f"nested deeper than {DEEPEST}", "name an intermediate: Z = ... on a line of its own")
+        form = self.forms.get(type(node))
+        if form is None:
+            self.fail(node, f"{_FORMS.get(type(node).__name__, 'this')} cannot stand in an expression")
         try:
-            match node:
-                case ast.Constant(value):
-                    return self.constant(node, value)
-                case ast.Name(name):
-                    return self.lookup(node, name)
-                case ast.BinOp(op=ast.Add() | ast.Sub()):
-                    return self.sum(node, depth)
-                case ast.BinOp():
-                    return self.product(node, depth)
-                case ast.UnaryOp(ast.USub(), operand):
-                    inner = self.value(operand, depth + 1)
-                    return -inner if isinstance(inner, (int, float)) else negative(self.operand(operand, inner))
-                case ast.UnaryOp(ast.UAdd(), operand):
-                    return self.value(operand, depth + 1)
-                case ast.Compare(left, [op], [right]) if type(op) in _COMPARISONS:
-                    a, b = self.operand(left, self.value(left, depth + 1)), self.operand(right, self.value(right, depth + 1))
-                    return self.located(node, [left, right], [a, b], lambda: compare(a, _COMPARISONS[type(op)], b))
-                case ast.Compare():
-                    self.fail(node, "one comparison at a time: >, <, >=, <=, ==, !=")
-                case ast.Attribute(inner, "T"):
-                    x = self.operand(inner, self.value(inner, depth + 1))
-                    return x.T
-                case ast.Attribute(ast.Name(module), name) if module in MODULES and module not in self.names:
-                    return self.lookup(node, name)
-                case ast.Attribute(ast.Attribute(ast.Name(module), "linalg" | "special" | "nn"), name) if module in MODULES:
-                    return self.lookup(node, name)
-                case ast.Attribute(_, name):
-                    self.fail(node, f"no attribute .{name[:40]}: .T is the only one", "functions are called: sum(X), trace(X)")
-                case ast.Call():
-                    return self.call(node, depth)
-                case ast.Subscript(inner, index):
-                    x = self.operand(inner, self.value(inner, depth + 1))
-                    at = self.index(index, depth + 1)
-                    return self.located(node, [inner], [x], lambda: getitem(x, at))
-                case ast.Tuple(elements) | ast.List(elements):
-                    return tuple(self.value(e, depth + 1) for e in elements)
-                case _:
-                    self.fail(node, f"{_FORMS.get(type(node).__name__, 'this')} cannot stand in an expression")
+            return form(node, depth)
         except ByhandError as error:
-            raise error.at(self.source, *self.place(node)) from None
+            raise self.source.locate(error, node) from None
 
-    def constant(self, node: ast.AST, value: object) -> Any:
+    def node(self, node: ast.AST, depth: int = 0) -> Expr:
+        """The value of an expression as a node; strings, tuples and functions are no operands."""
+        return self.operand(node, self.value(node, depth))
+
+    def operand(self, node: ast.AST, value: Any) -> Expr:
+        """A value that was read at a node as a node of the graph."""
+        if isinstance(value, Expr):
+            return value
+        if callable(value):
+            self.fail(node, f"{self.source.words(node)} is a function: call it")
+        if isinstance(value, Arange):
+            self.fail(node, "arange stands in an index only: Z[arange(m), t]")
+        if not isinstance(value, (int, float, Dimension)) or isinstance(value, bool):
+            self.fail(node, f"{self.source.words(node)} is not an array or a number")
+        return lift(value)
+
+    def restated(
+        self, error: ShapeError, node: ast.AST, parts: Sequence[ast.AST], operands: Sequence[Any]
+    ) -> ByhandError:
+        """A shape error in the user's words, with a caret under the operand that does not fit."""
+        places: list[tuple[Expr, ast.AST]] = []
+        for part, operand in zip(parts, operands, strict=True):
+            several = isinstance(operand, tuple) and isinstance(part, (ast.Tuple, ast.List))
+            for p, o in zip(part.elts, operand, strict=True) if several else ((part, operand),):  # type: ignore[attr-defined]
+                if isinstance(o, (Expr, Dimension, int, float)) and not isinstance(o, bool):
+                    places.append((lift(o), p))
+        if error.source is not None or not error.operands:
+            return self.source.locate(error, node)
+        words, compound, found = [], [], []
+        for operand in error.operands:
+            found.append([p for o, p in places if o is operand])
+            first = found[-1][0] if found[-1] else None
+            words.append(self.source.words(first) if first is not None else sketch(operand))  # type: ignore[arg-type]
+            compound.append(isinstance(first, (ast.BinOp, ast.UnaryOp, ast.Compare)))
+        error.restate(words, compound)
+        culprits = found[error.culprit] or [node]
+        return self.source.locate(error, culprits[-1 if error.culprit else 0])
+
+    # ---- the forms
+
+    def constant(self, node: ast.Constant, depth: int) -> Any:
+        value = node.value
         if value is None or isinstance(value, (bool, str)) or value is Ellipsis:
             return value
         if isinstance(value, (int, float)):
@@ -111,116 +114,67 @@ class Reader:
             return value
         self.fail(node, f"{type(value).__name__} literals cannot stand in an expression")
 
-    def lookup(self, node: ast.AST, name: str) -> Any:
-        if name in self.names:
-            return self.names[name]
-        known = [*self.names]
-        if name.startswith("_"):
-            self.fail(node, f"{name[:40]} is not a name of the expression language")
-        self.fail(node, f"unknown name {name[:40]}{nearest(name, known)}", "give it a shape, or define it on a line above")
+    def name(self, node: ast.Name, depth: int) -> Any:
+        if node.id in self.names:
+            return self.names[node.id]
+        shown = node.id[:40]
+        if node.id.startswith("_"):
+            self.fail(node, f"{shown} is not a name of the expression language")
+        if node.id in MODULES:
+            self.fail(node, f"{shown} is a module: {shown}.exp(X), or just exp(X)")
+        near = nearest(node.id, [*self.names])
+        self.fail(node, f"unknown name {shown}{near}", f"give {shown} a shape, or define it on a line above")
 
-    def operand(self, node: ast.AST, value: Any) -> Expr:
-        """A value as a node; strings, tuples and functions are no operands."""
-        if callable(value) and not isinstance(value, Expr):
-            self.fail(node, f"{self.words(node)} is a function: call it")
-        if value is None or isinstance(value, (str, tuple, bool)) and not isinstance(value, Dimension):
-            self.fail(node, f"{self.words(node)} is not an array or a number")
-        return lift(value)
+    def unary(self, node: ast.UnaryOp, depth: int) -> Any:
+        if not isinstance(node.op, (ast.USub, ast.UAdd)):
+            self.fail(node, "not and ~ cannot stand in an expression")
+        inner = self.value(node.operand, depth + 1)
+        if isinstance(inner, (int, float)) and not isinstance(inner, bool):
+            return -inner if isinstance(node.op, ast.USub) else inner
+        x = self.operand(node.operand, inner)
+        return negative(x) if isinstance(node.op, ast.USub) else x
 
-    def located(self, node: ast.AST, parts: list[ast.expr], operands: list[Any], make: Callable[[], Any]) -> Any:
-        """The result of an operation; a shape error is restated in the user's words, with a caret under the last operand."""
+    def comparison(self, node: ast.Compare, depth: int) -> Expr:
+        symbol = _COMPARISONS.get(type(node.ops[0]))
+        if len(node.ops) > 1 or symbol is None:
+            self.fail(node, "one comparison at a time: >, <, >=, <=, ==, !=")
+        a, b = self.node(node.left, depth + 1), self.node(node.comparators[0], depth + 1)
         try:
-            return make()
-        except OperandError as error:
-            texts = {id(o): self.words(p) for o, p in zip(operands, parts, strict=False)}
-            bracketed = {
-                id(o): f"({texts[id(o)]})" if isinstance(p, (ast.BinOp, ast.UnaryOp, ast.Compare)) else texts[id(o)]
-                for o, p in zip(operands, parts, strict=False)
-            }
-            if error.source is None and all(id(o) in texts for o in error.operands):
-                error.restate([bracketed[id(o)] for o in error.operands])
-                culprit = next((p for o, p in zip(operands[::-1], parts[::-1], strict=False) if o is error.operands[-1]), node)
-                raise error.at(self.source, *self.place(culprit)) from None
-            raise error.at(self.source, *self.place(node)) from None
+            return compare(a, symbol, b)
+        except ShapeError as error:
+            raise self.restated(error, node, [node.left, node.comparators[0]], [a, b]) from None
 
-    def spine(self, node: ast.BinOp, kinds: tuple[type[ast.operator], ...]) -> list[tuple[ast.operator | None, ast.expr]]:
-        """A chain a op b op c of left-associative operators, without recursion."""
-        chain: list[tuple[ast.operator | None, ast.expr]] = []
-        current: ast.expr = node
-        while isinstance(current, ast.BinOp) and isinstance(current.op, kinds):
-            chain.append((current.op, current.right))
-            current = current.left
-        return [(None, current), *reversed(chain)]
+    def attribute(self, node: ast.Attribute, depth: int) -> Any:
+        if node.attr == "T" and not self.is_module(node.value):
+            return self.node(node.value, depth + 1).T
+        if self.is_module(node.value):
+            return self.module_function(node)
+        known = ", ".join(f".{m}()" for m in METHODS)
+        self.fail(node, f"no attribute .{node.attr[:40]}: there are .T, {known}", "functions are called: exp(X)")
 
-    def sum(self, node: ast.BinOp, depth: int) -> Expr:
-        parts = self.spine(node, (ast.Add, ast.Sub))
-        shape: tuple[Any, ...] = ()
-        terms: list[tuple[bool, Expr]] = []
-        so_far: ast.expr = parts[0][1]
-        running: Expr | None = None
-        for op, part in parts:
-            x = self.operand(part, self.value(part, depth + 1))
-            if running is not None:
-                template = "{0} - {1}" if isinstance(op, ast.Sub) else "{0} + {1}"
-                pair = [running, x]
-                _, shape = self.located(node, [so_far, part], pair, lambda pair=pair, t=template: broadcast(pair, t))
-                running = expand(running, shape) if x.ndim > running.ndim or running.shape != shape else running
-            else:
-                running, shape = x, x.shape
-            terms.append((isinstance(op, ast.Sub), x))
-        return add(*(scale(MINUS_ONE if minus else ONE, expand(x, shape)) for minus, x in terms))
+    def module_function(self, node: ast.Attribute) -> Any:
+        if node.attr in MODULE_FUNCTIONS:
+            return MODULE_FUNCTIONS[node.attr]
+        if node.attr == "pi":
+            return self.names["pi"]
+        self.fail(node, f"unknown function {self.source.words(node)}{nearest(node.attr, list(MODULE_FUNCTIONS))}")
 
-    def product(self, node: ast.BinOp, depth: int) -> Expr:
-        if isinstance(node.op, ast.Pow):
-            parts: list[tuple[ast.operator | None, ast.expr]] = [(None, node.left), (node.op, node.right)]
-        else:
-            parts = self.spine(node, (ast.Mult, ast.Div, ast.MatMult))
-        result: Expr | None = None
-        for k, (op, part) in enumerate(parts):
-            x = self.operand(part, self.value(part, depth + 1))
-            if result is None:
-                result = x
-                continue
-            if type(op) not in _PRODUCTS:
-                self.fail(node, "operators are + - * / ** @")
-            _, apply = _PRODUCTS[type(op)]  # type: ignore[index]
-            left = node if k == len(parts) - 1 else None
-            first = node.left if left is not None else parts[0][1]
-            pair = [result, x]
-            result = self.located(node, [first, part], pair, lambda pair=pair, apply=apply: apply(*pair))
-        assert result is not None
-        return result
+    def is_module(self, node: ast.AST) -> bool:
+        """np, np.linalg, ...: not an input of that name."""
+        if isinstance(node, ast.Attribute) and node.attr in SUBMODULES:
+            return self.is_module(node.value)
+        return isinstance(node, ast.Name) and node.id in MODULES and node.id not in self.names
 
-    def call(self, node: ast.Call, depth: int) -> Any:
-        if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
-            self.fail(node, "* and ** arguments cannot stand in an expression")
-        parts = list(node.args)
-        is_module = isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id in MODULES
-        if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS and not is_module:
-            function, name = VOCABULARY[node.func.attr], node.func.attr
-            parts.insert(0, node.func.value)
-        elif isinstance(node.func, (ast.Name, ast.Attribute)):
-            function, name = self.value(node.func, depth + 1), self.words(node.func)
-        else:
-            self.fail(node, "only functions of the expression language can be called")
-        if not callable(function) or isinstance(function, Expr):
-            self.fail(node.func, f"{name} is not a function", "write * for a product")
-        args = [self.value(a, depth + 1) for a in parts]
-        keywords = {str(k.arg): self.value(k.value, depth + 1) for k in node.keywords}
+    def subscript(self, node: ast.Subscript, depth: int) -> Expr:
+        x, at = self.node(node.value, depth + 1), self.index(node.slice, depth + 1)
+        parts: list[ast.AST] = [node.value]
+        operands: list[Any] = [x]
+        if isinstance(node.slice, ast.Tuple):
+            parts, operands = [node.value, *node.slice.elts], [x, *at]
         try:
-            inspect.signature(function).bind(*args, **keywords)
-        except TypeError as error:
-            self.fail(node, f"{name}{_signature(function)}: {error}")
-        for part, value in zip(parts, args, strict=True):
-            if callable(value) and not isinstance(value, Expr):
-                self.fail(part, f"{self.words(part)} is a function: call it")
-        return self.located(node, parts, args, lambda: self.static_checked(node, name, function, args, keywords))
-
-    def static_checked(self, node: ast.AST, name: str, function: Any, args: list[Any], keywords: dict[str, Any]) -> Any:
-        try:
-            return function(*args, **keywords)
-        except (TypeError, AttributeError, ValueError, IndexError) as error:  # a string or tuple where an array belongs
-            self.fail(node, f"{name}{_signature(function)}: these arguments do not fit ({error})")
+            return getitem(x, at)
+        except ShapeError as error:
+            raise self.restated(error, node, parts, operands) from None
 
     def index(self, node: ast.AST, depth: int) -> Any:
         match node:
@@ -231,59 +185,112 @@ class Reader:
             case _:
                 return self.value(node, depth)
 
+    def sequence(self, node: ast.Tuple | ast.List, depth: int) -> tuple[Any, ...]:
+        return tuple(self.value(e, depth + 1) for e in node.elts)
 
-def _signature(function: Callable[..., Any]) -> str:
-    parameters = inspect.signature(function).parameters.values()
-    return "(" + ", ".join(f"{'*' if p.kind is p.VAR_POSITIONAL else ''}{p.name}" + ("" if p.default is p.empty else f"={p.default}") for p in parameters) + ")"
+    # ---- operators: chains of left-associative ones without recursion
+
+    def binary(self, node: ast.BinOp, depth: int) -> Expr:
+        if isinstance(node.op, ast.Pow):
+            return self.product([node], depth)
+        if isinstance(node.op, (ast.Add, ast.Sub)):
+            return self.sum(_chain(node, (ast.Add, ast.Sub)), depth)
+        if type(node.op) not in _PRODUCTS:
+            symbol, remedy = _NOT_OPERATORS.get(type(node.op), ("this operator", ""))
+            self.fail(node, f"{symbol} cannot stand in an expression: operators are + - * / ** @", remedy)
+        return self.product(_chain(node, (ast.Mult, ast.Div, ast.MatMult)), depth)
+
+    def sum(self, chain: list[ast.BinOp], depth: int) -> Expr:
+        first = self.node(chain[0].left, depth + 1)
+        shape, terms = first.shape, [(ONE, first)]
+        for node in chain:
+            x = self.node(node.right, depth + 1)
+            if x.shape != shape:
+                joint = broadcast_shape([shape, x.shape])
+                if joint is None:
+                    so_far = add(*(scale(c, expand(t, shape)) for c, t in terms))
+                    try:
+                        broadcast([so_far, x], "{0} - {1}" if isinstance(node.op, ast.Sub) else "{0} + {1}")
+                    except ShapeError as error:
+                        raise self.restated(error, node, [node.left, node.right], [so_far, x]) from None
+                shape = joint or shape
+            terms.append((MINUS_ONE if isinstance(node.op, ast.Sub) else ONE, x))
+        return add(*(scale(c, expand(t, shape)) for c, t in terms))
+
+    def product(self, chain: list[ast.BinOp], depth: int) -> Expr:
+        if len(chain) > LONGEST_PRODUCT:
+            message = f"a product of more than {LONGEST_PRODUCT} factors"
+            self.fail(chain[-1], message, "name an intermediate: Z = ... on a line of its own")
+        result = self.node(chain[0].left, depth + 1)
+        for node in chain:
+            x = self.node(node.right, depth + 1)
+            try:
+                result = _PRODUCTS[type(node.op)](result, x)
+            except ShapeError as error:
+                raise self.restated(error, node, [node.left, node.right], [result, x]) from None
+            except ByhandError as error:
+                raise self.source.locate(error, node.right) from None
+        return result
+
+    # ---- calls
+
+    def call(self, node: ast.Call, depth: int) -> Any:
+        if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
+            self.fail(node, "* and ** arguments cannot stand in an expression")
+        parts: list[ast.expr] = list(node.args)
+        match node.func:
+            case ast.Attribute(inner, method) if method in METHODS and not self.is_module(inner):
+                function, name = VOCABULARY[method], method
+                parts.insert(0, inner)
+            case ast.Name(name) if name not in self.names and not name.startswith("_") and name not in MODULES:
+                functions = [n for n, v in self.names.items() if callable(v)]
+                self.fail(node.func, f"unknown function {name[:40]}{nearest(name, functions)}")
+            case ast.Name() | ast.Attribute():
+                function, name = self.value(node.func, depth + 1), self.source.words(node.func)
+            case _:
+                self.fail(node, "only functions of the expression language can be called")
+        if not callable(function):
+            self.fail(node.func, f"{name} is not a function", f"write * for a product: {name} * (...)")
+        args = [self.value(a, depth + 1) for a in parts]
+        keywords = {str(k.arg): self.value(k.value, depth + 1) for k in node.keywords}
+        for part, value in zip(parts, args, strict=True):
+            if callable(value):
+                self.fail(part, f"{self.source.words(part)} is a function: call it")
+        try:
+            signature(function).bind(*args, **keywords)
+        except TypeError as error:
+            self.fail(node, f"{name}: {error}", f"it is called as {name}{show_signature(function)}")
+        try:
+            return function(*args, **keywords)
+        except ShapeError as error:
+            raise self.restated(error, node, parts, args) from None
+        except (
+            TypeError,
+            AttributeError,
+            ValueError,
+            IndexError,
+        ) as error:  # a string or a tuple where an array belongs
+            self.fail(node, f"{name}{show_signature(function)}: these arguments do not fit ({str(error)[:100]})")
 
 
-_FORMS = {
-    "Lambda": "lambda", "ListComp": "a comprehension", "GeneratorExp": "a comprehension", "SetComp": "a comprehension",
-    "DictComp": "a comprehension", "NamedExpr": ":=", "JoinedStr": "an f-string", "IfExp": "if ... else (use where)",
-    "BoolOp": "and, or", "UnaryOp": "not, ~", "Starred": "*", "Dict": "a dict", "Set": "a set", "Await": "await", "Yield": "yield",
-}  # fmt: skip
+def _chain(node: ast.BinOp, kinds: tuple[type[ast.operator], ...]) -> list[ast.BinOp]:
+    """a op b op c, from the left."""
+    chain = [node]
+    while isinstance(chain[-1].left, ast.BinOp) and isinstance(chain[-1].left.op, kinds):
+        chain.append(chain[-1].left)
+    return chain[::-1]
 
 
-def tidy_source(text: str) -> str:
-    """The text without common indentation, refused where it is too long or has characters that are not read.
-
-    Raises: ParseError: with the place of the first such character.
-    """
-    if not isinstance(text, str):
-        raise ParseError(f"an expression is a string, not a {type(text).__name__}")
-    if len(text) > LONGEST_TEXT:
-        raise ParseError(f"the text is longer than {LONGEST_TEXT} characters").at(text[:200].replace("\n", " "), 1, 1)
-    text = textwrap.dedent(text).strip("\n")
-    for number, line in enumerate(text.split("\n"), 1):
-        if len(line) > LONGEST_LINE:
-            raise ParseError(f"a line longer than {LONGEST_LINE} characters").at(text, number, 1)
-        if line.isascii() and line.isprintable():
-            continue
-        for column, c in enumerate(line, 1):
-            if not (c.isascii() and (c.isprintable() or c == "\t")) and not ("α" <= c <= "ω" or c in "ΓΔΘΛΞΠΦΨΩ"):
-                instead = f"write {_WRITE_INSTEAD[c]}" if c in _WRITE_INSTEAD else "names are ASCII or Greek letters"
-                shown = c if c.isprintable() else f"U+{ord(c):04X}"
-                raise ParseError(f"the character {shown} cannot stand in an expression: {instead}").at(_one_line(text), number, column)
-    return text
+@lru_cache(maxsize=256)
+def signature(function: Callable[..., Any]) -> inspect.Signature:
+    """The parameters of a function of the vocabulary."""
+    return inspect.signature(function)
 
 
-def _one_line(text: str) -> str:
-    return "\n".join(text.split("\n"))
+def show_signature(function: Callable[..., Any]) -> str:
+    """(x, axis=None)."""
 
+    def shown(p: inspect.Parameter) -> str:
+        return f"{'*' * (p.kind is p.VAR_POSITIONAL)}{p.name}" + ("" if p.default is p.empty else f"={p.default}")
 
-def parse_tree(source: str) -> ast.Module:
-    """The syntax tree of a tidied text.
-
-    Raises: ParseError: it is not Python syntax; with the place.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except SyntaxError as error:
-        line, column = max(1, error.lineno or 1), max(1, error.offset or 1)
-        raise ParseError(f"not an expression: {error.msg}").at(source, min(line, source.count("\n") + 1), column) from None
-    except (RecursionError, MemoryError):
-        raise ParseError(f"nested deeper than {DEEPEST}", "name an intermediate: Z = ... on a line of its own").at(source, 1, 1) from None
-    except (ValueError, OverflowError) as error:
-        raise ParseError(f"not an expression: {error}").at(source, 1, 1) from None
+    return f"({', '.join(map(shown, signature(function).parameters.values()))})"

@@ -55,6 +55,7 @@ _ALWAYS = (
     Identity("rows of softmax sum to one", "sum(softmax(Z, 1), 1)", "ones(m)", {"Z": "m n"}, source="SEEDS S0.17"),
     Identity("columns of softmax sum to one", "sum(softmax(Z, 0), 0)", "ones(n)", {"Z": "m n"}, source="SEEDS S0.17"),
     Identity("rows of a one-hot matrix sum to one", "sum(one_hot(t, k), 1)", "ones(m)", {"t": "m", "K": "k"}, domain={"t": "labels"}, source="SEEDS S1.26"),
+    Identity("entries of a one-hot vector sum to one", "sum(one_hot(t, k))", "1", {"t": "", "K": "k"}, domain={"t": "labels"}, source="SEEDS S1.26"),
     Identity("log of a softmax", "log(softmax(Z, 1))", "log_softmax(Z, 1)", {"Z": "m n"}, source="SEEDS S0.11"),
     Identity("log of a softmax over the columns", "log(softmax(Z, 0))", "log_softmax(Z, 0)", {"Z": "m n"}, source="SEEDS S0.11"),
     Identity("log of a softmax vector", "log(softmax(z))", "log_softmax(z)", {"z": "n"}, source="SEEDS S0.11"),

@@ -1,0 +1,296 @@
+"""Multi-layer perceptrons: an architecture becomes the text of an expression, which is parsed like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from byhand.errors import ByhandError, DataError, ParseError, ShapeError, nearest
+from byhand.expr.dims import Dim, Dimension, dim_names, dim_value, parse_dim
+from byhand.expr.expression import Expression
+from byhand.expr.parse import declare, read
+from byhand.nets.architecture import activated, read_activation, read_penalty, read_sizes
+from byhand.nets.inits import default_init, init_row
+from byhand.nets.losses import TARGETS, loss_row
+
+LONGEST_LINE = 100
+LONGEST_TEXT = 10_000_000
+
+
+class MLP:
+    """A network: Z1 = X @ W1 + b1, H1 = relu(Z1), ..., L = loss(Z, targets) + l2 * (sum of the squared weights).
+
+    The data are X (N, inputs) and the targets: integer labels y (N,), or Y (N, outputs). The parameters are W1 (inputs,
+    outputs), b1 (outputs,), W2, ... The loss is a mean (see `byhand.nets.losses`). The L2 penalty is λ‖W‖², without
+    1/2: its gradient is 2λW; biases are free of it.
+
+    Args:
+        sizes: "784-300-10", "D-H-C", or a list of sizes, inputs first.
+        activation: of the hidden layers, one for all or a list with one each: the name of an elementwise function,
+            "identity", "softmax" (over the units of a layer), or an expression in z such as "z*sigmoid(1.702*z)".
+        loss: the name of a row of `byhand.nets.losses`, or an expression in the logits Z and the targets y or Y.
+        l2: λ, a number, or a name for an input that holds it.
+        bias: whether the layers have biases.
+        output_activation: applied to the last layer before the loss; none by default.
+        targets: "labels" (integers, y), "probabilities" (rows that sum to one, Y), or "values" (Y); the loss decides.
+        batch: the name or number of the samples; None is one sample: vectors x, y, z1, h1, ...
+        seed: of `init`.
+    Raises: ParseError: a bad architecture, an unknown activation, loss or kind of targets. ShapeError: sizes below one.
+
+    >>> MLP("784-300-10").parameters
+    ('W1', 'b1', 'W2', 'b2')
+    """
+
+    def __init__(
+        self,
+        sizes: str | Sequence[int | str],
+        activation: str | Sequence[str] = "relu",
+        loss: str = "softmax_cross_entropy",
+        l2: float | str = 0.0,
+        *,
+        bias: bool = True,
+        output_activation: str | None = None,
+        targets: str | None = None,
+        batch: str | int | None = "N",
+        seed: int = 0,
+    ) -> None:
+        self.sizes = read_sizes(sizes)
+        self.activations = self._activations(activation)
+        self.output_activation = "identity" if output_activation is None else read_activation(output_activation)
+        self.row = loss_row(loss)
+        self.loss = self.row.name
+        self.bias, self.seed = bool(bias), seed
+        self.batch: Dim | None = None if batch is None else parse_dim(batch)
+        self.l2 = read_penalty(l2)
+        self.targets = self._targets(targets)
+        self._check_names()
+        if self.row.outputs is not None and self.sizes[-1] != self.row.outputs:
+            other = "multilabel_cross_entropy takes several 0/1 targets" if self.loss.startswith("binary") else ""
+            raise ShapeError(f"{self.loss} has one output, the network {self.sizes[-1]}", *([other] if other else []))
+
+    # ---- reading the arguments
+
+    def _activations(self, activation: str | Sequence[str]) -> tuple[str, ...]:
+        hidden = len(self.sizes) - 2
+        if isinstance(activation, str):
+            return (read_activation(activation),) * hidden
+        if not isinstance(activation, Iterable):
+            raise ParseError(f"an activation is a name or a list of names, not a {type(activation).__name__}")
+        names = tuple(read_activation(a) for a in activation)
+        if len(names) != hidden:
+            raise ParseError(
+                f"{len(names)} activations for {hidden} hidden layer{'s' * (hidden != 1)}",
+                "one for each hidden layer, or one name for all; output_activation is for the last layer",
+            )
+        return names
+
+    def _targets(self, targets: str | None) -> str:
+        if targets is None:
+            return self.row.targets[0]
+        if targets not in self.row.targets:
+            near = nearest(str(targets), self.row.targets) if targets not in TARGETS else ""
+            raise ParseError(
+                f"{self.loss} takes no targets {str(targets)[:40]!r}{near}", f"it takes {' or '.join(self.row.targets)}"
+            )
+        return targets
+
+    def _check_names(self) -> None:
+        dims = {n for d in (*self.sizes, *([] if self.batch is None else [self.batch])) for n in dim_names(d)}
+        batch = set() if self.batch is None else dim_names(self.batch)
+        for d in self.sizes:
+            if dim_names(d) & batch:
+                raise ParseError(
+                    f"{d} is the number of samples: a layer has another size", "batch='M' calls the samples M"
+                )
+        layers = range(1, self.depth + 1)
+        used = {self.data, self.target, "L", *self.parameters, *(f"{c}{k}" for c in (self._z, self._h) for k in layers)}
+        clash = sorted(dims & used) + ([self.l2] if isinstance(self.l2, str) and self.l2 in dims | used else [])
+        if clash:
+            raise ParseError(
+                f"{clash[0]} is the name of something else in the network",
+                f"its names are {self.data}, {self.target}, L, {self._z}1, ..., W1, ...",
+            )
+
+    # ---- names
+
+    @property
+    def depth(self) -> int:
+        """The number of layers with weights."""
+        return len(self.sizes) - 1
+
+    @property
+    def data(self) -> str:
+        """The name of the inputs: X, or x for one sample."""
+        return "X" if self.batch is not None else "x"
+
+    @property
+    def target(self) -> str:
+        """The name of the targets: y, or Y (N, outputs)."""
+        return "y" if self.targets == "labels" or self.batch is None else "Y"
+
+    @property
+    def _z(self) -> str:
+        return "Z" if self.batch is not None else "z"
+
+    @property
+    def _h(self) -> str:
+        return "H" if self.batch is not None else "h"
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """W1, b1, W2, b2, ...: what `derive` differentiates with respect to."""
+        return tuple(n for k in range(1, self.depth + 1) for n in ([f"W{k}", f"b{k}"] if self.bias else [f"W{k}"]))
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[Dim, ...]]:
+        """The shapes of data, parameters and targets."""
+        first: tuple[Dim, ...] = () if self.batch is None else (self.batch,)
+        found: dict[str, tuple[Dim, ...]] = {self.data: (*first, self.sizes[0])}
+        for k in range(1, self.depth + 1):
+            found[f"W{k}"] = (self.sizes[k - 1], self.sizes[k])
+            if self.bias:
+                found[f"b{k}"] = (self.sizes[k],)
+        found[self.target] = first if self.targets == "labels" else (*first, self.sizes[-1])
+        if isinstance(self.l2, str):
+            found[self.l2] = ()
+        return found
+
+    @cached_property
+    def assume(self) -> dict[str, str]:
+        """What is declared of the data."""
+        known = {"labels": "labels", "probabilities": "simplexrows"}.get(self.targets)
+        found = {self.target: known} if known else {}
+        return {**found, self.l2: "constant"} if isinstance(self.l2, str) else found
+
+    # ---- the expression
+
+    @cached_property
+    def text(self) -> str:
+        """The network in the expression language: what is parsed, derived and shown."""
+        lines, below = self._layers()
+        words = {"Z": below, "Y": self.target, "N": self.batch, "C": self.sizes[-1]}
+        template = self.row.sample if self.batch is None else self.row.batch
+        value = template.replace("{Z}", below)
+        for name, word in words.items():
+            value = value.replace(f"{{{name}}}", str(word))
+        return "\n".join([*lines, *self._with_penalty(value)])
+
+    def _layers(self) -> tuple[list[str], str]:
+        """The lines up to the logits, and what the logits are called."""
+        lines, below = [], self.data
+        for k in range(1, self.depth + 1):
+            z = f"{self._z}{k}"
+            lines.append(f"{z} = {below} @ W{k}" + (f" + b{k}" if self.bias else ""))
+            activation = self.activations[k - 1] if k < self.depth else self.output_activation
+            below = z
+            if activation != "identity":
+                below = f"{self._h}{k}"
+                lines.append(f"{below} = {activated(activation, z)}")
+        return lines, below
+
+    def _with_penalty(self, value: str) -> list[str]:
+        if self.l2 == 0:
+            return [f"L = {value}"]
+        squares = [f"sum(W{k}**2)" for k in range(1, self.depth + 1)]
+        if len(squares) == 1:
+            return [f"L = {value} + {self.l2}*{squares[0]}"]
+        lines = [f"L = {value} + {self.l2}*({squares[0]}"]
+        for square in squares[1:]:
+            if len(lines[-1]) + len(square) + 3 > LONGEST_LINE:
+                lines.append("    ")
+            lines[-1] += f" + {square}" if lines[-1].strip() else f"+ {square}"
+        lines[-1] += ")"
+        return lines
+
+    @cached_property
+    def expression(self) -> Expression:
+        """The loss L, with the named intermediates Z1, H1, Z2, ..."""
+        f = read(self.text, declare(self.shapes, self.assume), LONGEST_TEXT)
+        if f.shape != ():
+            raise ShapeError(f"the loss {self.loss} is not a scalar", "sum(...) or mean(...) makes one")
+        return replace(f, notes=(self.row.warning,)) if self.row.warning else f
+
+    @cached_property
+    def logits(self) -> Expression:
+        """What the loss is applied to: the last layer's output, (N, outputs). Needs no targets."""
+        return self._read_output("{Z}")
+
+    @cached_property
+    def prediction(self) -> Expression:
+        """Probabilities, rates, or values: what the loss takes the logits for."""
+        return self._read_output(self.row.link)
+
+    @property
+    def probabilities(self) -> Expression:
+        """The probabilities of the classes.
+
+        Raises: ByhandError: the loss is none of classification.
+        """
+        if not self.row.link.startswith(("softmax", "sigmoid")):
+            raise ByhandError(
+                f"the outputs of a network with the loss {self.loss} are no probabilities", "use .prediction"
+            )
+        return self.prediction
+
+    def _read_output(self, template: str) -> Expression:
+        lines, below = self._layers()
+        text = "\n".join([*lines, template.replace("{Z}", below)])
+        skipped = {self.target, self.l2}
+        shapes = {n: s for n, s in self.shapes.items() if n not in skipped}
+        return read(text, declare(shapes, {}), LONGEST_TEXT)
+
+    # ---- parameters as arrays
+
+    def init(
+        self,
+        seed: int | None = None,
+        dtype: Any = np.float64,
+        method: str | None = None,
+        std: float = 0.01,
+        sizes: Mapping[str, int] | None = None,
+    ) -> dict[str, Any]:
+        """Starting values of the parameters: biases zero; the same seed gives the same values.
+
+        Args:
+            seed: that of the network by default.
+            dtype: np.float64 or np.float32.
+            method: a row of `byhand.nets.inits`; by default He for relu and its kin, LeCun for selu, else Glorot.
+            std: standard deviation for method="normal".
+            sizes: the sizes of symbolic dimensions.
+        Raises: ParseError: an unknown method. DataError: a symbolic size without a value.
+        """
+        rng = np.random.default_rng(self.seed if seed is None else seed)
+        unknown = [n for d in self.sizes for n in sorted(dim_names(d)) if n not in (sizes or {})]
+        if unknown:
+            raise DataError(f"the size of {unknown[0]} is unknown", f"init(sizes={{{unknown[0]!r}: 100}})")
+        numbers = [dim_value(d, sizes or {}) for d in self.sizes]
+        values: dict[str, Any] = {}
+        for k, (m, n) in enumerate(pairwise(numbers), 1):
+            activation = self.activations[k - 1] if k < self.depth else self.output_activation
+            row = init_row(default_init(activation) if method is None else method)
+            values[f"W{k}"] = row.draw(rng, m, n, std).astype(dtype)
+            if self.bias:
+                values[f"b{k}"] = np.zeros(n, dtype)
+        return values
+
+    def __call__(self, **arrays: Any) -> Any:
+        """The loss for the given arrays."""
+        return self.expression(**arrays)
+
+    def __repr__(self) -> str:
+        shown = "-".join(map(str, self.sizes)) if self.depth <= 20 else f"{self.sizes[0]}-...-{self.sizes[-1]}"
+        one = self.activations[0] if len(set(self.activations)) == 1 else list(self.activations)
+        options = [f"activation={one!r}"] if self.activations else []
+        options.append(f"loss={self.loss!r}")
+        options += [f"l2={self.l2!r}"] if self.l2 != 0 else []
+        options += ["bias=False"] if not self.bias else []
+        options += [f"output_activation={self.output_activation!r}"] if self.output_activation != "identity" else []
+        options += [f"targets={self.targets!r}"] if self.targets != self.row.targets[0] else []
+        batch = str(self.batch) if isinstance(self.batch, Dimension) else self.batch
+        options += [f"batch={batch!r}"] if batch != "N" else []
+        return f"MLP({shown!r}, {', '.join(options)})"
