@@ -92,7 +92,7 @@ def _helper(n: Expr) -> tuple[Expr | None, str]:
         (arg,) = n.args
         return apply("softmax", arg, attributes=n.attributes), "P" if arg.ndim > 1 else "p"
     if isinstance(n, Structured) and n.operation == "one_hot":
-        return n, "Y" if n.ndim > 1 else "y"
+        return n, "Y" if n.ndim > 1 else "e"
     return None, ""
 
 

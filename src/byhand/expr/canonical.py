@@ -22,15 +22,16 @@ Factors = list[tuple[Expr, tuple[Label, ...], Fraction]]
 
 def canonical_order(factors: Factors, out: tuple[Label, ...], dims: Mapping[Label, Dim]) -> list[int]:
     """The order of the factors: by digest and power, equal ones group by group, the groups by what they are."""
-    if len(factors) <= 1:
-        return list(range(len(factors)))
+    kinds = [(node.digest, power) for node, _, power in factors]
+    if len(set(kinds)) == len(kinds):
+        return sorted(range(len(factors)), key=kinds.__getitem__)
     groups = []
     for group in _held_together(factors, out):
         shape, order = _group_order([factors[i] for i in group], out, dims)
         members = [group[i] for i in order]
-        groups.append(([(factors[i][0].digest, factors[i][2]) for i in members], shape, members))
+        groups.append(([kinds[i] for i in members], shape, members))
     groups.sort(key=lambda g: g[:2])
-    return sorted((i for *_, members in groups for i in members), key=lambda i: (factors[i][0].digest, factors[i][2]))
+    return sorted((i for *_, members in groups for i in members), key=kinds.__getitem__)
 
 
 def _held_together(factors: Factors, out: tuple[Label, ...]) -> list[list[int]]:

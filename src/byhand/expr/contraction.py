@@ -143,10 +143,9 @@ def _outer_power(node: Contraction, power: Fraction) -> Coefficient | None:
     """The coefficient of a nested contraction raised to a power, or None where the power cannot move inside."""
     if power == 1:
         return node.coefficient
-    if node.factors and (power.denominator != 1 or has_sum(node) or len(set(node.out)) < len(node.out)):
+    diagonal = len(set(node.out)) < len(node.out)  # off it stand zeros, which have no negative power
+    if (diagonal and power < 0) or (node.factors and (power.denominator != 1 or has_sum(node))):
         return None
-    if not node.factors and len(set(node.out)) < len(node.out):
-        return None  # a power of the identity is not the identity of powers: 0**-1
     return node.coefficient.power(power)
 
 
@@ -193,16 +192,19 @@ def _canonical(
             number.setdefault(label, len(number))
     new_factors = tuple((factors[i][0], tuple(number[x] for x in factors[i][1]), factors[i][2]) for i in order)
     new_out = tuple(number[label] for label in out)
-    sizes: tuple[Dim, ...] = tuple(dims[label] for label in number)
+    return _interned(coefficient, new_factors, new_out, tuple(dims[label] for label in number))
+
+
+def _interned(coefficient: Coefficient, factors: tuple[Factor, ...], out: Labels, dims: Shape) -> Contraction:
     return intern(
         Contraction,
-        (coefficient, new_factors, new_out, sizes),
-        tuple(sizes[i] for i in new_out),
-        (f for f, _, _ in new_factors),
+        (coefficient, factors, out, dims),
+        tuple(dims[i] for i in out),
+        (f for f, _, _ in factors),
         coefficient=coefficient,
-        factors=new_factors,
-        out=new_out,
-        dims=sizes,
+        factors=factors,
+        out=out,
+        dims=dims,
     )
 
 
@@ -248,14 +250,24 @@ def scale(coefficient: Coefficient, node: Expr) -> Expr:
     """coefficient × node."""
     if coefficient == ONE:
         return node
+    if isinstance(node, Contraction) and coefficient.value:
+        return _rescaled(node, node.coefficient.times(coefficient))
     return contract([whole(node)], range(node.ndim), coefficient, dict(enumerate(node.shape)))
 
 
 def split_coefficient(node: Expr) -> tuple[Coefficient, Expr]:
     """The coefficient and the node with coefficient one."""
     if isinstance(node, Contraction) and node.coefficient != ONE:
-        return node.coefficient, contract(node.factors, node.out, ONE, dict(enumerate(node.dims)))
+        return node.coefficient, _rescaled(node, ONE)
     return ONE, node
+
+
+def _rescaled(node: Contraction, coefficient: Coefficient) -> Expr:
+    """The same product with another coefficient; its factors stand in canonical order already."""
+    bare = len(node.factors) == 1 and node.factors[0][1:] == (node.out, P1) and len(set(node.out)) == len(node.out)
+    if bare and coefficient == ONE:
+        return node.factors[0][0]
+    return _interned(coefficient, node.factors, node.out, node.dims)
 
 
 def transpose(node: Expr, axes: Sequence[int] | None = None) -> Expr:

@@ -1,0 +1,125 @@
+"""Generated source as a function that checks its arguments."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from byhand.code.program import Program
+from byhand.errors import ByhandError, DataError
+from byhand.expr.dims import Dim, dim_value
+from byhand.expr.evaluate import bind
+from byhand.expr.expression import Expression
+from byhand.expr.nodes import Expr, Structured, Symbol, topological
+
+Array = Any
+
+
+class CompiledFunction:
+    """A generated function behind a check of its arguments.
+
+    Attributes:
+        source: its source.
+        raw: the function itself: positional arrays in the order of `inputs`, unchecked.
+        inputs: names of the arguments, in order.
+
+    Args:
+        program, source: what was generated.
+        roots: the nodes that it computes.
+        declared: inputs that were declared; those that are not needed may be given all the same.
+    """
+
+    def __init__(self, program: Program, source: str, roots: list[Expr], declared: Iterable[Symbol] = ()) -> None:
+        self.program, self.source = program, source
+        self._declared = tuple(dict.fromkeys([*program.inputs, *declared]))
+        self.inputs = tuple(s.name for s in program.inputs)
+        self.raw: Callable[..., Any] = _executed(source, program.function, [program.names[s] for s in program.inputs])
+        self._roots = roots
+        self.__doc__ = self.raw.__doc__
+
+    def __call__(self, /, **arrays: Any) -> Any:
+        """The results for the given arrays.
+
+        Raises: DataError: an array is missing, unknown, of the wrong shape or kind, or a label is out of range.
+        """
+        values = self.checked(arrays)
+        dtype = next((v.dtype for v in values if v.dtype.kind == "f"), np.dtype(np.float64))
+        return _cast(self.raw(*values), dtype)
+
+    @cached_property
+    def _expression(self) -> Expression:
+        from byhand.expr.contraction import add, contract
+
+        ones = [contract([(s, range(s.ndim), 1)], ()) for s in self.program.inputs]  # type: ignore[list-item]
+        return Expression(add(*ones), self._declared) if ones else Expression(self._roots[0])
+
+    @cached_property
+    def _nodes(self) -> list[Structured]:
+        return [n for n in topological(self._roots) if isinstance(n, Structured)]
+
+    def checked(self, arrays: Mapping[str, Any]) -> list[Array]:
+        """The arguments of `raw`: checked, of one floating-point type."""
+        values, sizes = bind(self._expression, arrays)
+        for s in self.program.inputs:
+            if values[s].size == 0:
+                raise DataError(f"{s.name}: an array of shape {values[s].shape} is empty")
+            if values[s].dtype.kind == "c":
+                raise DataError(f"{s.name}: a real array is needed, not {values[s].dtype}")
+        self._check_indices(values, sizes)
+        given = [arrays[n].dtype for n in self.inputs if isinstance(arrays[n], (np.ndarray, np.generic))]
+        floats = [t for t in given if t.kind == "f"]
+        dtype = np.result_type(*floats) if floats else np.dtype(np.float64)
+        return [_real(values[s], s, dtype) for s in self.program.inputs]
+
+    def _check_indices(self, values: Mapping[Expr, Array], sizes: Mapping[str, int]) -> None:
+        for n in self._nodes:
+            if n.operation == "one_hot" and isinstance(n.args[0], Symbol):
+                labels, classes = values[n.args[0]], dim_value(n.attributes[0], sizes)
+                low, high = int(labels.min()), int(labels.max())
+                if low < 0 or high >= classes:
+                    raise DataError(f"{n.args[0].name}: a label is outside 0..{classes - 1}: {low}..{high}")
+            elif n.operation == "selection":
+                _check_span(n.attributes, sizes)
+
+
+def _check_span(attributes: tuple[Dim, ...], sizes: Mapping[str, int]) -> None:
+    size, first, count = (dim_value(d, sizes) for d in attributes)
+    if first < 0 or count < 1 or first + count > size:
+        raise DataError(f"the slice {first}:{first + count} is outside an axis of {size} = {attributes[0]}")
+
+
+def _real(value: Array, s: Symbol, dtype: np.dtype[Any]) -> Array:
+    """An array of the common type; a scalar where there are no axes."""
+    if "labels" not in s.assumptions:
+        value = value.astype(dtype, copy=False)
+    return value if value.ndim else value[()]
+
+
+def _cast(result: Any, dtype: np.dtype[Any]) -> Any:
+    """Results of the inputs' type, also where a result is a plain number."""
+    match result:
+        case (value, gradients):
+            return _cast(value, dtype), _cast(gradients, dtype)
+        case dict():
+            return {name: _cast(a, dtype) for name, a in result.items()}
+        case _:
+            return np.asarray(result, dtype)[()]
+
+
+def _executed(source: str, name: str, arguments: list[str]) -> Callable[..., Any]:
+    """The function that the source defines: source of our own, whose names are checked once more."""
+    for word in arguments:
+        if not word.isidentifier() or keyword.iskeyword(word):
+            raise ByhandError(f"{word!r} is not a name in Python")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import) and [a.name for a in node.names] != ["numpy"]:
+            raise ByhandError("generated code imports NumPy only")
+    scope: dict[str, Any] = {"__name__": "byhand.generated"}
+    exec(compile(source, f"<byhand: {name}>", "exec"), scope)
+    function: Callable[..., Any] = scope[name]
+    return function

@@ -1,0 +1,30 @@
+"""Numerical kernels quoted in generated code: their source in `expr.numeric`, without types and complex steps."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from functools import cache
+
+from byhand.expr import numeric
+
+
+@cache
+def kernel_source(name: str) -> str:
+    """The source of a kernel for real arrays.
+
+    >>> print(kernel_source("normal_pdf"))
+    def normal_pdf(z):
+        ...The standard normal density...
+        return np.exp(...
+    """
+    source = inspect.getsource(getattr(numeric, name))
+    (tree,) = ast.parse(source).body
+    assert isinstance(tree, ast.FunctionDef)
+    body = "\n".join(source.splitlines()[tree.body[0].lineno - 1 :])
+    return f"def {name}({', '.join(_arguments(tree.args))}):\n{body.replace('.real', '')}"
+
+
+def _arguments(args: ast.arguments) -> list[str]:
+    defaults = [None] * (len(args.args) - len(args.defaults)) + [ast.unparse(d) for d in args.defaults]
+    return [a.arg if d is None else f"{a.arg}={d}" for a, d in zip(args.args, defaults, strict=True)]

@@ -1,0 +1,80 @@
+"""Rows of the NumPy target: the structured operations of `expr.operations`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from byhand.code.forms import Span
+from byhand.code.python import Code, Level, call, power, span_code
+from byhand.code.shapes import shape_of
+from byhand.code.writer import Row, Writer, joined
+from byhand.expr.dims import Dim
+from byhand.rules.forms import Form
+
+
+def call_row(name: str, view: bool = False) -> Row:
+    return lambda w, f: Code(call(name, *(w.full(a).text for a in f.args)), shape=shape_of(f), view=view)
+
+
+def _over_axes(name: str, usual: Callable[[int], tuple[int, ...]]) -> Row:
+    """A kernel with its axes, the usual ones left out."""
+
+    def row(w: Writer, f: Form) -> Code:
+        rank, axes = f.data[1]
+        shown = [] if axes == usual(rank) else [f"axis={axes[0] if len(axes) == 1 else axes}"]
+        return Code(call(w.kernel(name), w.full(f.args[0]).text, *shown), shape=shape_of(f))
+
+    return row
+
+
+def _last(rank: int) -> tuple[int, ...]:
+    return (rank - 1,)
+
+
+def _general_power(w: Writer, f: Form) -> Code:
+    base, exponent = map(w.code, f.args)
+    plain = base.plain and exponent.plain
+    text = power(base, exponent.at(Level.ATOM))
+    return Code(text, Level.POWER, joined([base.shape, exponent.shape]), plain=plain, power_first=True)
+
+
+def _where(w: Writer, f: Form) -> Code:
+    codes = [w.code(a) for a in f.args]
+    text = call("np.where", *(c.text for c in codes))
+    if codes[1].plain and codes[2].plain and w.arrays:  # two numbers would make float64
+        text += f".astype({w.program.names[w.arrays[0]]}.dtype)"
+    return Code(text, shape=joined([c.shape for c in codes]))
+
+
+def _one_hot(w: Writer, f: Form) -> Code:
+    dtype = [d.removeprefix("dtype=") for d in w.dtype]
+    return Code(call(w.kernel("one_hot"), w.full(f.args[0]).text, w.dim(f.data[1][1]).text, *dtype), shape=shape_of(f))
+
+
+def eye(w: Writer, size: Dim) -> str:
+    return call("np.eye", w.dim(size).text, *w.dtype)
+
+
+def _selection(w: Writer, f: Form) -> Code:
+    size, first, count = f.data[1][1:]
+    return Code(f"{eye(w, size)}[:, {span_code(Span(first, count, size), w.size)}]", shape=shape_of(f))
+
+
+def _pairing(w: Writer, f: Form) -> Code:
+    shape = shape_of(f)
+    return Code(call(f"{eye(w, shape[0])}.reshape", *(w.dim(d).text for d in shape)), shape=shape)
+
+
+OPERATIONS: dict[str, Row] = {
+    "inv": call_row("np.linalg.inv"),
+    "det": call_row("np.linalg.det"),
+    "logdet": lambda w, f: Code(f"{call('np.linalg.slogdet', w.full(f.args[0]).text)}[1]"),
+    "softmax": _over_axes("softmax", _last),
+    "log_softmax": _over_axes("log_softmax", _last),
+    "logsumexp": _over_axes("logsumexp", lambda rank: tuple(range(rank))),
+    "power": _general_power,
+    "where": _where,
+    "one_hot": _one_hot,
+    "selection": _selection,
+    "pairing": _pairing,
+}
