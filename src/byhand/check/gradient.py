@@ -1,0 +1,249 @@
+"""`check_gradient`: is somebody's own gradient right, and if not, what is the mistake?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from byhand.check.directional import CallableForward, ExpressionForward, Forward
+from byhand.check.findings import Diagnosis, GradientReport, TensorRow, compared
+from byhand.check.handwritten import hand_written_subject
+from byhand.check.mistakes import MISTAKES
+from byhand.check.numeric import norm
+from byhand.check.subject import Subject, hand_written
+from byhand.check.verdict import Judge, as_floats, beside_kinks
+from byhand.derive.derivation import Derivation
+from byhand.errors import ByhandError, CheckError, DataError, nearest
+from byhand.expr.expression import Expression, as_expression
+from byhand.expr.nodes import Expr
+
+Array = Any
+REPEATED = 1e-6  # two calls that differ by less differ by rounding only
+COARSE_EPS = 1e-10  # a floating type coarser than this has a noise floor of its own
+
+
+def check_gradient(
+    loss: Any, gradient: Any, values: Mapping[str, Any], wrt: str | Iterable[str] | None = None
+) -> GradientReport:
+    """Check somebody's own gradient; name the mistakes in it.
+
+    Args:
+        loss: an expression, a network, or callable(**values) -> scalar; None where `gradient` is a function with a
+            hand-written backward.
+        gradient: callable(**values) -> {name: array}, or that dict, or a `torch.autograd.Function` or `jax.custom_vjp` whose
+            arguments are the values in order.
+        values: {name: array}, parameters and data, as NumPy, PyTorch or JAX arrays.
+        wrt: names to check; by default those that `gradient` returns.
+    Returns: a GradientReport: `.ok`, `.verdicts`, `.diagnoses`, `.text()`, `.html()`, `.to_dict()`.
+    Raises: DataError: values that do not fit. CheckError: a loss or a gradient that cannot be called or read.
+    Source: ../shared/MISTAKES.md.
+    """
+    if hand_written(gradient) is not None:
+        return hand_written_subject(loss, gradient, values, wrt, check_gradient)
+    expression = _expression(loss)
+    subject = Subject.of(None if expression is not None else loss, gradient, values)
+    forward: Forward = ExpressionForward(expression) if expression is not None else CallableForward(subject)
+    first = forward.value(subject.arrays)
+    if not np.isfinite(first):
+        raise CheckError(
+            f"the loss is {first} at these values: there is nothing to compare with", "check it where it is finite"
+        )
+    found = subject.gradients()
+    names = _names(wrt, found, expression)
+    job = _Job(subject, forward, expression, {n: found[n] for n in names}, names)
+    return job.report(forward.value(subject.arrays) == first)
+
+
+def _expression(loss: Any) -> Expression | None:
+    if isinstance(loss, (Expression, Expr)) or isinstance(getattr(loss, "expression", None), Expression):
+        expression = as_expression(loss)
+        if expression.shape != ():
+            raise CheckError(f"the loss is not a scalar: it has shape {expression.shape}")
+        return expression
+    if not callable(loss):
+        raise CheckError(f"loss: an expression, a network or a function is needed, not a {type(loss).__name__}")
+    return None
+
+
+def _names(wrt: str | Iterable[str] | None, found: Mapping[str, Array], expression: Expression | None) -> list[str]:
+    """The tensors to check, in backward order where it is known."""
+    names = list(found) if wrt is None else [w.strip() for w in wrt.split(",")] if isinstance(wrt, str) else list(wrt)
+    for n in names:
+        if n not in found:
+            raise DataError(
+                f"the gradient returned nothing for {n}{nearest(n, list(found))}", f"it returned: {', '.join(found)}"
+            )
+        if expression is not None and n not in expression.symbols:
+            raise DataError(f"the loss has no input {n}{nearest(n, list(expression.symbols))}")
+    return list(dict.fromkeys(names))
+
+
+class _Job:
+    """One check."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        forward: Forward,
+        expression: Expression | None,
+        found: dict[str, Array],
+        names: list[str],
+    ) -> None:
+        self.subject, self.forward, self.expression = subject, forward, expression
+        self.found, self.names = found, names
+        self.notes: list[str] = []
+        self.floors: dict[str, float] = {}
+        self.derivation: Derivation | None = None
+        self.elsewhere: dict[str, Array] = {}
+        self.there: dict[str, Array] = {}
+
+    def report(self, deterministic: bool) -> GradientReport:
+        """Verdicts, then what explains the wrong ones."""
+        from byhand.check.diagnose import diagnose, magnitudes, trusted_gradients
+
+        if not deterministic:
+            why = "the forward is not deterministic: two calls gave different losses (dropout, random noise?)"
+            rows = tuple(TensorRow(n, np.shape(self.found[n]), "not checkable", note=why) for n in self.names)
+            return GradientReport(rows, notes=("fix the random seed inside the loss",))
+        verdicts = {n: row for n in self.names if (row := self.malformed(n)) is not None}
+        good = [n for n in self.names if n not in verdicts]
+        repeated = self.other_calls()
+        judged = self.precise(good)
+        judge = Judge(
+            self.forward,
+            self.subject.arrays,
+            judged,
+            self.again if self.subject.repeatable else None,
+            (lambda: magnitudes(self)) if self.expression is not None else None,
+            self.floors,
+        )
+        verdicts |= {r.name: r for r in judge.rows(good)} if good else {}
+        verdicts = self.changed_inputs(verdicts)
+        stale = repeated or self.stale_buffer(verdicts, judge)
+        if stale is not None and all(r.verdict == "right" for r in verdicts.values()):
+            diagnoses: tuple[Diagnosis, ...] = (stale,)
+            verdicts = {
+                n: replace(r, verdict="wrong", note=stale.evidence) if n == stale.tensor else r
+                for n, r in verdicts.items()
+            }
+        else:
+            wrong = [n for n in self.names if verdicts[n].verdict == "wrong"]
+            diagnoses = diagnose(self, wrong, judge) if wrong else ()
+            diagnoses = (*diagnoses, stale) if stale is not None else diagnoses
+        trusted = trusted_gradients(self)
+        table = tuple(compared(verdicts[n], self.found[n], trusted) for n in self.names)
+        return GradientReport(table, diagnoses, ", ".join(judge.methods), tuple(dict.fromkeys(self.notes)))
+
+    def again(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """The gradient elsewhere, in float64 where it can be had."""
+        return as_floats(self.subject.gradients(values, precise=True))
+
+    # ---- before any comparison
+
+    def malformed(self, name: str) -> TensorRow | None:
+        """A tensor that is wrong whatever its numbers: its shape, its type, not finite."""
+        g, v = self.found[name], self.subject.arrays[name]
+        if v.dtype.kind not in "f":
+            raise DataError(
+                f"{name} holds integers: there is no derivative with respect to it",
+                f"give floating values, or leave {name} out of wrt",
+            )
+        wrong = TensorRow(name, g.shape, "wrong", float("inf"), 0.0)
+        if g.shape != v.shape:
+            return replace(wrong, note=f"its shape is {g.shape}, {name} has {v.shape}")
+        if g.dtype.kind not in "f":
+            return replace(wrong, note=f"its type is {g.dtype}: a gradient is a floating array")
+        if not np.all(np.isfinite(g)):
+            return replace(wrong, note=f"{int(np.sum(~np.isfinite(g)))} of {g.size} entries are not finite")
+        return None
+
+    def precise(self, names: list[str]) -> dict[str, Array]:
+        """The gradients to judge: those of a coarse type asked for again in float64, else with the floor of their type."""
+        judged = as_floats({n: self.found[n] for n in names})
+        coarse = [n for n in names if np.finfo(self.found[n].dtype).eps > COARSE_EPS]
+        if not coarse:
+            return judged
+        finer: dict[str, Array] = {}
+        if self.subject.repeatable:
+            try:
+                finer = self.subject.gradients(precise=True)
+            except ByhandError:
+                finer = {}
+        from byhand.check.diagnose import rounding_floors
+
+        floors: dict[str, float] | None = None
+        for n in coarse:
+            eps = float(np.finfo(self.found[n].dtype).eps)
+            fine = finer.get(n)
+            if (
+                fine is not None
+                and fine.dtype == np.float64
+                and fine.shape == judged[n].shape
+                and np.all(np.isfinite(fine))
+            ):
+                gap, size = norm(fine - judged[n]), norm(fine)
+                if gap <= 0.1 * size:
+                    judged[n] = fine
+                    self.notes.append(
+                        f"{self.found[n].dtype} was judged by the same function in float64; rounding costs up to {max(gap / size if size else 0.0, eps):.0e}"
+                    )
+                    continue
+            floors = rounding_floors(self) if floors is None else floors
+            self.floors[n] = max(64 * eps, 16 * eps * floors.get(n, 30.0))
+            self.notes.append(f"{self.found[n].dtype}: judged by its own noise floor (mistake 32 is none)")
+        return judged
+
+    def other_calls(self) -> Diagnosis | None:
+        """Mistake 31: calls influence each other. The gradient is asked for elsewhere, then here again."""
+        if not self.subject.repeatable:
+            return None
+        fine = [n for n in self.names if np.all(np.isfinite(self.found[n].astype(complex)))]
+        floats = {n: self.subject.arrays[n] for n in fine}
+        self.elsewhere = beside_kinks(self.subject.arrays, floats, 7, 1e-2)
+        try:
+            self.there = self.subject.gradients(self.elsewhere)
+        except ByhandError:
+            self.there = {}
+        back = self.subject.gradients()
+        for n in fine:
+            a, b = self.found[n].astype(float), np.asarray(back.get(n, np.nan), dtype=float)
+            if a.shape != b.shape or not norm(a - b) <= REPEATED * max(norm(a), norm(b)):
+                how = "another call at the same values has another shape"
+                if a.shape == b.shape:
+                    once_more = np.asarray(self.subject.gradients().get(n, np.nan), dtype=float)
+                    how = (
+                        f"calls at the same values differ: {norm(a):.6g}, {norm(b):.6g}, {norm(once_more):.6g} in norm"
+                    )
+                return MISTAKES[31].diagnosis(n, how, "", {})
+        return None
+
+    def stale_buffer(self, rows: Mapping[str, TensorRow], judge: Judge) -> Diagnosis | None:
+        """Mistake 31: right here, but what it returns elsewhere is what it remembers."""
+        if not self.subject.repeatable or any(r.verdict != "right" for r in rows.values()):
+            return None
+        for n in self.names:
+            new = np.asarray(self.there.get(n, np.nan), dtype=float)
+            if np.any(new) and np.array_equal(new, self.found[n].astype(float)):
+                direction = np.random.default_rng(5).standard_normal(new.shape)
+                slope, claimed = judge.slope({n: direction}, self.elsewhere).value, float(np.sum(new * direction))
+                if abs(slope - claimed) > 1e-5 * max(abs(claimed), norm(new)):
+                    return MISTAKES[31].diagnosis(
+                        n, "at other values it returned the very same numbers, where the true gradient moved", "", {}
+                    )
+        return None
+
+    def changed_inputs(self, rows: dict[str, TensorRow]) -> dict[str, TensorRow]:
+        """What functions that change their arguments in place return is no gradient of anything."""
+        if not self.subject.mutated:
+            return rows
+        words = "; ".join(f"{who} changed its argument {name} in place" for name, who in self.subject.mutated.items())
+        self.notes.append(f"{words}: work on a copy")
+        return {
+            n: replace(r, verdict="not checkable", note=words) if r.verdict == "right" else r for n, r in rows.items()
+        }
+
+
+__all__ = ["Callable", "check_gradient"]
