@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from byhand.expr.contraction import scale
-from byhand.expr.dims import Coefficient
+from byhand.expr.dims import Coefficient, Dim
 from byhand.expr.nodes import Constant, Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol
+from byhand.expr.operations import OVER_AXES
 from byhand.notation import typeset as ts
-from byhand.notation.matrix import Style, dimension_math, matrix_math, name_math
+from byhand.notation.matrix import Style, dimension_math, matrix_math, name_math, parts
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm
 
@@ -78,11 +79,32 @@ def _structured(node: Structured, style: Style, out: Sequence[str], used: Sequen
             parts = tuple(index_math(a, style, out, used) for a in node.args)
             return ts.Power(parts[0], parts[1]) if node.operation == "power" else ts.Call("where", parts)
     try:
-        whole = matrix_math(node, style)
+        return _entry(matrix_math(node, style), out)
     except NoMatrixForm:
-        letters = free_letters(style, max((a.ndim for a in node.args), default=0), [*out, *used])
-        whole = ts.Call(node.operation, tuple(index_math(a, style, letters[: a.ndim], used) for a in node.args))
-    return _entry(whole, out)
+        if node.operation in OVER_AXES:
+            return _over_axes(node, style, out, used)
+    letters = free_letters(style, max((a.ndim for a in node.args), default=0), [*out, *used])
+    return _entry(ts.Call(node.operation, tuple(index_math(a, style, letters[: a.ndim], used) for a in node.args)), out)
+
+
+def _over_axes(node: Structured, style: Style, out: Sequence[str], used: Sequence[str]) -> Math:
+    """The softmax family of an array that no matrix holds: exp(T_ij)/Σ_k exp(T_ik)."""
+    (arg,), (axes,) = node.args, node.attributes
+    fresh = free_letters(style, len(axes), [*out, *used])
+    summed, place = list(fresh), iter(out)
+    letters = (
+        [summed.pop(0) if k in axes else next(place) for k in range(arg.ndim)]
+        if node.ndim < arg.ndim
+        else [summed.pop(0) if k in axes else x for k, x in enumerate(out)]
+    )
+    sizes = {x: arg.shape[k] for x, k in zip(fresh, sorted(axes), strict=True)}
+    total = _sum_over(sizes, ts.Call("exp", (index_math(arg, style, letters, [*out, *used]),)))
+    if node.operation == "logsumexp":
+        return ts.Call("log", (total,))
+    own = index_math(arg, style, out, used)
+    if node.operation == "softmax":
+        return ts.Quotient(ts.Call("exp", (own,)), total)
+    return ts.Sum(((True, own), (False, ts.Call("log", (total,)))))
 
 
 def _contraction(node: Contraction, style: Style, out: Sequence[str], used: Sequence[str]) -> Math:
@@ -108,11 +130,30 @@ def _contraction(node: Contraction, style: Style, out: Sequence[str], used: Sequ
     numbers = [m for m in top if isinstance(m, ts.Number)]
     rest = [m for m in top if not isinstance(m, ts.Number)]
     body = _quotient(rest + deltas, bottom)
-    if summed:
-        body = ts.BigSum(tuple(summed), body)
+    body = _sum_over({x: node.dims[label] for label, x in zip(inner, summed, strict=True)}, body)
     if numbers:
         body = ts.Product((*numbers, body)) if rest or deltas or bottom or summed else numbers[0]
     return ts.Negative(body) if node.coefficient.value < 0 else body
+
+
+def _sum_over(sizes: Mapping[str, Dim], body: Math) -> Math:
+    """Σ over letters; of a letter that the body does not have, the range is a factor."""
+    present = _letters(body)
+    counts = [dimension_math(size) for x, size in sizes.items() if x not in present]
+    letters = tuple(x for x in sizes if x in present)
+    summed = ts.BigSum(letters, body) if letters else body
+    return ts.Product((*counts, summed)) if counts else summed
+
+
+def _letters(m: Math) -> set[str]:
+    """The index letters of a formula."""
+    match m:
+        case ts.Indexed(base, indices):
+            return _letters(base).union(*({i} if isinstance(i, str) else _letters(i) for i in indices))
+        case ts.Delta(i, j):
+            return set[str]().union(*({x} if isinstance(x, str) else _letters(x) for x in (i, j)))
+        case _:
+            return set[str]().union(*map(_letters, parts(m)))
 
 
 def _is_name(node: Expr) -> bool:

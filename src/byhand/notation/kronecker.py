@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from byhand.expr.contraction import P1, contract
+from byhand.expr.dims import Dim
 from byhand.expr.nodes import Contraction, Expr
 from byhand.notation import typeset as ts
 from byhand.notation.index import free_letters
@@ -22,7 +23,7 @@ K_WORDS = "K is the commutation matrix: K vec(X) = vec(Xᵀ)."
 
 
 def jacobian_math(node: Expr, rows: int, style: Style) -> tuple[Math, bool] | None:
-    """A Jacobian with `rows` output axes in matrix notation, and whether it is a matrix of vecs (rows and columns stacked).
+    """A Jacobian with `rows` output axes in matrix notation, and whether it is a matrix of vecs (its axes stacked).
 
     Returns: None where there is no such notation.
     """
@@ -34,9 +35,8 @@ def jacobian_math(node: Expr, rows: int, style: Style) -> tuple[Math, bool] | No
             return matrix_math(node, style), False
         if rows > 2 or columns > 2:
             return None
-        for padded, unit in _four_axes(node, rows):
-            terms = kronecker_terms(padded)
-            if terms is not None:
+        for terms, unit in _readings(node, rows)[:1]:
+            if terms:
                 shown = [_term_math(t, style, unit) for t in terms]
                 signed = sorted((unsigned(m) for m in shown), key=lambda t: (not t[0], repr(t[1])))
                 if len(signed) == 1:
@@ -49,15 +49,17 @@ def jacobian_math(node: Expr, rows: int, style: Style) -> tuple[Math, bool] | No
 
 def uses_commutation(node: Expr, rows: int) -> bool:
     """Whether the commutation matrix K stands in the matrix notation."""
-    for padded, _ in _four_axes(node, rows):
-        terms = kronecker_terms(padded)
-        if terms is not None:
-            return any(t.kind == "commuted" for t in terms)
-    return False
+    return any(t.kind == "commuted" for terms, _ in _readings(node, rows)[:1] for t in terms)
+
+
+def _readings(node: Expr, rows: int) -> list[tuple[list[KroneckerTerm], int | None]]:
+    """The ways to read the array as a sum of Kronecker terms, those without K first."""
+    found = [(terms, unit) for padded, unit in _four_axes(node, rows) if (terms := kronecker_terms(padded)) is not None]
+    return sorted(found, key=lambda r: any(t.kind == "commuted" for t in r[0]))
 
 
 def _four_axes(node: Expr, rows: int) -> list[tuple[Expr, int | None]]:
-    """The array with an axis of size 1 put in where it has three: a vector is a column or a row. The unit axis's place."""
+    """The array with an axis of size 1 put in where it has three (a vector is a column or a row), and its place."""
     if node.ndim == 4:
         return [(node, None)]
     if node.ndim != 3:
@@ -67,13 +69,15 @@ def _four_axes(node: Expr, rows: int) -> list[tuple[Expr, int | None]]:
     for place in places:
         out: list[object] = list(range(3))
         out.insert(place, "unit")
-        dims = {**dict(enumerate(node.shape)), "unit": 1}
+        dims: dict[object, Dim] = {k: n for k, n in enumerate(node.shape)} | {"unit": 1}
         found.append((contract([(node, range(3), P1)], out, dims=dims, merge=True), place))
     return found
 
 
 def _term_math(term: KroneckerTerm, style: Style, unit: int | None) -> Math:
     if term.kind == "blocks":
+        if unit is not None:
+            raise NoMatrixForm
         letter = _letter(style)
         inner = ts.Call("blockdiag", (slice_math(term.right, style, letter),))
         return _scaled(term, ts.Indexed(inner, (letter,)), style)
@@ -82,12 +86,15 @@ def _term_math(term: KroneckerTerm, style: Style, unit: int | None) -> Math:
     assert term.left is not None
     places = {"kronecker": ((0, 2), (1, 3)), "commuted": ((0, 3), (1, 2)), "rank one": ((0, 1), (2, 3))}[term.kind]
     letter = "" if term.batch is None else _letter(style)
-    a, b = (_piece(p, [x == unit for x in axes], style, letter) for p, axes in zip((term.left, term.right), places, strict=True))
+    a, b = (
+        _piece(p, [x == unit for x in axes], style, letter)
+        for p, axes in zip((term.left, term.right), places, strict=True)
+    )
     m: Math
     if term.kind == "rank one":
         m = ts.Product((_vec(a, places[0], unit), ts.Transpose(_vec(b, places[1], unit))))
     elif _is_whole_identity(term):
-        m = ts.Identity()
+        m = ts.Name("K") if term.kind == "commuted" else ts.Identity()
     else:
         m = ts.Infix("kronecker", (a, b))
         if term.kind == "commuted":
@@ -127,9 +134,12 @@ def _piece(node: Expr, units: list[bool], style: Style, letter: str) -> Math:
     offset = 1 if letter else 0
     if any(units) and isinstance(node, Contraction):
         keep = [k for k in range(node.ndim) if k < offset or not units[k - offset]]
-        node = contract(node.factors, [node.out[k] for k in keep], node.coefficient, {node.out[k]: node.shape[k] for k in keep})
+        node = contract(
+            node.factors, [node.out[k] for k in keep], node.coefficient, {node.out[k]: node.shape[k] for k in keep}
+        )
     if letter:
-        return slice_math(node, style, letter)
+        m = slice_math(node, style, letter)
+        return ts.Transpose(m) if units == [True, False] else m
     return matrix_math(node, style, turned=units == [True, False])
 
 
@@ -143,7 +153,9 @@ def _scaled(term: KroneckerTerm, m: Math, style: Style) -> Math:
     if term.rows is not None:
         around.append(_diagonal(term.rows, style))
     if not (around and isinstance(m, ts.Identity)):
-        around.append(ts.Bracketed(m) if isinstance(m, ts.Infix) and not (term.rows is None and term.columns is None) else m)
+        around.append(
+            ts.Bracketed(m) if isinstance(m, ts.Infix) and not (term.rows is None and term.columns is None) else m
+        )
     if term.columns is not None:
         around.append(_diagonal(term.columns, style))
     body = around[0] if len(around) == 1 else ts.Product(tuple(around))

@@ -119,15 +119,15 @@ def _is_row(form: Form, s: Style) -> bool:
         return form.rank == 1
     if form.kind == "name":
         return form.data in s.rows
-    if form.kind in ("function", "power", "hadamard", "sum"):
+    if form.kind in ("function", "power", "hadamard", "sum", "operation"):
         return any(_is_row(a, s) for a in form.args)
     return form.kind == "scaled" and form.data.has_core and _is_row(form.args[-1], s)
 
 
 def _operation(f: Form, s: Style, turned: bool) -> Math:
     operation, (rank, *attributes) = f.data
-    args = tuple(form_math(a, s, turned=_is_row(a, s)) for a in f.args)
     row = _is_row(f, s)
+    args = tuple(form_math(a, s, turned=a.rank == 1 and (row if f.rank == 1 else _is_row(a, s))) for a in f.args)
     match operation:
         case "inv":
             m: Math = ts.Power(args[0], ts.Number(Fraction(-1)))
@@ -176,7 +176,9 @@ def _sum(f: Form, s: Style, turned: bool) -> Math:
 def _ordered_sum(f: Form, s: Style, turned: bool) -> Math:
     """Subtracted terms last, numbers and multiples of I before them, repeated rows before those; long terms first."""
     terms = []
-    for a in map(_one, f.args):
+    ones = [_one(a) for a in f.args]
+    keeps_shape = any(a is one for a, one in zip(f.args, ones, strict=True))  # c 1 + d 1 says that it is a vector
+    for a in ones if keeps_shape else f.args:
         positive, body = unsigned(form_math(a, s, turned))
         core = a.args[-1] if a.kind == "scaled" and a.data.has_core else a
         late = (

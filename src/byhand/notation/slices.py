@@ -26,8 +26,8 @@ def _at(node: Expr, axis: int, letter: str, labels: dict[Expr, Math], style: Sty
     shape = node.shape[:axis] + node.shape[axis + 1 :]
     match node:
         case Symbol() | Named():
-            new = symbol(f"{node.name}_{letter}", shape)
-            labels[new] = ts.Indexed(name_math(node, style), (letter,))
+            new = symbol(f"{node.name}_{axis}{letter}", shape)
+            labels[new] = ts.Indexed(name_math(node, style), (*[":"] * axis, letter))
             return new
         case Sum(terms):
             return add(*(scale(c, _at(t, axis, letter, labels, style)) for c, t in terms))

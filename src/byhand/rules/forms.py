@@ -147,16 +147,29 @@ class _Lowering:
                 (_, (row, i, k), _), (_, (column, j, m), _) = one, other
                 if one is other or one not in factors or other not in factors:
                     continue
-                left = next((f for f in factors if f[1] == (i, j) and f[2] == 1), None)
-                right = next((f for f in factors if f[1] == (k, m) and f[2] == 1 and f is not left), None)
-                if left is None or right is None:
+                left, right = self.connected(factors, {i, j}), self.connected(factors, {k, m})
+                reached = {i, j, k, m}.union(*(ls for _, ls, _ in (*left, *right)))
+                if any(f in right for f in left) or any(x in self.out for x in reached) or reached & {row, column}:
                     continue
-                for f in (one, other, left, right):
+                for f in (one, other, *left, *right):
                     factors.remove(f)
-                form = Form("kron", (lower(left[0], self.einsum), lower(right[0], self.einsum)), rank=2)
-                self.objects.append((form, (row, column)))
+                sides = []
+                for part, labels in ((left, (i, j)), (right, (k, m))):
+                    dims = {x: self.node.dims[x] for x in labels}
+                    sides.append(lower(contract(part, labels, dims=dims), self.einsum))
+                self.objects.append((Form("kron", tuple(sides), rank=2), (row, column)))
         if any(_is_pairing(f) for f, _, _ in factors):
             raise NoMatrixForm
+
+    def connected(self, factors: list[tuple[Expr, Labels, Fraction]], labels: set[int]) -> list[tuple[Expr, Labels, Fraction]]:
+        """The factors that share labels with these, and those that share labels with them; index pairs connect nothing."""
+        reached, found = set(labels), list[tuple[Expr, Labels, Fraction]]()
+        while True:
+            more = [f for f in factors if f not in found and reached & set(f[1]) and not _is_pairing(f[0])]
+            if not more:
+                return [f for f in factors if f in found]
+            found += more
+            reached.update(x for _, ls, _ in more for x in ls)
 
     # ---- elimination
 

@@ -63,8 +63,8 @@ _ALWAYS = (
     Identity("exp of a log-softmax vector", "exp(log_softmax(z))", "softmax(z)", {"z": "n"}, source="SEEDS S0.11"),
     Identity("log of exp", "log(exp(u))", "u", {"u": ""}, source=_CALCULUS),
     Identity("exp of log", "exp(log(u))", "u", {"u": ""}, domain={"u": "positive"}, source=_CALCULUS),
-    Identity("logistic function", "1/(1 + exp(-u))", "sigmoid(u)", {"u": ""}, source="SEEDS S2.4"),
     Identity("logistic function of exp", "exp(u)/(1 + exp(u))", "sigmoid(u)", {"u": ""}, source="SEEDS S2.4"),
+    Identity("logistic function", "1/(1 + exp(-u))", "sigmoid(u)", {"u": ""}, source="SEEDS S2.4"),
     Identity("index pairs", "einsum('Iik,Ijl->ijkl', pairing(m, p), pairing(m, p))", "einsum('ij,kl->ijkl', eye(m), eye(p))",
              {"A": "m m", "B": "p p"}, source="Kronecker products: (i, k) -> i*p + k is one-to-one"),
 )  # fmt: skip

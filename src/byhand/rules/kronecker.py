@@ -2,8 +2,8 @@
 
 An array J[i, j, k, l] is the matrix with rows (i, j) and columns (k, l), in row-major order: vec stacks the rows of a
 matrix. Then A[i, k] B[j, l] is A ⊗ B, A[i, l] B[j, k] is (A ⊗ B) K with the commutation matrix K vec(X) = vec(Xᵀ),
-A[i, j] B[k, l] is vec(A) vec(B)ᵀ, S[i, j] δ_ik δ_jl is diag(vec(S)), and a label that stands among the rows and among the
-columns makes a block diagonal. A sum over one more label, Σ_b A_b ⊗ B_b, is found by looking at one b.
+A[i, j] B[k, l] is vec(A) vec(B)ᵀ, S[i, j] δ_ik δ_jl is diag(vec(S)), and a label that stands among the rows and
+among the columns makes a block diagonal. A sum over one more label, Σ_b A_b ⊗ B_b, is found by looking at one b.
 
 Source: Magnus and Neudecker (2019), chapters 2 and 3; row-major vec as in NumPy.
 """
@@ -211,7 +211,7 @@ def _paired(pieces: dict[tuple[int, ...], Factors]) -> dict[tuple[int, ...], Fac
     if not whole or not single or any(len(k) > 2 for k in pieces):
         return pieces
     for pairs in _KINDS:
-        new = {k: v for k, v in pieces.items() if len(k) == 2}
+        new: dict[tuple[int, ...], Factors] = {k: v for k, v in pieces.items() if len(k) == 2}
         for a, b in pairs:
             if (a,) in pieces and (b,) in pieces:
                 new[a, b] = pieces[a,] + pieces[b,]
@@ -224,6 +224,8 @@ def _collected(terms: list[KroneckerTerm]) -> list[KroneckerTerm]:
     """A ⊗ B + A ⊗ C = A ⊗ (B + C), likewise on the left; blocks are added."""
     simplifier = Simplifier(facts=True)
     result: list[KroneckerTerm] = []
+    if any(t.kind == "blocks" for t in terms):
+        terms = [_as_blocks(t) for t in terms]
     for term in terms:
         for k, other in enumerate(result):
             joined = _joined(other, term, simplifier)
@@ -235,12 +237,30 @@ def _collected(terms: list[KroneckerTerm]) -> list[KroneckerTerm]:
     return result
 
 
+def _as_blocks(t: KroneckerTerm) -> KroneckerTerm:
+    """diag(vec(S)) beside blocks is one more block diagonal: diag(S_b) for each b."""
+    scaling = t.rows if t.columns is None else t.columns
+    if t.kind != "kronecker" or scaling is None or (t.rows is not None and t.columns is not None):
+        return t
+    if not (_is_identity(t.left) and _is_identity(t.right)):
+        return t
+    b, j = scaling.shape
+    right = contract([(scaling, "bj", P1)], "bjj", dims={"b": b, "j": j})
+    return KroneckerTerm("blocks", None, right, t.scalar, b)
+
+
+def _is_identity(node: Expr | None) -> bool:
+    return isinstance(node, Contraction) and not node.factors and node.out == (0, 0) and node.coefficient == ONE
+
+
 def _joined(a: KroneckerTerm, b: KroneckerTerm, simplifier: Simplifier) -> KroneckerTerm | None:
     if (a.kind, a.batch, a.rows, a.columns) != (b.kind, b.batch, b.rows, b.columns):
         return None
     one = contract([], ())
     if a.left is b.left:
-        return replace(a, right=simplifier.normal(add(_times(a.scalar, a.right), _times(b.scalar, b.right))), scalar=one)
+        return replace(
+            a, right=simplifier.normal(add(_times(a.scalar, a.right), _times(b.scalar, b.right))), scalar=one
+        )
     if a.right is b.right and a.left is not None and b.left is not None:
         return replace(a, left=simplifier.normal(add(_times(a.scalar, a.left), _times(b.scalar, b.left))), scalar=one)
     return None

@@ -78,6 +78,8 @@ def check(equation: Equation, seed: int = 0) -> Check:
     left, right = equation.sides
     a = side_value(left, values, directions, sizes)
     b = side_value(right, values, directions, sizes)
+    if equation is not shown and np.ndim(b) == 0:
+        b = np.full(np.shape(a), b)  # s**2 = 1, entry by entry
     return Check(shown, sizes, _size(a), _size(b), relative_error(a, b))
 
 
@@ -110,7 +112,8 @@ def draw_one(domain: str, rng: np.random.Generator, shape: tuple[int, ...], clas
 def side_value(side: Side, values: Values, directions: Values, sizes: Mapping[str, int]) -> Any:
     """The value of one side; d( ) of a variable is its direction, d( ) of anything else a complex step."""
     if isinstance(side, tuple):
-        return np.sum(side_value(side[0], values, directions, sizes) * side_value(side[1], values, directions, sizes))
+        a, b = (np.asarray(side_value(part, values, directions, sizes)) for part in side)
+        return np.sum(a * b) if a.shape == b.shape else np.nan
     if isinstance(side, Differential) and side.arg not in values:
         moved = {s: v + 1j * STEP * directions[s] if s in directions else v for s, v in values.items()}
         return np.imag(evaluate_node(side.arg, moved, sizes)) / STEP
@@ -120,9 +123,8 @@ def side_value(side: Side, values: Values, directions: Values, sizes: Mapping[st
 def relative_error(a: Any, b: Any) -> float:
     """‖a - b‖ over the larger norm; infinite where shapes differ or a number is missing."""
     a, b = np.asarray(a), np.asarray(b)
-    if (a.shape != b.shape and a.ndim and b.ndim) or not (np.all(np.isfinite(a)) and np.all(np.isfinite(b))):
+    if a.shape != b.shape or not (np.all(np.isfinite(a)) and np.all(np.isfinite(b))):
         return float("inf")
-    a, b = np.broadcast_arrays(a, b)
     difference, scale = float(np.linalg.norm(a - b)), max(float(np.linalg.norm(a)), float(np.linalg.norm(b)))
     return difference / scale if difference else 0.0
 

@@ -171,13 +171,14 @@ class Simplifier:
                 if proved:
                     symmetric[i] = proved
         best: Expr = node
+        turned: set[int] = set()
         for flips in product((False, True), repeat=len(symmetric)):
-            turned = {i for i, flip in zip(symmetric, flips, strict=True) if flip}
-            factors = [(f, ls[::-1] if i in turned else ls, p) for i, (f, ls, p) in enumerate(node.factors)]
+            these = {i for i, flip in zip(symmetric, flips, strict=True) if flip}
+            factors = [(f, ls[::-1] if i in these else ls, p) for i, (f, ls, p) in enumerate(node.factors)]
             candidate = contract(factors, node.out, node.coefficient, label_dims(node))
             if (transposes(candidate), candidate.digest) < (transposes(best), best.digest):
-                best, reasons = candidate, [symmetric[i] for i in turned]
-                self.used.update(*reasons)
+                best, turned = candidate, these
+        self.used.update(*(symmetric[i] for i in turned))
         return best
 
     def multiplied_out(self, node: Contraction) -> Expr:
@@ -222,24 +223,21 @@ class Simplifier:
     def factored(self, node: Expr) -> Expr:
         """Common factors taken out while the sum gets shorter.
 
-        Candidates are weighed as they are and only the best is simplified: simplifying all of them is exponential.
+        Of a candidate only the new product is simplified, not the sum: each try would try everything else again.
         """
         for _ in range(32):
             if not isinstance(node, Sum):
                 return self.again(node)
             now = weight(node, self.scores)
             best: tuple[float, bytes, Expr] | None = None
-            for product_, others, keeps_tie in factorings(node):
-                candidate = add(product_, *others)
-                w = weight(candidate, self.scores)
-                if (w < now or (w == now and keeps_tie)) and (best is None or (w, candidate.digest) < best[:2]):
-                    best = w, candidate.digest, candidate
-            if best is None:
+            for factored, others, keeps_tie in factorings(node):
+                new = add(self.again(factored), *others)
+                w = weight(new, self.scores)
+                if (w < now or (w == now and keeps_tie)) and (best is None or (w, new.digest) < best[:2]):
+                    best = w, new.digest, new
+            if best is None or best[2] is node:
                 return node
-            new = self.again(best[2])
-            if new is node or weight(new, self.scores) > now:
-                return node
-            node = new
+            node = best[2]
         return node
 
 
