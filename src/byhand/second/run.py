@@ -1,0 +1,152 @@
+"""Nodes to functions of arrays: generated code where `byhand.code` prints the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from byhand.errors import DataError, ParseError
+from byhand.expr.contraction import number
+from byhand.expr.dims import Dim, Dimension, Shape, dim_names, dim_value, show_shape
+from byhand.expr.evaluate import bind
+from byhand.expr.expression import Expression
+from byhand.expr.nodes import Contraction, Expr, Structured, Sum, Symbol, topological
+
+
+class Parts:
+    """Several nodes as one generated function, for many calls: arguments are checked quickly where they are plain.
+
+    Attributes:
+        names: the inputs that the function needs, for values or sizes.
+    """
+
+    def __init__(self, nodes: Sequence[Expr], e: Expression, shape: Shape) -> None:
+        from byhand.code.function import CompiledFunction
+        from byhand.code.lower import lower_expressions
+        from byhand.code.source import numpy_source
+
+        self.shape = shape
+        self.known = dict(e.symbols)
+        roots = {f"part{k}": n for k, n in enumerate(nodes)}
+        self.program = lower_expressions(roots, _occurring(roots, e))
+        self.function = CompiledFunction(self.program, numpy_source(self.program), list(nodes))
+        self.several = len(nodes) > 1
+        self.spec = [(n, tuple(_plain(d) for d in self.known[n].shape)) for n in self.function.inputs]
+        needed = {d for size in shape for d in dim_names(size)}
+        have = {d for _, spec in self.spec for d in spec if isinstance(d, str)}
+        for name, symbol in self.known.items():
+            spec = tuple(_plain(d) for d in symbol.shape)
+            if (needed - have) & {d for d in spec if isinstance(d, str)}:
+                self.spec.append((name, spec))
+                have |= {d for d in spec if isinstance(d, str)}
+        index = any(isinstance(n, Structured) and n.operation in ("one_hot", "selection") for n in topological(nodes))
+        self.quick = not index and all(d is not None for _, spec in self.spec for d in spec)
+
+    def __call__(self, arrays: Mapping[str, Any]) -> tuple[list[Any], tuple[int, ...]]:
+        """The values of the nodes, and the sizes of the derivative's axes."""
+        sizes = self._quick_sizes(arrays) if self.quick else None
+        if sizes is not None:
+            found = self.function.raw(*(arrays[n] for n in self.function.inputs))
+        else:
+            used = {n: a for n, a in arrays.items() if n not in self.known or n in {m for m, _ in self.spec}}
+            _, sizes = bind(Expression(number(1), tuple(self.known[n] for n, _ in self.spec)), used)
+            for n, _ in self.spec:
+                if n not in arrays:
+                    raise DataError(f"missing: {n} {show_shape(self.known[n].shape)}")
+            found = self.function(**{n: arrays[n] for n in self.function.inputs})
+        return (list(found.values()) if self.several else [found]), tuple(dim_value(d, sizes) for d in self.shape)
+
+    def _quick_sizes(self, arrays: Mapping[str, Any]) -> dict[str, int] | None:
+        """The sizes of the dimensions where all arrays are plain and fit; None where the full check has to speak."""
+        sizes: dict[str, int] = {}
+        for name, spec in self.spec:
+            a = arrays.get(name)
+            if type(a) is not np.ndarray or a.dtype != np.float64 or a.ndim != len(spec) or not a.size or not a.ndim:
+                return None
+            for d, size in zip(spec, a.shape, strict=True):
+                if sizes.setdefault(d, size) != size if isinstance(d, str) else d != size:
+                    return None
+        return sizes if all(n in self.known for n in arrays) else None
+
+
+def _plain(d: Dim) -> str | int | None:
+    """A dimension that is one name or a number."""
+    if isinstance(d, int):
+        return d
+    names = dim_names(d)
+    return str(d) if names == {str(d)} else None
+
+
+def compiled(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") -> Callable[..., Any]:
+    """callable(**arrays) -> the value of the node, or {name: value} where there are several.
+
+    Args:
+        nodes: what to compute, by name.
+        e: an expression that declares the inputs.
+        target: as for `byhand.code`; "interpreter" evaluates without generated code.
+    """
+    if target == "interpreter":
+        return _interpreted(nodes, e)
+    from byhand.code.function import CompiledFunction
+    from byhand.code.lower import lower_expressions
+    from byhand.code.source import numpy_source
+
+    if target != "numpy":
+        raise ParseError(
+            f"target {target!r} has source, but no function here", "there is: numpy; .code(target) prints the source"
+        )
+    program = lower_expressions(nodes, _occurring(nodes, e))
+    function = CompiledFunction(program, numpy_source(program), list(nodes.values()))
+    known, used = set(e.symbols), set(function.inputs)
+
+    def run(**arrays: Any) -> Any:
+        return function(**{n: a for n, a in arrays.items() if n in used or n not in known})
+
+    return run
+
+
+def _occurring(nodes: Mapping[str, Expr], e: Expression) -> tuple[Symbol, ...]:
+    """The declared inputs that the nodes need, for their values or their sizes."""
+    order = topological(nodes.values())
+    found = {n for n in order if isinstance(n, Symbol)}
+    sizes = {d for n in nodes.values() for size in n.shape for d in dim_names(size)}
+    for n in order:
+        if isinstance(n, Contraction):
+            sizes |= {d for size in (*n.dims, *(size for size, _ in n.coefficient.dims)) for d in dim_names(size)}
+        elif isinstance(n, Sum):
+            sizes |= {d for c, _ in n.terms for size, _ in c.dims for d in dim_names(size)}
+        elif isinstance(n, Structured):
+            sizes |= {d for a in n.attributes if isinstance(a, Dimension) for d in dim_names(a)}
+    have = {d for s in found for size in s.shape for d in dim_names(size)}
+    for s in e.symbols.values():
+        own = {d for size in s.shape for d in dim_names(size)}
+        if s in found or own & (sizes - have):
+            found.add(s)
+            have |= own
+    return tuple(s for s in e.symbols.values() if s in found)
+
+
+def _interpreted(nodes: Mapping[str, Expr], e: Expression) -> Callable[..., Any]:
+    from byhand.expr.evaluate import bind, evaluate_nodes
+
+    inputs = _occurring(nodes, e)
+
+    def run(**arrays: Any) -> Any:
+        used = {s.name for s in inputs}
+        known = set(e.symbols)
+        root = next(iter(nodes.values()))
+        values, sizes = bind(Expression(root, inputs), {n: a for n, a in arrays.items() if n in used or n not in known})
+        done = evaluate_nodes(list(nodes.values()), values, sizes)
+        return done[root] if len(nodes) == 1 else {name: done[n] for name, n in nodes.items()}
+
+    return run
+
+
+def source(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") -> str:
+    """Source of a function that computes the nodes."""
+    from byhand.code import _source
+    from byhand.code.lower import lower_expressions
+
+    return _source(lower_expressions(nodes, _occurring(nodes, e)), target)

@@ -1,0 +1,64 @@
+"""Products with derivatives printed: the intermediates in order of computation, then the products."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from byhand.expr.dims import show_shape
+from byhand.expr.nodes import Expr, Named, topological
+from byhand.notation import typeset as ts
+from byhand.notation.blocks import Document, Line, Part, Section
+from byhand.notation.index import free_letters, index_math
+from byhand.notation.matrix import Style, matrix_math
+from byhand.notation.orientation import row_vectors
+from byhand.notation.typeset import Math
+from byhand.rules.forms import NoMatrixForm
+
+if TYPE_CHECKING:
+    from byhand.second.products import Product
+
+TITLES = {
+    "hvp": "Hessian times a direction",
+    "jvp": "Jacobian times a direction",
+    "vjp": "Transposed Jacobian times a vector",
+    "gauss_newton_vp": "Gauss–Newton matrix times a direction",
+}
+
+
+def document(p: Product) -> Document:
+    """The product as a document."""
+    roots = [e.root for e in p.expressions.values()]
+    order = topological(roots)
+    symbols = dict.fromkeys((*p.f.symbols.values(), *p.directions.values()))
+    reserved = frozenset(n for n in (*(s.name for s in symbols), *p.f.dimension_names) if len(n) == 1)
+    style = Style(row_vectors(roots), reserved=reserved, all_rows=p.f.vectors_as_rows)
+
+    def body(node: Expr, of: Expr | None = None) -> Math:
+        try:
+            return matrix_math(node, style, turned=of in style.rows)
+        except NoMatrixForm:
+            return index_math(node, style, free_letters(style, node.ndim))
+
+    lines = [
+        Line(ts.Name(n.name), (Part(body(n.body, n)),), show_shape(n.shape)) for n in order if isinstance(n, Named)
+    ]
+    results = [Line(_left(p, n), (Part(body(e.root)),), show_shape(e.shape)) for n, e in p.expressions.items()]
+    sections = ([Section("Where", tuple(lines))] if lines else []) + [Section("Result", tuple(results))]
+    given: list[str | Math] = []
+    for s in symbols:
+        given += ["   " if given else "", ts.Name(s.name), f" {show_shape(s.shape)}"]
+    title = (f"{TITLES[p.kind]}: ", ts.Name(p.f.name), " with respect to ", ", ".join(_variables(p)))
+    return Document(title, tuple(given), p.notes, tuple(sections))
+
+
+def _variables(p: Product) -> list[str]:
+    return list(p.directions) if p.kind != "vjp" else list(p.expressions)
+
+
+def _left(p: Product, name: str) -> Math:
+    letter = {"hvp": "H", "jvp": "J", "gauss_newton_vp": "G"}.get(p.kind)
+    if p.kind == "vjp":
+        return ts.Product((ts.Transpose(ts.Name("J")), ts.Name(next(iter(p.directions.values())).name)))
+    vector = ts.Name(next(iter(p.directions.values())).name) if len(p.directions) == 1 else ts.Name("v")
+    m: Math = ts.Product((ts.Name(str(letter)), vector))
+    return m if len(p.expressions) == 1 else ts.Slice(ts.Bracketed(m), f"[{name}]")

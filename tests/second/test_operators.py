@@ -1,0 +1,120 @@
+"""Every term and every way to solve, against the dense matrix."""
+
+import numpy as np
+import pytest
+from oracles import relative_error
+
+import byhand
+from byhand.second.operators import Operator
+from byhand.second.terms import Blocks, Dense, Diagonal, Kronecker, KroneckerSum, LowRank, OuterSum, Scaled
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape)
+
+
+def spd(n):
+    x = normal(n, n)
+    return x @ x.T + n * np.eye(n)
+
+
+X, BLOCKS = normal(11, 3), normal(11, 5, 5)
+BLOCKS = BLOCKS + BLOCKS.swapaxes(1, 2)
+CASES = {
+    "dense": (Operator((Dense(spd(7)),), (7,), (7,), "", True), True),
+    "diagonal": (Operator((Diagonal(normal(7), 7),), (7,), (7,), ""), True),
+    "multiple of the identity": (Operator((Diagonal(np.array(2.0), 7),), (7,), (7,), ""), True),
+    "diagonal + low rank": (
+        Operator((Diagonal(1 + normal(7) ** 2, 7), LowRank(normal(2, 7), normal(2), normal(2, 7))), (7,), (7,), ""),
+        True,
+    ),
+    "gram": (Operator((LowRank(X, np.abs(normal(11)), X),), (3,), (3,), "", True), True),
+    "gram of both signs": (Operator((LowRank(X, normal(11), X),), (3,), (3,), "", True), True),
+    "kronecker": (Operator((Kronecker(spd(3), normal(5, 5), (3, 5), 2.0),), (3, 5), (3, 5), ""), True),
+    "identity and matrix": (Operator((Kronecker(None, spd(5), (3, 5), 2.0),), (3, 5), (3, 5), ""), True),
+    "matrix and identity": (Operator((Kronecker(spd(3), None, (3, 5), -1.0),), (3, 5), (3, 5), ""), True),
+    "commuted": (Operator((Kronecker(normal(3, 3), normal(5, 5), (3, 5), 2.0, True),), (3, 5), (5, 3), ""), True),
+    "sylvester": (
+        Operator((Kronecker(spd(3), None, (3, 5)), Kronecker(None, spd(5), (3, 5))), (3, 5), (3, 5), ""),
+        True,
+    ),
+    "kronecker sum": (Operator((KroneckerSum(normal(11, 3, 3), normal(11, 5, 5), 2.0),), (3, 5), (3, 5), ""), True),
+    "outer sum": (Operator((OuterSum(X, X, BLOCKS),), (3, 5), (3, 5), "", True), True),
+    "outer sum of two": (Operator((OuterSum(X, normal(11, 3), normal(11, 5, 5)),), (3, 5), (3, 5), ""), True),
+    "blocks": (Operator((Blocks(normal(3, 5, 5)),), (3, 5), (3, 5), ""), True),
+    "scaled": (
+        Operator((Scaled(normal(3, 5), Kronecker(spd(3), spd(5), (3, 5)), normal(3, 5)),), (3, 5), (3, 5), ""),
+        True,
+    ),
+    "rectangular": (Operator((Kronecker(normal(2, 3), normal(4, 5), (2, 4)),), (2, 4), (3, 5), ""), False),
+}  # fmt: skip
+
+
+@pytest.fixture(params=CASES, ids=str)
+def case(request):
+    return CASES[request.param]
+
+
+def columns(op):
+    """The matrix by its products with the unit vectors."""
+    return np.stack([op @ e for e in np.eye(op.shape[1])], axis=1)
+
+
+def test_dense_is_what_the_products_say(case):
+    op, _ = case
+    assert relative_error(op.to_dense(), columns(op)) < 1e-13
+    total = np.ones(op.shape)
+    for t in op.terms:
+        t.add_to(total, op.rows, op.columns)
+    assert relative_error(total - 1, columns(op)) < 1e-12
+    assert op.array().shape == (*op.rows, *op.columns)
+    assert "operator" in repr(op) and op.bytes > 0
+
+
+def test_diagonal_and_solve(case):
+    op, square = case
+    b = np.random.default_rng(3).standard_normal(op.shape[0])
+    if not square:
+        with pytest.raises(byhand.DataError, match="square"):
+            op.solve(b)
+        with pytest.raises(byhand.DataError, match="square"):
+            op.diagonal()
+        return
+    assert relative_error(op.diagonal(), np.diag(op.to_dense())) < 1e-12
+    assert relative_error(op @ op.solve(b), b) < 1e-8
+    shaped = op.solve(b.reshape(op.rows))
+    assert shaped.shape == op.columns
+    assert relative_error((op @ shaped).reshape(-1), b) < 1e-8
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        (Diagonal(np.array([1.0, 0.0, 2.0]), 3),),
+        (Diagonal(np.ones(3), 3), LowRank(np.ones((1, 3)), np.array(-1 / 3), np.ones((1, 3)))),
+        (Dense(np.ones((3, 3))),),
+        (LowRank(np.ones((2, 3)), np.ones(2), np.ones((2, 3))),),
+        (Blocks(np.stack([np.zeros((1, 1)), np.ones((1, 1)), np.ones((1, 1))])),),
+    ],
+)
+def test_singular_is_refused(terms):
+    with pytest.raises(byhand.DataError, match="singular"):
+        Operator(terms, (3,), (3,), "").solve(np.ones(3))
+
+
+def test_products_of_the_wrong_shape_are_refused():
+    with pytest.raises(byhand.DataError, match="fit"):
+        CASES["kronecker"][0] @ np.ones(4)
+
+
+def test_ridge_is_xtdx_plus_diagonal():
+    f = byhand.parse("sum(softplus(-y*(X @ w))) + lam*sum(w**2)/2", shapes={"X": "m n", "w": "n", "y": "m", "lam": ""})
+    h = byhand.hessian(f, "w")
+    assert h.structure == "XᵀDX + diagonal"
+    X, w, y = normal(2, 7), normal(7), np.sign(normal(2))
+    op = h.operator(X=X, w=w, y=y, lam=0.5)
+    b = normal(7)
+    assert relative_error(op @ op.solve(b), b) < 1e-10
+    assert relative_error(op.to_dense(), h.function("interpreter")(X=X, w=w, y=y, lam=0.5)) < 1e-12
