@@ -1,0 +1,236 @@
+"""`audit`: a derivation, line by line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from byhand.audit.code import check_code
+from byhand.audit.hypotheses import output_activation, saturated
+from byhand.audit.lines import check_equation, subject
+from byhand.audit.report import AuditReport, Line
+from byhand.audit.spelling import NAME, Text, bracketed, juxtaposed, sides, spelled
+from byhand.audit.state import State
+from byhand.errors import ByhandError, ParseError
+from byhand.expr.assume import read_properties
+from byhand.expr.dims import Shape, parse_shape, show_shape
+from byhand.expr.functions import FUNCTIONS
+from byhand.expr.nodes import Elementwise, Named, symbol
+from byhand.expr.vocabulary import VOCABULARY
+
+LONGEST, MOST_LINES = 100_000, 2_000
+_DECLARATION = re.compile(
+    rf"\s*(?P<names>(?:D_+)?{NAME}(?:\s*,\s*{NAME})*|1_{NAME}|D__{NAME})\s*[:∈]\s*(?P<rest>[^=]*)$"
+)
+_SHAPE = re.compile(r"\s*(\([^)]*\)|\[[^\]]*\])\s*")
+_RANGE = re.compile(r"\bin\s+(-?[\d.]+)\s*\.\.\s*(-?[\d.]+)")
+_QUALIFIER = re.compile(
+    r"\s+(for all\s+\w+|everywhere|at\s+\w+\s*=\s*\S+(?:\s*,\s*\w+\s*=\s*\S+)*|in float(?:16|32|64))\s*$"
+)
+_GENERIC = ("tanh", "sigmoid", "relu")
+
+
+def audit(text: str) -> AuditReport:
+    """Check a derivation line by line: does it type-check, does it follow, is it true?
+
+    Lines are declarations `X: (N, D)` (with properties: `Y: (N, C) one_hot`, `x: (d, 1) in 0..255`, `σ: function`), definitions
+    `Z1 = X @ W1 + 1_N @ b1`, gradients `dW2 = H1.T @ dZ2` (also `∂L/∂W2`, `dL/dW2`, `d_W2`), differentials
+    `d(X @ Y) = dX @ Y + X @ dY`, equations between known things, `code: ...` for lines of a program, comments (#). Shapes are
+    strict: nothing broadcasts except numbers. The loss is the last scalar defined.
+
+    Args:
+        text: the derivation.
+    Returns: an AuditReport: `.ok`, `.lines` (each `.number`, `.ok`, `.kinds`, `.message`, `.mend`), `.text()`, `.html()`.
+    Raises: ParseError: the text is no string, or too long.
+    Source: ../shared/SEEDS.md, section 9 and S2.16.
+    """
+    if not isinstance(text, str):
+        raise ParseError(f"a derivation is a string, not a {type(text).__name__}")
+    if len(text) > LONGEST or text.count("\n") > MOST_LINES:
+        raise ParseError(f"a derivation has at most {LONGEST} characters and {MOST_LINES} lines")
+    first = Auditor("tanh")
+    lines = first.run(text)
+    if first.state.functions:
+        lines = _for_any_function(text, lines, first.state)
+    if any("T" in line.kinds for line in lines):
+        lines = _if_square(text, lines)
+    return AuditReport(tuple(lines))
+
+
+def _for_any_function(text: str, lines: list[Line], state: State) -> list[Line]:
+    """A line that holds for one function only, where the text has a general σ, breaks a hypothesis."""
+    others = {g: Auditor(g).run(text) for g in _GENERIC if g != "tanh"}
+    made = []
+    for k, line in enumerate(lines):
+        holds = [g for g, found in others.items() if found[k].ok]
+        fails = [g for g, found in others.items() if not found[k].ok] + ([] if line.ok else ["tanh"])
+        if (line.ok or line.kinds in (("N",), ("N", "I"))) and fails and (holds or line.ok):
+            for_whom = ", ".join(["tanh"] * line.ok + holds)
+            left = line.text.split("=")[0].strip()
+            about = subject(state, str(spelled(left)))
+            over = [
+                n
+                for n, u in state.nodes.items()
+                if isinstance(u, Named)
+                and isinstance(u.body, Elementwise)
+                and about
+                and u.body.arg is state.lookup(about)
+            ]
+            mend = f"{left} = d{over[0]} ⊙ {state.functions[0]}'({about})" if over else ""
+            line = replace(
+                line,
+                ok=False,
+                kinds=("H",),
+                message=f"this holds for {for_whom} only, not for a general function",
+                mend=mend,
+            )
+        made.append(line)
+    return made
+
+
+def _if_square(text: str, lines: list[Line]) -> list[Line]:
+    """A line that does not type-check may be false even where all sizes are equal: then it is not only a matter of types."""
+    square = Auditor("tanh", equal=True).run(text)
+    return [
+        replace(line, kinds=(*line.kinds, "N"), message=f"{line.message}; false for square matrices too")
+        if "T" in line.kinds and other.kinds in (("N",), ("N", "I")) else line
+        for line, other in zip(lines, square, strict=True)
+    ]  # fmt: skip
+
+
+class Auditor:
+    """Reads one text."""
+
+    def __init__(self, generic: str, equal: bool = False) -> None:
+        self.state = State(generic, equal)
+
+    def run(self, text: str) -> list[Line]:
+        """A verdict for each line."""
+        for raw in text.split("\n"):
+            self.state.mention(str(spelled(raw.split("#")[0])))
+        found = []
+        for number, raw in enumerate(text.split("\n"), 1):
+            try:
+                line = self.line(number, raw.rstrip())
+            except ByhandError as error:
+                line = Line(number, raw.rstrip(), False, ("syntax",), error.message, what="claim", column=error.column)
+            except RecursionError:
+                line = Line(number, raw.rstrip(), False, ("syntax",), "nested too deep", what="claim")
+            found.append(line)
+        return self.at_the_end(found)
+
+    def line(self, number: int, raw: str) -> Line:
+        """One line."""
+        body = raw.split("#")[0].rstrip() if not raw.lstrip().startswith("code:") else raw
+        if not body.strip():
+            return Line(number, raw, True)
+        if body.lstrip().startswith("code:"):
+            return check_code(self.state, number, raw)
+        qualifier = _QUALIFIER.search(body)
+        text = spelled(body[: qualifier.start()] if qualifier else body)
+        declared = None if qualifier else self.declaration(number, raw, body, text)
+        if declared is not None:
+            return declared
+        functions = [
+            n
+            for n in (
+                *VOCABULARY,
+                *self.state.functions,
+                *(f"prime_{f}" for f in (*FUNCTIONS, *self.state.functions)),
+                "d",
+            )
+        ]
+        parts = [bracketed(juxtaposed(side, functions)) for side in sides(text)]
+        if len(parts) < 2:
+            expected = "expected `name: (shape)`, `left = right`, `code: ...` or a comment (#)"
+            return Line(
+                number, raw, False, ("syntax",), expected, what="claim", column=len(raw) - len(raw.lstrip()) + 1
+            )
+        if any(not str(p).strip() for p in parts):
+            place = next(k for k, p in enumerate(parts) if not str(p).strip())
+            column = raw.index("=") + 1 + place
+            return Line(
+                number,
+                raw,
+                False,
+                ("syntax",),
+                f"an expression is expected {'before' if not place else 'after'} the =",
+                what="claim",
+                column=column,
+            )
+        return check_equation(self.state, number, raw, parts, qualifier[1] if qualifier else "")
+
+    # ---- declarations
+
+    def declaration(self, number: int, raw: str, body: str, text: Text) -> Line | None:
+        """`X, Z: (N, D) one_hot`; a shape that contradicts what is known is class D."""
+        found = _DECLARATION.match(str(text)) or _DECLARATION.match(body)
+        if found is None:
+            return None
+        names, rest = [n.strip() for n in found["names"].split(",")], body[re.search("[:∈]", body).end() :].strip()  # type: ignore[union-attr]
+        if rest in ("function", "elementwise", "elementwise function"):
+            self.state.functions += names
+            return Line(number, raw, True, what="declaration")
+        limits = _RANGE.search(rest)
+        rest = _RANGE.sub("", rest)
+        shaped = _SHAPE.match(rest)
+        if shaped is None and rest.strip() not in ("scalar", ""):
+            column = body.index(rest) + 1 if rest in body else None
+            return Line(
+                number,
+                raw,
+                False,
+                ("syntax",),
+                "a shape is expected after the colon: (m, n), () for a scalar, or `function`",
+                what="declaration",
+                column=column,
+            )
+        shape = parse_shape(shaped[1]) if shaped is not None else ()
+        words = rest[shaped.end() :].strip(" ,") if shaped is not None else ""
+        self.state.new_dims(shape)
+        shape = tuple(map(self.state.dim, shape))
+        for name in names:
+            wrong = self.declare(number, raw, name, shape, words)
+            if wrong is not None:
+                return wrong
+            if limits is not None:
+                self.state.ranges[name] = float(limits[1]), float(limits[2])
+        return Line(number, raw, True, what="declaration")
+
+    def declare(self, number: int, raw: str, name: str, shape: Shape, words: str) -> Line | None:
+        """One name; a Line where it contradicts something."""
+        state = self.state
+        ones = re.match(rf"1_({NAME})$", raw.split(":")[0].strip())
+        known: Shape | None = None
+        if ones is not None:
+            known = (*parse_shape(ones[1]), 1)
+            state.new_dims(known)
+            known = tuple(map(state.dim, known))
+        elif name.startswith("D__"):
+            known = state.derivative_shape(*state.derivative(name))
+        elif name in state.nodes:
+            known = state.nodes[name].shape
+        elif name in state.inputs:
+            known = state.inputs[name].shape
+        elif name.startswith("d") and name[1:] in {**state.inputs, **state.nodes} and state.loss:
+            known = state.lookup(name[1:]).shape
+        if known is not None:
+            shown = raw.split(":")[0].strip()
+            if known != shape:
+                message = f"{shown} is declared {show_shape(shape)}; it is {show_shape(known)}"
+                return Line(number, raw, False, ("D",), message, f"{shown}: {show_shape(known)}", "claim")
+            return Line(number, raw, True, what="claim") if name not in state.inputs else None
+        if name in VOCABULARY:
+            raise ParseError(f"{name} is the name of a function: call the array something else")
+        state.inputs[name] = symbol(name, shape, read_properties(words, name, shape))
+        return None
+
+    def at_the_end(self, lines: list[Line]) -> list[Line]:
+        """What can be said only when the whole is known: activations at the output, saturation, a dimension table."""
+        made = list(lines)
+        for k, line in enumerate(made):
+            if line.what == "definition" and line.ok:
+                name = line.text.split("=")[0].strip()
+                for kind, message, mend in (*output_activation(self.state, name), *saturated(self.state, name)):
+                    made[k] = replace(made[k], ok=False, kinds=(*made[k].kinds, kind), message=message, mend=mend)
+        return made

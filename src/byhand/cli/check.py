@@ -1,0 +1,104 @@
+"""`byhand check`: a gradient in somebody's file against the loss beside it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from byhand.cli.output import Failure, painter, write
+
+EXAMPLES = """\b
+Example
+  byhand check net.py:backward --loss net.py:loss --values net.py:values
+
+backward(**values) returns {name: gradient}; loss(**values) a number, or a byhand expression or network; values is a dict
+{name: array}, or a function without arguments that returns one, or a .npz file. Your file is run as Python.
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("gradient", metavar="FILE.py:FUNCTION")
+@click.option(
+    "--loss", metavar="FILE.py:NAME", help="The loss: a function, an expression or a network.  [default: loss in FILE]"
+)
+@click.option(
+    "--values", metavar="FILE.py:NAME|FILE.npz", help="The arrays to call both with.  [default: values in FILE]"
+)
+@click.option("--wrt", multiple=True, metavar="W[,b]", help="Check these only.  [default: all that FUNCTION returns]")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def check(gradient: str, loss: str | None, values: str | None, wrt: tuple[str, ...], as_json: bool) -> None:
+    """Check a gradient written by hand; name the mistake in it.
+
+    Exit codes: 0 right, 1 wrong or not checkable, 2 usage.
+    """
+    file = gradient.rpartition(":")[0]
+    if not file:
+        raise click.UsageError(f"{gradient}: write FILE.py:FUNCTION")
+    function = load(gradient)
+    against = load(loss or f"{file}:loss")
+    arrays = read_values(values or f"{file}:values")
+    from byhand.check.gradient import check_gradient
+
+    names = [w.strip() for value in wrt for w in value.split(",") if w.strip()]
+    report = check_gradient(against, function, arrays, names or None)
+    if as_json:
+        write(json.dumps(report.to_dict(), ensure_ascii=False, indent=2, allow_nan=False))
+    else:
+        summary, *rest = report.text().split("\n")
+        write("\n".join([painter(sys.stdout)("good" if report.ok else "bad", summary), *rest]))
+    if not report.ok:
+        raise Failure("the gradient is not right (see above)", 1)
+
+
+def load(place: str) -> Any:
+    """What `FILE.py:NAME` names.
+
+    Raises: click.UsageError: no such file or name, or the file does not run.
+    """
+    file, _, name = place.rpartition(":")
+    path = Path(file)
+    if not file or not name:
+        raise click.UsageError(f"{place}: write FILE.py:NAME")
+    if not path.is_file():
+        raise click.UsageError(f"cannot read {path}: no such file")
+    key = f"byhand_checked_{abs(hash(path.resolve()))}"
+    if key not in sys.modules:
+        spec = importlib.util.spec_from_file_location(key, path)
+        if spec is None or spec.loader is None:
+            raise click.UsageError(f"{path} is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[key] = module
+        sys.path.insert(0, str(path.resolve().parent))
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[key]
+            raise click.UsageError(f"{path} does not run: {type(error).__name__}: {error}") from error
+        finally:
+            sys.path.remove(str(path.resolve().parent))
+    if not hasattr(sys.modules[key], name):
+        from byhand.errors import nearest
+
+        raise click.UsageError(
+            f"{path} has no {name}{nearest(name, [n for n in vars(sys.modules[key]) if not n.startswith('_')])}"
+        )
+    return getattr(sys.modules[key], name)
+
+
+def read_values(place: str) -> Any:
+    """The arrays: a dict, a function that returns one, or a .npz file."""
+    if place.endswith(".npz"):
+        import numpy as np
+
+        try:
+            with np.load(place, allow_pickle=False) as data:
+                return dict(data)
+        except (OSError, ValueError) as error:
+            raise click.UsageError(f"cannot read {place}: {error}") from None
+    found = load(place)
+    return found() if callable(found) else found

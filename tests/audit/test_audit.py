@@ -1,0 +1,83 @@
+"""Audits: every item of the error list at its line with its class, correct derivations without a complaint."""
+
+import json
+
+import pytest
+from audit.derivations import COLUMN_NET, CORRECT, ERRORS, ROW_NET
+
+from byhand.audit.audit import audit
+from byhand.audit.mend import products
+from byhand.errors import CheckError, ParseError
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda e: e.item)
+def test_error_of_the_seeds_is_found_at_its_line_with_its_class(error):
+    text = f"{error.before.strip()}\n{error.line}\n{error.after}"
+    place = len(error.before.strip().split("\n")) + 1
+    report = audit(text)
+    assert [line.number for line in report.wrong] == [place], report.text()
+    assert set(error.kinds) <= set(report.wrong[0].kinds), report.text()
+    assert not report.ok
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_correct_derivation_passes(name):
+    report = audit(CORRECT[name])
+    assert report.ok, report.text()
+
+
+def test_missing_factor_and_missing_sum_are_said_in_words():
+    report = audit(f"{ROW_NET}\ndZ2 = P - Y\ndb2 = dZ2")
+    first, second = report.wrong
+    assert "N × the left one" in first.message and first.mend == "dZ2 = (P − Y)/N"
+    assert second.kinds == ("T",) and second.mend
+
+
+def test_transposition_pattern_that_type_checks_is_unique():
+    (line,) = audit(f"{COLUMN_NET}\n∂J/∂W2 = a1 (yh - y)").wrong
+    assert line.kinds == ("T",) and "only transposition pattern" in line.message
+    assert line.mend == "∂J/∂W2 = a1 @ (yh - y).T"
+
+
+def test_products_that_have_the_shape():
+    assert products({"X": "B d", "D": "B h"}, "d h") == ["X.T @ D"]
+    assert products({"X": "B d", "D": "B h"}, "d d") == []
+    assert len(products({"X": "n n", "D": "n n"}, "n n")) == 8  # square: the mnemonic is ambiguous
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "words"),
+    [
+        ("X: (m, n)\nf = sum(X**2", 2, "never closed"),
+        ("X: (m, n)\nX +", 2, "expected `name: (shape)`"),
+        ("X: m n", 1, "a shape is expected"),
+        ("X: (m, n)\ny = Q @ X", 2, "unknown name Q"),
+        ("X: (m, n)\ny =", 2, "expected after the ="),
+        ("X: (m, n)\ndX = X", 2, ""),
+        ("code: __import__('os')", 1, ""),
+        ("X: (m, -1)", 1, ""),
+        ("X: (m, n) magic", 1, "unknown property"),
+        ("ø = 3", 1, ""),
+        ("code: f(", 1, ""),
+    ],
+)
+def test_unreadable_lines_have_a_message_and_are_not_right(text, number, words):
+    report = audit(text)
+    assert not report.ok
+    assert report.wrong[0].number == number and words in report.wrong[0].message, report.text()
+
+
+def test_empty_and_unchecked_texts_are_not_right():
+    assert not audit("").ok and not audit("# only words").ok and not audit("X: (m, n)").ok
+    with pytest.raises(ParseError):
+        audit(3)
+    with pytest.raises(ParseError):
+        audit("\n" * 3000)
+
+
+def test_views():
+    report = audit(f"{ROW_NET}\ndZ2 = P - Y")
+    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["lines"][-1]["kinds"] == ["N", "I"]
+    assert "mend: dZ2 = (P − Y)/N" in report.text() and "<script" not in report.html()
+    with pytest.raises(CheckError, match="line 13"):
+        report.assert_ok()
