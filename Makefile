@@ -17,7 +17,7 @@ demo: $(STAMP) ## do the main job on real data
 	$(BIN)/byhand demo $(ARGS)
 
 test: $(STAMP) ## run the tests, e.g. make test ARGS="-k trace"
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical $(ARGS)
 
 lint: $(STAMP) ## check style, format and types
 	$(BIN)/ruff check

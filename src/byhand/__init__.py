@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from byhand import functions as functions
+    from byhand.audit.audit import audit as audit
     from byhand.check.check import check as check
+    from byhand.check.gradient import check_gradient as check_gradient
     from byhand.derive.derivation import Derivation as Derivation
     from byhand.derive.derivation import derive as derive
     from byhand.errors import ByhandError as ByhandError
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
     from byhand.expr.parse import parse as parse
     from byhand.expr.trace import trace as trace
     from byhand.nets.mlp import MLP as MLP
+    from byhand.second.gauss_newton import gauss_newton_vp as gauss_newton_vp
     from byhand.second.hessian import hessian as hessian
     from byhand.second.jacobian import jacobian as jacobian
     from byhand.second.persample import per_sample as per_sample
-    from byhand.second.products import gauss_newton_vp as gauss_newton_vp
     from byhand.second.products import hvp as hvp
     from byhand.second.products import jvp as jvp
     from byhand.second.products import vjp as vjp
@@ -37,12 +39,14 @@ _HOMES = {
     "byhand.expr.parse": ("parse",),
     "byhand.expr.trace": ("trace",),
     "byhand.nets.mlp": ("MLP",),
+    "byhand.audit.audit": ("audit",),
     "byhand.check.check": ("check",),
+    "byhand.check.gradient": ("check_gradient",),
+    "byhand.second.gauss_newton": ("gauss_newton_vp",),
     "byhand.second.hessian": ("hessian",),
     "byhand.second.jacobian": ("jacobian",),
     "byhand.second.persample": ("per_sample",),
     "byhand.second.products": (
-        "gauss_newton_vp",
         "hvp",
         "jvp",
         "vjp",

@@ -1,0 +1,1 @@
+"""Training: the derived step lowered to buffers, optimizers, schedules, estimators, saved models."""

@@ -1,0 +1,209 @@
+"""A graph of array operations as a function that works in place, in buffers that are allocated once.
+
+Each result goes into a buffer: that of an operand which nobody needs any more, one that is free, or a new one. Views
+are made once. What remains in the function is one call of NumPy per operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from byhand.train.trace import Graph, Node
+
+Array = Any
+_LIVE_TO_THE_END = 1 << 60
+
+
+class Lowering:
+    """The function of a graph for given arrays.
+
+    Args:
+        graph: what is computed.
+        arrays: the arguments, by name: read where they stand at each call.
+        outputs: name of a result -> the array that receives it; one of `arrays` is updated in place.
+        value: whether the value before the results is computed and returned.
+    Attributes:
+        source: the function's source.
+        function: callable(*scalars) -> value or None.
+        nbytes: the memory of the buffers.
+    """
+
+    def __init__(
+        self, graph: Graph, arrays: Mapping[str, Array], outputs: Mapping[str, Array], value: bool = True
+    ) -> None:
+        self.graph, self.outputs = graph, outputs
+        self.scope: dict[str, Any] = {"__name__": "byhand.generated", "_copyto": np.copyto}
+        self.names: dict[Node, str] = {}
+        self.storage: dict[Node, Array] = {}
+        self.pool: dict[tuple[int, str], list[Array]] = {}
+        self.nbytes = 0
+        self.lines: list[str] = []
+        wanted = [graph.results[k] for k in outputs] + ([graph.value] if value else [])
+        self.order = _needed(graph, [w for w in wanted if isinstance(w, Node)])
+        self.last = self._last_uses(wanted)
+        self.targets = {graph.results[k]: a for k, a in outputs.items() if isinstance(graph.results[k], Node)}
+        for name, node in graph.inputs.items():
+            self.names[node] = name
+            if node.kind == "input":
+                self.storage[node] = self.scope[name] = arrays[name]
+        self.late: list[tuple[Any, Array]] = []
+        for place, node in enumerate(self.order):
+            self._emit(place, node)
+        for name, target in outputs.items():
+            node = graph.results[name]
+            if not isinstance(node, Node) or self.storage.get(node) is not target:
+                self.late.append((node, target))
+        self._finish(value)
+
+    # ---- liveness
+
+    def _root(self, node: Node) -> Node:
+        while node.kind == "view":
+            node = node.args[0]
+        return node
+
+    def _last_uses(self, wanted: list[Any]) -> dict[Node, int]:
+        last: dict[Node, int] = {}
+        for place, node in enumerate(self.order):
+            for a in node.args:
+                if isinstance(a, Node):
+                    last[self._root(a)] = place if node.kind != "view" else last.get(self._root(a), place)
+        for w in wanted:
+            if isinstance(w, Node):
+                last[self._root(w)] = _LIVE_TO_THE_END
+        return last
+
+    def _target(self, place: int, node: Node) -> Array | None:
+        """The array of a result that may be written at once: nobody reads its old value later."""
+        target = self.targets.get(node)
+        if target is None or target.dtype != node.dtype:
+            return None
+        for name, array in ((n, self.storage.get(x)) for n, x in self.graph.inputs.items()):
+            if array is target:
+                source = self.graph.inputs[name]
+                if self.last.get(source, -1) > place or (node.kind != "ufunc" and self.last.get(source, -1) == place):
+                    return None
+                if any(isinstance(a, Node) and a is not source and self._root(a) is source for a in node.args):
+                    return None
+        return target
+
+    def _buffer(self, place: int, node: Node) -> Array:
+        target = self._target(place, node)
+        if target is not None:
+            return target
+        if node.kind == "ufunc":
+            for a in node.args:
+                if not isinstance(a, Node) or a.kind in ("input", "view", "call") or self.last.get(a) != place:
+                    continue
+                held = self.storage.get(a)
+                if held is not None and held.shape == node.shape and held.dtype == node.dtype:
+                    self.last[a] = _LIVE_TO_THE_END  # its memory is the result's from now on
+                    return held
+        key = (int(np.prod(node.shape)), str(node.dtype))
+        if self.pool.get(key):
+            flat = self.pool[key].pop()
+        else:
+            flat = np.zeros(key[0], node.dtype)
+            self.nbytes += flat.nbytes
+        return flat.reshape(node.shape)
+
+    def _release(self, place: int, node: Node) -> None:
+        for a in dict.fromkeys(self._root(a) for a in node.args if isinstance(a, Node)):
+            held = self.storage.get(a)
+            if held is None or a.kind in ("input", "call") or self.last.get(a) != place:
+                continue
+            if any(held is t for t in self.outputs.values()):
+                continue
+            self.pool.setdefault((held.size, str(held.dtype)), []).append(held.reshape(-1))
+
+    # ---- code
+
+    def _word(self, a: Any) -> str:
+        if isinstance(a, Node):
+            return self.names[a]
+        if isinstance(a, (int, float)) and not isinstance(a, bool) and np.isfinite(a):
+            return repr(a)
+        return self._constant(a)
+
+    def _reducer(self, ufunc: Any) -> str:
+        name = f"_{ufunc.__name__}_reduce"
+        self.scope[name] = ufunc.reduce
+        return name
+
+    def _constant(self, a: Any) -> str:
+        if isinstance(a, np.ufunc):
+            self.scope[f"_{a.__name__}"] = a
+            return f"_{a.__name__}"
+        for name, value in self.scope.items():
+            if value is a:
+                return name
+        name = f"_c{len(self.scope)}"
+        self.scope[name] = a
+        return name
+
+    def _emit(self, place: int, node: Node) -> None:
+        if node.kind == "input" or node in self.names:
+            return
+        name = self.names[node] = f"_v{place}"
+        if node.kind == "view":
+            base = node.args[0]
+            if base in self.storage:
+                self.storage[node] = self.scope[name] = node.op(self.storage[base])
+            else:
+                self.lines.append(f"{name} = {self._constant(node.op)}({self._word(base)})")
+            return
+        words = [self._word(a) for a in node.args]
+        function = self._constant(node.op)
+        if node.kind == "scalar" or node.kind == "call":
+            options = "".join(f", {k}={self._constant(v)}" for k, v in node.options) if node.kind == "call" else ""
+            called = f"{function}({', '.join(words)}{options})"
+            self.lines.append(f"{name} = {called if node.kind == 'call' else f'float({called})'}")
+            return
+        if not node.shape and node.kind in ("ufunc", "matmul", "reduce"):
+            tail = ", None" if node.kind == "reduce" else ""
+            called = self._reducer(node.op) if node.kind == "reduce" else function
+            self.lines.append(f"{name} = {called}({', '.join(words)}{tail})")
+            self._release(place, node)
+            return
+        out = self._buffer(place, node)
+        self.storage[node] = self.scope[name] = out
+        match node.kind:
+            case "ufunc" | "matmul":
+                out_word = "out=" if node.op in (np.maximum, np.minimum) else ""  # NumPy wants it said there
+                self.lines.append(f"{function}({', '.join(words)}, {out_word}{name})")
+            case "reduce":
+                axes, kept = node.options
+                axis = axes[0] if len(axes) == 1 else axes
+                self.lines.append(f"{self._reducer(node.op)}({words[0]}, {axis!r}, None, {name}, {kept})")
+            case "where":
+                self.lines += [f"_copyto({name}, {words[2]})", f"_copyto({name}, {words[1]}, 'unsafe', {words[0]})"]
+            case "copy":
+                self.lines.append(f"_copyto({name}, {words[0]}, 'unsafe')")
+        self._release(place, node)
+
+    def _finish(self, value: bool) -> None:
+        for node, target in self.late:
+            self.lines.append(f"_copyto({self._constant(target)}, {self._word(node)})")
+        if value:
+            self.lines.append(f"return {self._word(self.graph.value)}")
+        scalars = [n for n, x in self.graph.inputs.items() if x.kind == "scalar"]
+        body = "\n".join(f"    {line}" for line in self.lines) or "    pass"
+        self.source = f"def step({', '.join(scalars)}):\n{body}\n"
+        exec(compile(self.source, "<byhand: step in place>", "exec"), self.scope)
+        self.function: Callable[..., Any] = self.scope["step"]
+
+
+def _needed(graph: Graph, wanted: list[Node]) -> list[Node]:
+    needed = set(wanted)
+    kept = []
+    for node in reversed(graph.nodes):
+        if node in needed:
+            kept.append(node)
+            needed |= {a for a in node.args if isinstance(a, Node)}
+    return kept[::-1]
+
+
+__all__ = ["Lowering"]

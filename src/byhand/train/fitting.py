@@ -1,0 +1,296 @@
+"""What both estimators share: from arrays to a trained network and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from byhand.errors import DataError, ParseError
+from byhand.nets.architecture import read_sizes
+from byhand.nets.mlp import MLP
+from byhand.train.loop import History, Trainer
+from byhand.train.programs import plain_net, predictor_of, program_of, settings_of
+from byhand.train.scaling import Scaling
+
+Array = Any
+
+
+class Estimator(BaseEstimator):
+    """The common part of `MLPClassifier` and `MLPRegressor`."""
+
+    parameters_: dict[str, Array]
+    optimizer_state_: dict[str, Any] | None
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float]
+    validation_scores_: list[float]
+    n_iter_: int
+    _key: tuple[Any, ...]  # sizes, activations, options: what the network is made from
+
+    # what the two classes add
+    def _loss(self) -> str:
+        raise NotImplementedError
+
+    def _encode(self, y: Array, first: bool, classes: Any = None) -> Array:
+        raise NotImplementedError
+
+    def _score_of(self, prediction: Array, target: Array) -> float:
+        raise NotImplementedError
+
+    def _score_name(self) -> str:
+        raise NotImplementedError
+
+    def _weights(self, y: Array, sample_weight: Any) -> Array | None:
+        return None if sample_weight is None else np.asarray(sample_weight, np.float64)
+
+    # ---- fit
+
+    def fit(self, X: Array, y: Array, sample_weight: Any = None, validation_data: Any = None) -> Any:
+        """Train.
+
+        Args:
+            X: (N, features).
+            y: (N,), or (N, outputs).
+            sample_weight: (N,), not negative; a weight of two is the sample twice.
+            validation_data: (X, y) for early stopping and the validation curves.
+        Raises: ValueError: data that do not fit. DivergedError: the loss is no finite number any more.
+        """
+        again = bool(self.warm_start) and hasattr(self, "parameters_")
+        X, y = self._validated(X, y, reset=not again)
+        targets = self._encode(y, first=not again)
+        X, targets, weights = self._kept(X, y, targets, sample_weight)
+        held: tuple[Array, Array] | None = None
+        rng = check_random_state(self.random_state)
+        if validation_data is not None:
+            X_held, y_held = self._validated(validation_data[0], validation_data[1], reset=False)
+            held = (X_held, self._encode(y_held, first=False))
+        elif self.early_stopping:
+            X, targets, weights, held = self._split(X, targets, weights, rng)
+        if not again:
+            self._begin(X, targets, weights, rng)
+        trainer = self._trainer(rng, weights is not None, len(X), targets)
+        validate = None if held is None else self._validation(trainer, *held)
+        callbacks = [*(self.callbacks or ()), *([self._report] if self.verbose else [])]
+        monitor = "score" if self.monitor == self._score_name() else "loss"
+        history = trainer.fit(
+            self._data(X, targets, weights, trainer), validate, monitor, callbacks, bool(self.keep_on_interrupt)
+        )
+        self._store(trainer, history)
+        self.optimizer_state_ = None
+        return self
+
+    def _partial(self, X: Array, y: Array, sample_weight: Any, classes: Any = None) -> Any:
+        first = not hasattr(self, "parameters_")
+        X, y = self._validated(X, y, reset=first)
+        targets = self._encode(y, first=first, classes=classes)
+        X, targets, weights = self._kept(X, y, targets, sample_weight)
+        if first:
+            rng = check_random_state(self.random_state)
+            self._begin(X, targets, weights, rng)
+            self._shuffler = np.random.default_rng(rng.randint(2**31))
+            self.loss_curve_, self.n_iter_ = [], 0
+        elif getattr(self, "_shuffler", None) is None:
+            self._shuffler = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+        if self.optimizer == "lbfgs":
+            raise DataError("partial_fit needs an optimizer that works in steps, not lbfgs", "optimizer='adam'")
+        trainer = self._trainer(self._shuffler, weights is not None, len(X), targets)
+        assert trainer.updater is not None
+        kept = getattr(self, "optimizer_state_", None)
+        if kept:
+            trainer.updater.t = kept["t"]
+            for name, vector in trainer.updater.state.items():
+                vector[:] = kept[name]
+        history = History()
+        with np.errstate(all="ignore"):
+            history.losses.append(trainer.epoch(self._data(X, targets, weights, trainer)))
+        curve, epochs = [*self.loss_curve_, *history.losses], self.n_iter_ + 1
+        self._store(trainer, history)
+        self.loss_curve_, self.n_iter_ = curve, epochs
+        self.optimizer_state_ = {"t": trainer.updater.t, **trainer.updater.state}
+        return self
+
+    # ---- the parts of a fit
+
+    def _validated(self, X: Array, y: Array, reset: bool) -> tuple[Array, Array]:
+        kinds = [np.float64, np.float32]
+        found = validate_data(self, X, y, reset=reset, multi_output=True, dtype=kinds, y_numeric=self._numeric())
+        return found[0], found[1]
+
+    def _numeric(self) -> bool:
+        return False
+
+    def _kept(self, X: Array, y: Array, targets: Array, sample_weight: Any) -> tuple[Array, Array, Array | None]:
+        """The samples that have a weight, and the weights with mean one; None where all are equal."""
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weights = self._weights(y, sample_weight)
+        if weights is None:
+            return X, targets, None
+        kept = weights > 0
+        if not kept.any():
+            raise ValueError("no sample has a weight above zero")
+        weights = weights[kept]
+        return X[kept], targets[kept], weights
+
+    def _split(self, X: Array, targets: Array, weights: Array | None, rng: Any) -> tuple[Any, ...]:
+        from sklearn.model_selection import train_test_split
+
+        classes = targets.argmax(axis=1) if self._stratified(targets) else None
+        rows, kept = train_test_split(
+            np.arange(len(X)), test_size=self.validation_fraction, random_state=rng, stratify=classes
+        )
+        return X[rows], targets[rows], None if weights is None else weights[rows], (X[kept], targets[kept])
+
+    def _stratified(self, targets: Array) -> bool:
+        return False
+
+    def _sizes(self, inputs: int, outputs: int) -> tuple[int, ...]:
+        """The sizes of all layers: from `net` where it is given, else from `hidden_layer_sizes`."""
+        if self.net is None:
+            hidden = self.hidden_layer_sizes
+            hidden = (hidden,) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
+            return (inputs, *(int(h) for h in hidden), outputs)
+        sizes = read_sizes(self.net)
+        if sizes[0] != inputs or sizes[-1] != outputs:
+            raise DataError(
+                f"the net {self.net} does not fit: the data have {inputs} columns and {outputs} outputs",
+                f"net='{'-'.join(map(str, (inputs, *sizes[1:-1], outputs)))}'",
+            )
+        return tuple(int(str(s)) for s in sizes)
+
+    def _begin(self, X: Array, targets: Array, weights: Array | None, rng: Any) -> None:
+        """Scaling and starting values."""
+        self.input_scaling_ = Scaling.of(X, weights) if self.standardize else Scaling.none(X.shape[1])
+        self.target_scaling_ = self._target_scaling(targets, weights)
+        sizes = self._sizes(X.shape[1], targets.shape[1])
+        given = self.activation
+        activation = [given] * (len(sizes) - 2) if isinstance(given, str) else list(given)
+        options = {"loss": self._loss(), "l2": self.l2, "bias": bool(self.bias)}
+        net = MLP(list(sizes), activation=activation, **options)  # reads the names, so that mistakes are said at once
+        self._key = (net.sizes, net.activations, tuple(options.items()))
+        values = net.init(int(rng.randint(2**31)), self._dtype(), self.init)
+        self.parameters_ = values
+
+    def _target_scaling(self, targets: Array, weights: Array | None) -> Scaling:
+        return Scaling.none(targets.shape[1])
+
+    def _dtype(self) -> np.dtype[Any]:
+        if str(np.dtype(self.dtype)) not in ("float32", "float64"):
+            raise DataError(f"dtype is {self.dtype!r}: float32 or float64")
+        return np.dtype(self.dtype)
+
+    def _program_key(self, weighted: bool, targets: str | None = None) -> tuple[Any, ...]:
+        sizes, activations, options = self._key
+        more: dict[str, Any] = {
+            "weighted": weighted,
+            "dropout": bool(self.dropout) and len(sizes) > 2 and self.optimizer != "lbfgs",
+        }
+        if targets is not None:
+            more["targets"] = targets
+        return (sizes, activations, (*options, *more.items()))
+
+    def _targets_kind(self) -> str | None:
+        return None
+
+    def _trainer(self, rng: Any, weighted: bool, samples: int, targets: Array) -> Trainer:
+        program = program_of(self._program_key(weighted, self._targets_kind()))
+        settings = settings_of(self, samples)
+        if isinstance(rng, np.random.RandomState):
+            rng = np.random.default_rng(rng.randint(2**31))
+        return Trainer(program, self.parameters_, settings, rng, self._dtype())
+
+    def _data(self, X: Array, targets: Array, weights: Array | None, trainer: Trainer) -> dict[str, Array]:
+        dtype = self._dtype()
+        net = trainer.program.net
+        data = {"X": self.input_scaling_.apply(X, dtype), net.target: self._trained(targets, dtype)}
+        if weights is not None:
+            scaled = (weights / weights.mean()).astype(dtype)
+            data["s"] = scaled if len(net.shapes["s"]) == 1 else scaled[:, None]
+        return data
+
+    def _trained(self, targets: Array, dtype: Any) -> Array:
+        return self.target_scaling_.apply(targets, dtype)
+
+    def _validation(self, trainer: Trainer, X: Array, targets: Array) -> Callable[[], tuple[float, float]]:
+        dtype = self._dtype()
+        program = program_of(self._program_key(False, self._targets_kind()))
+        net = plain_net(program.net)
+        data = {"X": self.input_scaling_.apply(X, dtype), net.target: self.target_scaling_.apply(targets, dtype)}
+        from byhand.code import compile_expression
+
+        loss = compile_expression(net.expression)
+        predict = predictor_of(self._program_key(False, self._targets_kind()))
+        if self.monitor not in ("loss", self._score_name()):
+            raise ParseError(f"monitor is {self.monitor!r}: loss or {self._score_name()}")
+
+        def validate() -> tuple[float, float]:
+            values = trainer.named() | data
+            found = float(loss.raw(*(values[n] for n in loss.inputs)))
+            outputs = self.target_scaling_.undo(predict(values, data["X"]))
+            return found, self._score_of(outputs, targets)
+
+        return validate
+
+    def _report(self, epoch: int, history: History) -> None:
+        text = f"epoch {epoch:>4}   loss {history.losses[-1]:.5f}"
+        if history.validation_losses:
+            text += f"   validation loss {history.validation_losses[-1]:.5f}"
+            text += f"   {self._score_name()} {history.validation_scores[-1]:.4f}"
+        print(text, flush=True)
+
+    def _store(self, trainer: Trainer, history: History) -> None:
+        self.parameters_ = {n: v.copy() for n, v in trainer.named().items()}
+        self.history_ = history
+        self.loss_curve_ = list(history.losses)
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else None
+        self.best_loss_ = min(self.loss_curve_, default=None)
+        self.validation_loss_curve_ = list(history.validation_losses)
+        self.validation_scores_ = list(history.validation_scores)
+        self.n_iter_ = max(1, history.epochs)
+        self.n_layers_ = len(self._key[0])
+        self.n_outputs_ = int(self._key[0][-1])
+
+    # ---- use
+
+    def _outputs(self, X: Array) -> Array:
+        """What the network predicts, (N, outputs)."""
+        check_is_fitted(self, "parameters_")
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        predict = predictor_of(self._program_key(False, self._targets_kind()))
+        with np.errstate(all="ignore"):
+            found = predict(self.parameters_, self.input_scaling_.apply(X, self.parameters_["W1"].dtype))
+        return self.target_scaling_.undo(found)
+
+    @property
+    def net_(self) -> MLP:
+        """The network: its expression, `byhand.derive(est.net_)`."""
+        check_is_fitted(self, "parameters_")
+        return program_of(self._program_key(False, self._targets_kind())).net
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weight matrices, (inputs, outputs) each."""
+        check_is_fitted(self, "parameters_")
+        return [v for n, v in self.parameters_.items() if n.startswith("W")]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases, (outputs,) each."""
+        check_is_fitted(self, "parameters_")
+        return [v for n, v in self.parameters_.items() if n.startswith("b")]
+
+    def save(self, path: Any) -> None:
+        """Write the model: `path` (safetensors, which holds the description too); `byhand.load(path)` reads it.
+
+        Raises: DataError: the folder is missing or cannot be written to.
+        """
+        from byhand.train.saving import save
+
+        save(self, path)
+
+
+__all__ = ["Estimator"]

@@ -1,0 +1,282 @@
+"""The loop: epochs, shuffling, validation, early stopping, callbacks, divergence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+
+from byhand.errors import ByhandError, DataError
+from byhand.train.optimizers import Updater, clip_gradient, optimizer_row
+from byhand.train.program import Step, TrainingProgram
+from byhand.train.schedules import rates
+
+Array = Any
+
+
+class DivergedError(ByhandError):
+    """The loss became infinite or not a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        optimizer, learning_rate, optimizer_settings: a row of `optimizers`, or "lbfgs"; None is the row's own rate.
+        schedule, schedule_settings: a row of `schedules`.
+        batch_size, epochs: the last batch of an epoch may be smaller.
+        shuffle: a new order for each epoch; with one batch an epoch the order is left alone.
+        clip_norm: the greatest 2-norm of a gradient, None for any.
+        dropout: the share of hidden units that are left out.
+        patience, tol: stop after so many epochs without an improvement of tol; None never stops.
+    """
+
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    optimizer_settings: Mapping[str, float] = field(default_factory=dict)
+    schedule: str = "constant"
+    schedule_settings: Mapping[str, float] = field(default_factory=dict)
+    batch_size: int = 32
+    epochs: int = 100
+    shuffle: bool = True
+    clip_norm: float | None = None
+    dropout: float = 0.0
+    patience: int | None = None
+    tol: float = 1e-4
+
+
+@dataclass(slots=True)
+class History:
+    """What happened, an entry per epoch.
+
+    Attributes:
+        losses: mean training loss of each epoch, as met by the steps.
+        validation_losses, validation_scores: after each epoch, where there are validation data; greater scores are
+            better.
+        stopped: "" for all epochs, or "converged", "early", "callback", "interrupted".
+        best_epoch: from 1; the one whose parameters were kept.
+        seconds: in all.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    validation_scores: list[float] = field(default_factory=list)
+    stopped: str = ""
+    best_epoch: int = 0
+    seconds: float = 0.0
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were run."""
+        return len(self.losses)
+
+
+Validate = Callable[[], tuple[float, float]]
+Callback = Callable[[int, History], Any]
+
+
+class Trainer:
+    """One network in training: parameters, gradient, optimizer and the steps for each batch size.
+
+    Args:
+        program: the derived step.
+        values: the parameters at the start, by name.
+        settings: how.
+        rng: shuffles, and draws dropout.
+        dtype: np.float32 or np.float64.
+    Attributes:
+        parameters, gradient: vectors (count,).
+    """
+
+    def __init__(
+        self,
+        program: TrainingProgram,
+        values: Mapping[str, Array],
+        settings: Settings,
+        rng: np.random.Generator,
+        dtype: Any = np.float64,
+    ) -> None:
+        self.program, self.settings, self.rng = program, settings, rng
+        self.parameters = program.flat(values, dtype)
+        self.gradient = np.zeros_like(self.parameters)
+        self._steps: dict[int, Step] = {}
+        self._masks = [n for n in program.data if n.startswith("D")]
+        s = settings
+        if not 0 <= s.dropout < 1:
+            raise DataError(f"dropout is {s.dropout!r}: a number from 0 on and below 1")
+        if s.clip_norm is not None and not s.clip_norm > 0:
+            raise DataError(f"clip_norm is {s.clip_norm!r}: a number above 0")
+        self.updater: Updater | None = None
+        if s.optimizer != "lbfgs":
+            row = optimizer_row(s.optimizer)
+            rate = row.rate if s.learning_rate is None else s.learning_rate
+            if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not (isfinite(rate) and rate > 0):
+                raise DataError(f"the learning rate is {rate!r}: a number above 0")
+            self.updater = Updater(row, s.optimizer_settings, self.parameters, self.gradient)
+            self._rate = rates(s.schedule, s.schedule_settings, float(rate))
+
+    def named(self) -> dict[str, Array]:
+        """The parameters by name, as views."""
+        return self.program.views(self.parameters)
+
+    def step_for(self, batch: int) -> Step:
+        """The step for batches of one size, made once."""
+        if batch not in self._steps:
+            self._steps[batch] = self.program.step(batch, self.parameters, self.gradient)
+        return self._steps[batch]
+
+    # ---- training
+
+    def fit(
+        self,
+        data: Mapping[str, Array],
+        validate: Validate | None = None,
+        monitor: str = "loss",
+        callbacks: Sequence[Callback] = (),
+        keep_on_interrupt: bool = False,
+    ) -> History:
+        """Train for the epochs of the settings; with validation the best parameters are put back at the end.
+
+        Args:
+            data: name -> array with the samples first; those of the program's data that are no masks.
+            validate: gives the validation loss and a score, greater is better.
+            monitor: "loss" or "score": what early stopping watches where there is validation.
+            callbacks: called after each epoch with its number, from 1, and the history; True stops.
+            keep_on_interrupt: whether Ctrl-C ends training with what was learned, instead of raising.
+        Raises: DivergedError: the loss is no finite number any more.
+        """
+        history, start = History(), time.perf_counter()
+        try:
+            with np.errstate(all="ignore"):
+                if self.updater is None:
+                    self._lbfgs(data, history, callbacks)
+                else:
+                    self._epochs(data, history, validate, monitor, callbacks)
+        except KeyboardInterrupt:
+            if not keep_on_interrupt:
+                raise
+            history.stopped = "interrupted"
+        history.seconds = time.perf_counter() - start
+        return history
+
+    def _epochs(
+        self,
+        data: Mapping[str, Array],
+        history: History,
+        validate: Validate | None,
+        monitor: str,
+        callbacks: Sequence[Callback],
+    ) -> None:
+        s = self.settings
+        best, best_parameters, waited = inf, None, 0
+        try:
+            for epoch in range(1, s.epochs + 1):
+                history.losses.append(self.epoch(data, epoch))
+                watched = history.losses[-1]
+                if validate is not None:
+                    loss, score = validate()
+                    history.validation_losses.append(loss)
+                    history.validation_scores.append(score)
+                    watched = loss if monitor == "loss" else -score
+                waited = 0 if watched < best - s.tol else waited + 1
+                if watched < best:
+                    best, history.best_epoch = watched, epoch
+                    if validate is not None:
+                        best_parameters = self.parameters.copy()
+                if any([callback(epoch, history) is True for callback in callbacks]):
+                    history.stopped = "callback"
+                    break
+                if s.patience is not None and waited >= s.patience:
+                    history.stopped = "converged" if validate is None else "early"
+                    break
+        finally:
+            if best_parameters is not None:
+                self.parameters[:] = best_parameters
+            else:
+                history.best_epoch = history.epochs
+
+    def epoch(self, data: Mapping[str, Array], number: int = 1) -> float:
+        """One pass over the data; returns the mean loss.
+
+        Raises: DivergedError: the loss is no finite number any more.
+        """
+        s, updater = self.settings, self.updater
+        assert updater is not None
+        arrays = {n: data[n] for n in self.program.data if n not in self._masks}
+        samples = len(arrays["X"])
+        size = min(s.batch_size, samples)
+        per_epoch = -(-samples // size)
+        whole = per_epoch == 1
+        order = self.rng.permutation(samples) if s.shuffle and not whole else np.arange(samples)
+        count, total = (number - 1) * per_epoch, 0.0
+        for first in range(0, samples, size):
+            rows = order[first : first + size]
+            step = self.step_for(len(rows))
+            for name, array in arrays.items():
+                np.take(array, rows, 0, step.data[name], "clip")
+            self._drop(step)
+            loss = float(step.run())
+            if not isfinite(loss):
+                raise self._diverged(loss, number)
+            total += loss * len(rows)
+            if s.clip_norm is not None:
+                clip_gradient(self.gradient, s.clip_norm)
+            updater.step(self._rate(count, per_epoch, per_epoch * s.epochs))
+            count += 1
+        return total / samples
+
+    def _drop(self, step: Step) -> None:
+        keep = 1.0 - self.settings.dropout
+        for name in self._masks:
+            mask = step.data[name]
+            self.rng.random(out=mask, dtype=mask.dtype)
+            np.less(mask, keep, out=mask, casting="unsafe")
+            mask /= keep
+
+    def _diverged(self, loss: float, epoch: int) -> DivergedError:
+        rate = f"a smaller learning rate than {self.settings.learning_rate or 'the default'}"
+        return DivergedError(
+            f"training diverged: the loss is {loss} in epoch {epoch}", f"{rate}, standardised inputs, or clip_norm=1.0"
+        )
+
+    def _lbfgs(self, data: Mapping[str, Array], history: History, callbacks: Sequence[Callback]) -> None:
+        from scipy.optimize import minimize
+
+        step = self.step_for(len(data["X"]))
+        for name in step.data:
+            if name in self._masks:
+                step.data[name][...] = 1.0
+            else:
+                step.data[name][...] = data[name]
+        latest = [inf]
+
+        def function(x: Array) -> tuple[float, Array]:
+            self.parameters[:] = x
+            latest[0] = float(step.run())
+            return latest[0], self.gradient.astype(np.float64)
+
+        def after(intermediate_result: Any) -> None:
+            history.losses.append(float(intermediate_result.fun))
+            self.parameters[:] = intermediate_result.x
+            if any([callback(history.epochs, history) is True for callback in callbacks]):
+                history.stopped = "callback"
+                raise StopIteration
+
+        options = {"maxiter": self.settings.epochs, "maxfun": 10 * self.settings.epochs, "ftol": 1e-12, "gtol": 1e-4}
+        start = self.parameters.astype(np.float64)
+        result = minimize(function, start, jac=True, method="L-BFGS-B", options=options, callback=after)
+        if not isfinite(float(result.fun)):
+            raise self._diverged(float(result.fun), max(1, history.epochs))
+        self.parameters[:] = result.x
+        if not history.losses:
+            history.losses.append(float(result.fun))
+        history.best_epoch = history.epochs
+        history.stopped = history.stopped or ("converged" if result.status == 0 else "")
+
+
+__all__ = ["DivergedError", "History", "Settings", "Trainer"]

@@ -1,0 +1,155 @@
+"""The table of optimizers: one row each, the update written once, as source, for every engine.
+
+An update is a function of the parameters p, their gradient g, the state, the rate lr, the step t (from 1) and the row's
+settings; what it returns takes the place of what it was given. The NumPy engine lowers it to buffers like any other
+generated source. Settings are plain numbers in the source: nothing of the user's is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from byhand.errors import ParseError, nearest
+from byhand.train.buffers import Lowering
+from byhand.train.trace import Graph
+
+Array = Any
+BLOCK = 32768  # entries updated together, so that the buffers stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """A row.
+
+    Attributes:
+        name: what users call it.
+        state: the names of its vectors, zero at the start.
+        settings: name -> default.
+        update: the lines of the update.
+        rate: the learning rate by default.
+        words: what it is.
+        source: where it is written down.
+    """
+
+    name: str
+    state: tuple[str, ...]
+    settings: Mapping[str, float]
+    update: str
+    rate: float
+    words: str
+    source: str
+
+
+_ADAM = """
+m = beta1*m + (1 - beta1)*g
+v = beta2*v + (1 - beta2)*g**2
+p = p - lr / (1 - beta1**t) * m / (np.sqrt(v / (1 - beta2**t)) + eps)
+"""
+_TABLE = (
+    Optimizer("sgd", (), {}, "p = p - lr*g", 0.05,
+              "p - lr g", "Robbins and Monro (1951)"),
+    Optimizer("momentum", ("m",), {"momentum": 0.9}, "m = momentum*m + g\np = p - lr*m", 0.05,
+              "m = μ m + g, p - lr m", "Polyak (1964)"),
+    Optimizer("nesterov", ("m",), {"momentum": 0.9}, "m = momentum*m + g\np = p - lr*(momentum*m + g)", 0.05,
+              "momentum that looks ahead", "Nesterov (1983); Sutskever et al. (2013)"),
+    Optimizer("adam", ("m", "v"), {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}, _ADAM, 0.003,
+              "each entry by its own mean and variance", "Kingma and Ba (2015)"),
+    Optimizer("adamw", ("m", "v"), {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01},
+              "p = p - lr*weight_decay*p\n" + _ADAM, 0.003,
+              "Adam, and every parameter shrunk by lr times weight_decay", "Loshchilov and Hutter (2019)"),
+    Optimizer("rmsprop", ("v",), {"alpha": 0.99, "eps": 1e-8},
+              "v = alpha*v + (1 - alpha)*g**2\np = p - lr*g / (np.sqrt(v) + eps)", 0.003,
+              "each entry by its own mean square", "Tieleman and Hinton (2012)"),
+)  # fmt: skip
+OPTIMIZERS: dict[str, Optimizer] = {row.name: row for row in _TABLE}
+
+
+def optimizer_row(name: str) -> Optimizer:
+    """The row of an optimizer.
+
+    Raises: ParseError: an unknown name.
+    """
+    if name not in OPTIMIZERS:
+        known = [*OPTIMIZERS, "lbfgs"]
+        raise ParseError(f"unknown optimizer {str(name)[:40]}{nearest(str(name), known)}", f"known: {', '.join(known)}")
+    return OPTIMIZERS[name]
+
+
+def update_source(row: Optimizer, settings: Mapping[str, float]) -> str:
+    """The update as a function of arrays and numbers: what each engine lowers.
+
+    Raises: ParseError: a setting that the row has not, or that is no number.
+    """
+    unknown = [s for s in settings if s not in row.settings]
+    if unknown:
+        known = f"it has: {', '.join(row.settings) or 'none'}"
+        raise ParseError(f"{row.name} has no setting {unknown[0]}{nearest(unknown[0], list(row.settings))}", known)
+    values = {**row.settings, **settings}
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value) or value < 0:
+            raise ParseError(f"{name} of {row.name} is {value!r}: a number from 0 on")
+    names = ["p", "g", *row.state]
+    constants = [f"{name} = {float(value)!r}" for name, value in values.items()]
+    updated = ", ".join(f'"{n}": {n}' for n in ("p", *row.state))
+    body = [*constants, *row.update.strip().split("\n"), f"return {{{updated}}}"]
+    return f"def update({', '.join([*names, 'lr', 't'])}):\n" + "".join(f"    {line}\n" for line in body)
+
+
+@dataclass
+class Updater:
+    """An optimizer at work on one vector of parameters, in place.
+
+    Attributes:
+        row, settings: what it does.
+        parameters, gradient: vectors (count,).
+        state: name -> vector (count,).
+        t: how many steps were taken.
+    """
+
+    row: Optimizer
+    settings: Mapping[str, float]
+    parameters: Array
+    gradient: Array
+    state: dict[str, Array] = field(default_factory=dict)
+    t: int = 0
+
+    def __post_init__(self) -> None:
+        for name in self.row.state:
+            self.state.setdefault(name, np.zeros_like(self.parameters))
+        source = update_source(self.row, self.settings)
+        vectors = {"p": self.parameters, "g": self.gradient, **self.state}
+        self._axpy = self._blas() if self.row.name == "sgd" else None
+        self._blocks: list[Callable[..., Any]] = []
+        if self._axpy is not None:
+            return
+        for start in range(0, len(self.parameters), BLOCK):
+            arrays = {n: a[start : start + BLOCK] for n, a in vectors.items()}
+            graph = Graph(source, "update", arrays, scalars=("lr", "t"))
+            updated = {n: arrays[n] for n in graph.results}
+            self._blocks.append(Lowering(graph, arrays, updated, value=False).function)
+
+    def _blas(self) -> Any:
+        from scipy.linalg import blas
+
+        return {"float32": blas.saxpy, "float64": blas.daxpy}.get(str(self.parameters.dtype))
+
+    def step(self, lr: float) -> None:
+        """One update from the gradient as it stands."""
+        self.t += 1
+        if self._axpy is not None:
+            self._axpy(self.gradient, self.parameters, a=-lr)
+            return
+        for block in self._blocks:
+            block(lr, self.t)
+
+
+def clip_gradient(gradient: Array, norm: float) -> float:
+    """Scale a gradient (count,) in place so that its 2-norm is at most `norm`; returns the norm that it had."""
+    length = float(np.sqrt(np.dot(gradient, gradient)))
+    if length > norm:
+        gradient *= norm / (length + 1e-6)
+    return length

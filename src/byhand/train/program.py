@@ -1,0 +1,220 @@
+"""From a network to its training step: derived, lowered to code, lowered again to buffers of a batch size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from byhand.code import compile_expression, generate
+from byhand.derive.derivation import Derivation, derive
+from byhand.errors import DataError
+from byhand.expr.dims import Dim, dim_value
+from byhand.nets.mlp import MLP
+from byhand.train.buffers import Lowering
+from byhand.train.trace import Graph
+
+Array = Any
+
+
+class TrainedMLP(MLP):
+    """A network as it is trained: with weights of the samples and with dropout, both inputs of the expression.
+
+    Args:
+        weighted: the loss is mean(s * loss of the sample), s (N,), or (N, 1) beside losses of (N, outputs).
+        dropout: whether H1, H2, ... are multiplied by masks D1, D2, ... (N, units).
+        sizes, options: those of `MLP`.
+    Raises: DataError: sample weights for a loss that is not mean(...).
+    """
+
+    def __init__(
+        self, sizes: str | Sequence[int | str], *, weighted: bool = False, dropout: bool = False, **options: Any
+    ) -> None:
+        self.weighted, self.dropout = weighted, dropout
+        super().__init__(sizes, **options)
+        if weighted:
+            found = re.fullmatch(r"(-?)mean\((.*)\)", self.row.batch)
+            if found is None or not _balanced(found[2]):
+                raise DataError(f"sample weights need a loss that is mean(...), not {self.row.batch[:60]}")
+            self._weighted_loss = f"{found[1]}mean(s * ({found[2]}))"
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[Dim, ...]]:
+        """The shapes of data, parameters, targets, weights and masks."""
+        found = dict(super().shapes)
+        assert self.batch is not None
+        if self.weighted:
+            by_sample = "cross_entropy({Z}" in self.row.batch or "arange" in self.row.batch
+            found["s"] = (self.batch,) if by_sample else (self.batch, 1)
+        for k in range(1, self.depth if self.dropout else 1):
+            found[f"D{k}"] = (self.batch, self.sizes[k])
+        return found
+
+    @cached_property
+    def assume(self) -> dict[str, str]:
+        """What is declared of the data."""
+        extra = [n for n in self.shapes if n == "s" or re.fullmatch(r"D\d+", n)]
+        return {**super().assume, **dict.fromkeys(extra, "constant")}
+
+    @cached_property
+    def text(self) -> str:
+        """The network in the expression language."""
+        lines = super().text.split("\n")
+        if self.weighted:
+            logits = self._layers()[1]
+            words = {"Z": logits, "Y": self.target, "N": str(self.batch), "C": str(self.sizes[-1])}
+            old, new = self.row.batch, self._weighted_loss
+            for name, word in words.items():
+                old, new = old.replace(f"{{{name}}}", word), new.replace(f"{{{name}}}", word)
+            lines = [line.replace(f"L = {old}", f"L = {new}") for line in lines]
+        return "\n".join(lines)
+
+    def _layers(self) -> tuple[list[str], str]:
+        lines, below = super()._layers()
+        if not self.dropout:
+            return lines, below
+        kept = []
+        for line in lines:
+            name, _, body = line.partition(" = ")
+            kept.append(line)
+            layer = re.fullmatch(r"H(\d+)", name)
+            if layer and int(layer[1]) < self.depth:
+                kept[-1] = f"{name} = ({body}) * D{layer[1]}"
+        return kept, below
+
+    @property
+    def plain(self) -> MLP:
+        """The network without weights and dropout: what predicts."""
+        return MLP(
+            [str(d) for d in self.sizes], activation=list(self.activations), loss=self._given_loss, l2=self.l2,
+            bias=self.bias, output_activation=self.output_activation, targets=self.targets,
+        )  # fmt: skip
+
+    @property
+    def _given_loss(self) -> str:
+        from byhand.nets.losses import LOSSES
+
+        return self.loss if self.loss in LOSSES else self.row.batch.replace("{Z}", "Z").replace("{Y}", self.target)
+
+
+def _balanced(text: str) -> bool:
+    depth = 0
+    for c in text:
+        depth += (c == "(") - (c == ")")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+class TrainingProgram:
+    """The derived step of a network.
+
+    Attributes:
+        net: the network.
+        derivation: its gradients.
+        source: the generated code, which every engine lowers.
+
+    >>> TrainingProgram(MLP("4-16-3")).names
+    ('W1', 'b1', 'W2', 'b2')
+    """
+
+    def __init__(self, net: MLP) -> None:
+        self.net = net
+        self.derivation: Derivation = derive(net)
+        self.source = generate(self.derivation)
+        self.names = net.parameters
+        self.shapes = {n: tuple(dim_value(d, {}) for d in net.shapes[n]) for n in self.names}
+        self.count = sum(int(np.prod(s)) for s in self.shapes.values())
+
+    def views(self, flat: Array) -> dict[str, Array]:
+        """The parameters as views of one vector (count,), in the order W1, b1, W2, ..."""
+        found, start = {}, 0
+        for name, shape in self.shapes.items():
+            size = int(np.prod(shape))
+            found[name] = flat[start : start + size].reshape(shape)
+            start += size
+        return found
+
+    def flat(self, values: Mapping[str, Array], dtype: Any) -> Array:
+        """The parameters copied into one vector (count,)."""
+        return np.concatenate([np.asarray(values[n], dtype).reshape(-1) for n in self.names])
+
+    def step(self, batch: int, parameters: Array, gradient: Array, value: bool = True) -> Step:
+        """The step in place for batches of one size.
+
+        Args:
+            batch: the number of samples.
+            parameters: all of them, one vector (count,).
+            gradient: receives theirs, (count,).
+            value: whether each step returns the loss too.
+        """
+        return Step(self, batch, parameters, gradient, value)
+
+    def gradients(self, parameters: Sequence[Array], *data: Array) -> tuple[Any, list[Array]]:
+        """The loss and the list of gradients for a list of parameters, in the order of `names`; data in `inputs` order.
+
+        Allocates: for tests and for callers that keep lists. `step` does not.
+        """
+        values = dict(zip(self.names, parameters, strict=True)) | dict(zip(self.data, data, strict=True))
+        loss, gradients = self.raw(*(values[n] for n in self.inputs))
+        return loss, [gradients[n] for n in self.names]
+
+    @cached_property
+    def raw(self) -> Callable[..., Any]:
+        """The generated function itself."""
+        scope: dict[str, Any] = {"__name__": "byhand.generated"}
+        exec(compile(self.source, "<byhand: value_and_gradients>", "exec"), scope)
+        function: Callable[..., Any] = scope["value_and_gradients"]
+        return function
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The arguments of the generated function, in order."""
+        import ast
+
+        for node in ast.parse(self.source).body:
+            if isinstance(node, ast.FunctionDef) and node.name == "value_and_gradients":
+                return tuple(a.arg for a in node.args.args)
+        raise AssertionError("no function was generated")
+
+    @cached_property
+    def data(self) -> tuple[str, ...]:
+        """The arguments that are not parameters: X, y or Y, s, D1, ..."""
+        return tuple(n for n in self.inputs if n not in self.names)
+
+
+class Step:
+    """One step's loss and gradient, in buffers of its own.
+
+    Attributes:
+        data: name -> the array that holds the batch: filled by the caller before each call.
+        run: callable() -> the loss, or None; the gradient vector is filled.
+        nbytes: the memory of the buffers, data left out.
+        source: what is run.
+    """
+
+    def __init__(self, program: TrainingProgram, batch: int, parameters: Array, gradient: Array, value: bool) -> None:
+        net, dtype = program.net, parameters.dtype
+        self.data: dict[str, Array] = {}
+        for name in program.data:
+            shape = tuple(batch if d == net.batch else dim_value(d, {}) for d in net.shapes[name])
+            kind = np.dtype(np.intp) if net.targets == "labels" and name == net.target else dtype
+            self.data[name] = np.zeros(shape, kind)
+        arrays = program.views(parameters) | self.data
+        graph = Graph(program.source, "value_and_gradients", arrays)
+        lowered = Lowering(graph, arrays, program.views(gradient), value)
+        self.run: Callable[[], Any] = lowered.function
+        self.nbytes, self.source = lowered.nbytes, lowered.source
+
+
+def prediction(net: MLP) -> Callable[[Mapping[str, Array], Array], Array]:
+    """What a network predicts: callable(parameters by name, X (N, inputs)) -> (N, outputs)."""
+    compiled = compile_expression(net.prediction)
+
+    def predict(parameters: Mapping[str, Array], X: Array) -> Array:
+        return compiled.raw(*(X if n == net.data else parameters[n] for n in compiled.inputs))
+
+    return predict

@@ -1,0 +1,145 @@
+"""`MLPRegressor`: scikit-learn's conventions, byhand's derived gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from byhand.errors import ParseError
+from byhand.nets.losses import LOSSES, loss_row
+from byhand.train.fitting import Estimator
+from byhand.train.scaling import Scaling
+
+Array = Any
+_OF_VALUES = ("mse", "mae", "huber", "log_cosh", "poisson")
+
+
+class MLPRegressor(RegressorMixin, Estimator):
+    """A network that predicts numbers: y (N,) or (N, outputs).
+
+    Inputs and, but for loss="poisson", targets are standardised inside the model: losses are in those units,
+    predictions in the targets' own.
+
+    Args:
+        loss: "mse", "mae", "huber", "log_cosh", "poisson", or an expression in Z and Y.
+        standardize_target: whether the targets are scaled to mean zero and variance one.
+        monitor: "loss" or "r2".
+        others: those of `MLPClassifier`.
+    Attributes: as those of `MLPClassifier`, without classes_.
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str | Sequence[str] = "relu",
+        *,
+        net: str | None = None,
+        loss: str = "mse",
+        optimizer: str = "adam",
+        learning_rate: float | None = None,
+        optimizer_settings: Mapping[str, float] | None = None,
+        schedule: str = "constant",
+        schedule_settings: Mapping[str, float] | None = None,
+        batch_size: int | str = "auto",
+        max_epochs: int | str = "auto",
+        l2: float = 0.0,
+        dropout: float = 0.0,
+        bias: bool = True,
+        init: str | None = "glorot",
+        standardize: bool = True,
+        standardize_target: bool = True,
+        shuffle: bool = True,
+        clip_norm: float | None = None,
+        tol: float = 1e-4,
+        patience: int | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        monitor: str = "loss",
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: bool = False,
+        dtype: Any = "float64",
+        callbacks: Sequence[Callable[..., Any]] | None = None,
+        keep_on_interrupt: bool = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.net = net
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.optimizer_settings = optimizer_settings
+        self.schedule = schedule
+        self.schedule_settings = schedule_settings
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.l2 = l2
+        self.dropout = dropout
+        self.bias = bias
+        self.init = init
+        self.standardize = standardize
+        self.standardize_target = standardize_target
+        self.shuffle = shuffle
+        self.clip_norm = clip_norm
+        self.tol = tol
+        self.patience = patience
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.monitor = monitor
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.dtype = dtype
+        self.callbacks = callbacks
+        self.keep_on_interrupt = keep_on_interrupt
+
+    def partial_fit(self, X: Array, y: Array, sample_weight: Any = None) -> MLPRegressor:
+        """One pass over the data: X (N, features), y (N,) or (N, outputs), sample_weight (N,)."""
+        return self._partial(X, y, sample_weight)  # type: ignore[no-any-return]
+
+    def _numeric(self) -> bool:
+        return True
+
+    def _loss(self) -> str:
+        row = loss_row(self.loss)
+        if row.name in LOSSES and row.name not in _OF_VALUES:
+            raise ParseError(f"{row.name} is a loss of classification", f"of values: {', '.join(_OF_VALUES)}")
+        return row.name
+
+    def _encode(self, y: Array, first: bool, classes: Any = None) -> Array:
+        """Targets as (N, outputs)."""
+        del classes
+        y = np.asarray(y, np.float64)
+        if first:
+            self._one_output = y.ndim == 1
+        elif y.ndim == 2 and not self._one_output and y.shape[1] != self._key[0][-1]:
+            raise ValueError(f"y has {y.shape[1]} outputs, the model {self._key[0][-1]}")
+        if self.loss == "poisson" and (y < 0).any():
+            raise ValueError("y has negative values: the loss poisson is for counts")
+        return y.reshape(len(y), -1)
+
+    def _target_scaling(self, targets: Array, weights: Array | None) -> Scaling:
+        if self.standardize_target and self._loss() != "poisson":
+            return Scaling.of(targets, weights)
+        return Scaling.none(targets.shape[1])
+
+    def _score_name(self) -> str:
+        return "r2"
+
+    def _score_of(self, prediction: Array, target: Array) -> float:
+        from sklearn.metrics import r2_score
+
+        return float(r2_score(target, prediction))
+
+    def predict(self, X: Array) -> Array:
+        """The predicted values, (N,) or (N, outputs)."""
+        found = self._outputs(X)
+        return found[:, 0] if self._one_output else found
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

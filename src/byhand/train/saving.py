@@ -1,0 +1,184 @@
+"""Models as files: one safetensors file, its arrays the numbers, its header (JSON) the description. Never a pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from byhand.errors import ByhandError, DataError
+from byhand.train.loop import History
+
+FORMAT = 1
+_NOT_SAVED = frozenset({"callbacks"})  # code is not data
+_LEFT_OUT = "__not_saved__"
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError:
+        missing = "models are saved with safetensors, which is not installed"
+        raise ByhandError(missing, "pip install 'byhand[train]'") from None
+    return safetensors.numpy
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a temporary file beside it takes its place.
+
+    Raises: DataError: the folder is missing or cannot be written to, or the disk is full.
+    """
+    target = path.resolve()
+    temporary = ""
+    try:
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    except BaseException as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise DataError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+        raise
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; what JSON has not is left out."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case np.generic():
+            return value.item()
+        case list() | tuple():
+            return [_plain(v) for v in value]
+        case dict():
+            return {"pairs": [[_plain(k), _plain(v)] for k, v in value.items()]}
+        case type() | np.dtype():
+            return np.dtype(value).name
+        case _:
+            return _LEFT_OUT
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_restored(k): _restored(v) for k, v in value["pairs"]}
+    return [_restored(v) for v in value] if isinstance(value, list) else value
+
+
+def save(model: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator.
+
+    Args:
+        model: an `MLPClassifier` or `MLPRegressor`.
+        path: the file; what stood there stays until the new file is whole.
+    Raises: DataError: the file cannot be written. NotFittedError: the model was not fitted.
+    """
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(model, "parameters_")
+    arrays = {f"parameter.{n}": v for n, v in model.parameters_.items()}
+    for name in ("input", "target"):
+        scaling = getattr(model, f"{name}_scaling_")
+        arrays |= {f"{name}.mean": scaling.mean, f"{name}.scale": scaling.scale}
+    state = getattr(model, "optimizer_state_", None)
+    if state:
+        arrays |= {f"optimizer.{n}": v for n, v in state.items() if n != "t"}
+    sizes, activations, options = model._key
+    classes = getattr(model, "classes_", None)
+    description = {
+        "format": FORMAT,
+        "kind": type(model).__name__,
+        "settings": {k: _plain(v) for k, v in model.get_params(deep=False).items() if k not in _NOT_SAVED},
+        "sizes": list(map(int, sizes)),
+        "activations": list(activations),
+        "options": dict(options),
+        "features": int(model.n_features_in_),
+        "feature_names": _plain(list(getattr(model, "feature_names_in_", []))),
+        "classes": None if classes is None else [classes.dtype.str, classes.tolist()],
+        "multilabel": getattr(model, "_multilabel", None),
+        "one_output": getattr(model, "_one_output", None),
+        "optimizer_t": state["t"] if state else None,
+        "loss_curve": model.loss_curve_,
+        "validation_loss_curve": model.validation_loss_curve_,
+        "validation_scores": model.validation_scores_,
+        "n_iter": model.n_iter_,
+        "stopped": model.history_.stopped,
+        "table": getattr(model, "table_", None),
+    }
+    text = json.dumps(description, ensure_ascii=True, allow_nan=False)
+    contiguous = {n: np.ascontiguousarray(a) for n, a in arrays.items()}
+    write_atomically(Path(path), _safetensors().save(contiguous, metadata={"byhand": text}))
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a model that `save` wrote: a fitted `MLPClassifier` or `MLPRegressor`.
+
+    Raises: DataError: no such file, or not a whole model of byhand.
+    """
+    where = Path(path)
+    try:
+        content = where.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {where}: {(error.strerror or str(error)).lower()}") from None
+    try:
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])
+        d = json.loads(header["__metadata__"]["byhand"])
+        arrays = _safetensors().load(content)
+        if d["format"] != FORMAT:
+            raise DataError(f"{where} has format {d['format']}, this version of byhand reads {FORMAT}")
+        return _rebuilt(d, arrays)
+    except ByhandError:
+        raise
+    except Exception as error:  # whatever a damaged file makes of itself
+        raise DataError(f"{where} is not a whole model of byhand: {type(error).__name__}") from None
+
+
+def _rebuilt(d: dict[str, Any], arrays: dict[str, Any]) -> Any:
+    from byhand.train import estimators
+    from byhand.train.scaling import Scaling
+
+    kinds = {"MLPClassifier": estimators.MLPClassifier, "MLPRegressor": estimators.MLPRegressor}
+    settings = {k: _restored(v) for k, v in d["settings"].items() if v != _LEFT_OUT}
+    if isinstance(settings.get("hidden_layer_sizes"), list):
+        settings["hidden_layer_sizes"] = tuple(settings["hidden_layer_sizes"])
+    model = kinds[d["kind"]](**settings)
+    model._key = (tuple(d["sizes"]), tuple(d["activations"]), tuple(d["options"].items()))
+    model.parameters_ = {n.partition(".")[2]: a for n, a in arrays.items() if n.startswith("parameter.")}
+    for name in ("input", "target"):
+        setattr(model, f"{name}_scaling_", Scaling(arrays[f"{name}.mean"], arrays[f"{name}.scale"]))
+    model.n_features_in_ = d["features"]
+    if d["feature_names"]:
+        model.feature_names_in_ = np.array(d["feature_names"], object)
+    if d["classes"] is not None:
+        kind, values = d["classes"]
+        model.classes_ = np.array(values, np.dtype(kind))
+        model._multilabel = bool(d["multilabel"])
+    else:
+        model._one_output = bool(d["one_output"])
+    state = {n.partition(".")[2]: a for n, a in arrays.items() if n.startswith("optimizer.")}
+    model.optimizer_state_ = {"t": d["optimizer_t"], **state} if d["optimizer_t"] is not None else None
+    model.loss_curve_ = d["loss_curve"]
+    model.loss_ = model.loss_curve_[-1] if model.loss_curve_ else None
+    model.best_loss_ = min(model.loss_curve_, default=None)
+    model.validation_loss_curve_, model.validation_scores_ = d["validation_loss_curve"], d["validation_scores"]
+    model.n_iter_, model.n_layers_, model.n_outputs_ = d["n_iter"], len(d["sizes"]), d["sizes"][-1]
+    model.history_ = History(model.loss_curve_, d["validation_loss_curve"], d["validation_scores"], d["stopped"])
+    if d["table"] is not None:
+        model.table_ = d["table"]
+    shapes = {n: a.shape for n, a in model.parameters_.items()}
+    if shapes != {n: tuple(s) for n, s in model.net_.shapes.items() if n in model.net_.parameters}:
+        raise DataError("the arrays of the model do not fit its description")
+    return model
+
+
+__all__ = ["load", "save", "write_atomically"]

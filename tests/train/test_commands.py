@@ -1,0 +1,86 @@
+"""`byhand train`, `predict`, `evaluate`."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("sklearn")
+from byhand.cli.main import Commands
+from byhand.cli.train import evaluate, predict, train
+
+cli = Commands(commands={c.name: c for c in (train, predict, evaluate)})
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def houses(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = ["size,town,price"]
+    for _ in range(120):
+        size, town = rng.uniform(0, 100), rng.integers(3)
+        lines.append(f"{size},{'ABC'[town]},{3 * size + 50 * town + 0.5}")
+    path = tmp_path / "houses.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_train_evaluate_predict_a_table(houses, tmp_path):
+    model = tmp_path / "m"
+    found = run("train", houses, "--target", "price", "-o", model, "--json", "--epochs", 60)
+    assert found.exit_code == 0, found.output
+    result = json.loads(found.stdout)
+    assert result["kind"] == "MLPRegressor" and result["test"]["r2"] > 0.99
+    assert json.loads(run("evaluate", model, houses, "--json").stdout)["r2"] > 0.99
+    new = tmp_path / "new.csv"
+    new.write_text("town,size\nB,50\n")
+    lines = run("predict", model, new).stdout.splitlines()
+    assert lines[0] == "prediction" and float(lines[1]) == pytest.approx(200.5, rel=0.1)
+    new.write_text("town,size\nD,50\n")
+    assert "none of: A, B, C" in run("predict", model, new).stderr
+
+
+def test_train_a_set_by_name(tmp_path):
+    found = run("train", "iris", "--net", "4-16-3", "-o", tmp_path / "m")
+    assert found.exit_code == 0 and "4-16-3" in found.stdout and found.stderr == ""
+    shown = run("predict", tmp_path / "m", "iris", "--proba").stdout.splitlines()
+    assert shown[0] == "0,1,2" and len(shown) == 151
+
+
+def test_npz(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((90, 3))
+    np.savez(tmp_path / "d.npz", X=X, y=(X[:, 0] > 0).astype(int))
+    assert run("train", tmp_path / "d.npz", "-o", tmp_path / "m").exit_code == 0
+    assert json.loads(run("evaluate", tmp_path / "m", tmp_path / "d.npz", "--json").stdout)["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda t: "", "no rows"),
+        (lambda t: t.replace("price", "cost"), "no column price"),
+        (lambda t: t.replace("size", "price", 1), "twice"),
+        (lambda t: t + "\n1,A", "row 122"),
+        (lambda t: t + "\n,A,3", "column size has no value in row 122"),
+        (lambda t: t + "\n1,A,", "target price is missing in row 122"),
+        (lambda t: t + "\ninf,A,3", "column size is inf in row 122"),
+    ],
+)
+def test_bad_tables(houses, tmp_path, change, words):
+    houses.write_text(change(houses.read_text()))
+    found = run("train", houses, "--target", "price", "-o", tmp_path / "m")
+    assert found.exit_code == 2 and words in found.stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_exit_codes(tmp_path):
+    diverged = run("train", "diabetes", "--optimizer", "sgd", "--lr", "1e9", "-o", tmp_path / "m")
+    assert diverged.exit_code == 1 and "diverged" in diverged.stderr
+    assert run("train", "nothing").exit_code == 2
+    assert run("train", "iris", "--net", "4-3-2", "-o", tmp_path / "m").exit_code == 2
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,222 @@
+"""Estimators: scikit-learn's own checks, reproducibility, early stopping, partial_fit, saving, bad input."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import check_estimator
+
+from byhand.errors import ByhandError, DataError
+from byhand.train.estimators import MLPClassifier, MLPRegressor
+from byhand.train.loop import DivergedError
+from byhand.train.saving import load
+
+IRIS = load_iris(return_X_y=True)
+DIABETES = load_diabetes(return_X_y=True)
+BOTH = pytest.mark.parametrize("kind, data", [(MLPClassifier, IRIS), (MLPRegressor, DIABETES)])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_check_estimator_passes_whole(kind):
+    results = check_estimator(kind(), on_skip=None, on_fail=None)
+    assert [r["check_name"] for r in results if r["status"] not in ("passed", "skipped")] == []
+    skipped = [r for r in results if r["status"] == "skipped"]
+    assert len(results) > 50 and len(skipped) < 6
+
+
+@BOTH
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.2}, {"optimizer": "lbfgs"}, {"early_stopping": True}], ids=str)
+def test_the_same_seed_gives_the_same_bits(kind, data, options):
+    a, b = (kind(random_state=3, max_epochs=8, **options).fit(*data) for _ in range(2))
+    other = kind(random_state=4, max_epochs=8, **options).fit(*data)
+    for name, value in a.parameters_.items():
+        assert value.tobytes() == b.parameters_[name].tobytes()
+    assert not np.array_equal(a.parameters_["W1"], other.parameters_["W1"])
+
+
+def test_accuracy_and_r2():
+    assert MLPClassifier(random_state=0).fit(*IRIS).score(*IRIS) > 0.95
+    assert MLPRegressor(random_state=0).fit(*DIABETES).score(*DIABETES) > 0.5
+
+
+def test_early_stopping_keeps_the_best_epoch():
+    X, y = DIABETES
+    m = MLPRegressor(random_state=0, max_epochs=300, patience=10, learning_rate=0.01)
+    m.fit(X[:300], y[:300], validation_data=(X[300:], y[300:]))
+    assert m.history_.stopped == "early" and m.n_iter_ < 300
+    assert len(m.validation_loss_curve_) == len(m.loss_curve_) == m.n_iter_
+    best = int(np.argmin(m.validation_loss_curve_))
+    assert m.history_.best_epoch == best + 1
+    assert m.score(X[300:], y[300:]) == pytest.approx(m.validation_scores_[best])
+
+
+def test_early_stopping_on_the_score():
+    m = MLPClassifier(random_state=0, early_stopping=True, monitor="accuracy", patience=5).fit(*IRIS)
+    assert m.history_.best_epoch == int(np.argmax(m.validation_scores_)) + 1
+    with pytest.raises(ByhandError, match="accuracy"):
+        MLPClassifier(early_stopping=True, monitor="auc").fit(*IRIS)
+
+
+def test_partial_fit_keeps_the_optimizer_and_the_scaling():
+    X, y = IRIS
+    m = MLPClassifier(random_state=0)
+    with pytest.raises(ValueError, match="classes"):
+        m.partial_fit(X, y)
+    m.partial_fit(X[::2], y[::2], classes=[0, 1, 2])
+    mean = m.input_scaling_.mean.copy()
+    for _ in range(60):
+        m.partial_fit(X, y)
+    assert np.array_equal(m.input_scaling_.mean, mean)
+    assert m.n_iter_ == len(m.loss_curve_) == 61 and m.optimizer_state_["t"] == 3 + 60 * 5
+    assert m.score(X, y) > 0.95
+    with pytest.raises(ValueError, match="label 3"):
+        m.partial_fit(X[:1], [3])
+
+
+def test_partial_fit_goes_on_where_a_saved_model_stopped(tmp_path):
+    X, y = DIABETES
+    a = MLPRegressor(random_state=0, batch_size=442).partial_fit(X, y)
+    a.save(tmp_path / "m.safetensors")
+    b = load(tmp_path / "m.safetensors")
+    for m in (a, b):
+        m.partial_fit(X, y)
+    assert np.array_equal(a.predict(X), b.predict(X))
+
+
+def test_warm_start_goes_on():
+    X, y = IRIS
+    m = MLPClassifier(random_state=0, max_epochs=5, warm_start=True).fit(X, y)
+    first = m.loss_
+    assert m.fit(X, y).loss_ < first
+    with pytest.raises(ValueError, match="label"):
+        m.fit(X, y + 1)
+
+
+def test_weights_are_repetitions():
+    X, y = (a[::5] for a in IRIS)
+    weights = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    options = {"random_state": 0, "batch_size": 200, "max_epochs": 30}
+    a = MLPClassifier(**options).fit(X, y, sample_weight=weights)
+    b = MLPClassifier(**options).fit(np.repeat(X, weights.astype(int), axis=0), np.repeat(y, weights.astype(int)))
+    np.testing.assert_allclose(a.predict_proba(X), b.predict_proba(X), rtol=1e-8)
+    by_class = MLPClassifier(class_weight={0: 1, 1: 3, 2: 1}, **options).fit(X, y)
+    by_sample = MLPClassifier(**options).fit(X, y, sample_weight=np.where(y == 1, 3.0, 1.0))
+    assert np.array_equal(by_class.predict_proba(X), by_sample.predict_proba(X))
+
+
+def test_multilabel_and_several_outputs():
+    X, y = IRIS
+    Y = np.column_stack([y == 0, y > 0])
+    m = MLPClassifier(random_state=0).fit(X, Y.astype(int))
+    assert m.predict(X).shape == (150, 2) and m.score(X, Y.astype(int)) > 0.95
+    T = np.column_stack([X[:, 0], 100 * X[:, 1]])
+    assert MLPRegressor(random_state=0).fit(X, T).score(X, T) > 0.95
+
+
+@BOTH
+def test_save_and_load(kind, data, tmp_path):
+    X, y = data
+    m = kind(random_state=0, max_epochs=3, hidden_layer_sizes=(8, 5), activation=["tanh", "z*sigmoid(z)"]).fit(X, y)
+    m.save(tmp_path / "m.safetensors")
+    n = load(tmp_path / "m.safetensors")
+    assert np.array_equal(n.predict(X), m.predict(X)) and n.loss_curve_ == m.loss_curve_
+    assert n.get_params() == m.get_params() and [f.name for f in tmp_path.iterdir()] == ["m.safetensors"]
+    assert np.array_equal(pickle.loads(pickle.dumps(m)).predict(X), m.predict(X))
+
+
+def test_labels_of_text_are_saved(tmp_path):
+    X, y = IRIS
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    m = MLPClassifier(random_state=0, max_epochs=3).fit(X, names)
+    m.save(tmp_path / "m")
+    assert (load(tmp_path / "m").predict(X) == m.predict(X)).all()
+
+
+def test_damaged_models_are_refused(tmp_path):
+    m = MLPClassifier(random_state=0, max_epochs=1).fit(*IRIS)
+    path = tmp_path / "m"
+    m.save(path)
+    whole = path.read_bytes()
+    for content in (b"", b"x", whole[:100], whole[:-9], b"\xff" * 64):
+        path.write_bytes(content)
+        with pytest.raises(DataError):
+            load(path)
+    with pytest.raises(DataError, match="cannot read"):
+        load(tmp_path / "none")
+    with pytest.raises(DataError, match="cannot write"):
+        m.save(tmp_path / "none" / "m")
+    with pytest.raises(NotFittedError):
+        MLPClassifier().save(path)
+
+
+def test_divergence_is_an_error():
+    with pytest.raises(DivergedError, match="epoch"):
+        MLPRegressor(optimizer="sgd", learning_rate=1e6, random_state=0).fit(*DIABETES)
+
+
+def test_interrupt_keeps_what_was_learned():
+    def interrupt(epoch, history):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        MLPClassifier(callbacks=[interrupt]).fit(*IRIS)
+    m = MLPClassifier(callbacks=[interrupt], keep_on_interrupt=True).fit(*IRIS)
+    assert m.n_iter_ == 3 and m.history_.stopped == "interrupted"
+    assert MLPClassifier(callbacks=[lambda e, h: e == 2]).fit(*IRIS).n_iter_ == 2
+
+
+BAD = [
+    ({"optimizer": "adm"}, "did you mean `adam`"),
+    ({"activation": "rela"}, "relu"),
+    ({"schedule": "cosin"}, "cosine"),
+    ({"learning_rate": -1.0}, "learning rate"),
+    ({"batch_size": 0}, "batch_size"),
+    ({"max_epochs": 0}, "max_epochs"),
+    ({"dropout": 1.0}, "dropout"),
+    ({"net": "5-3-3"}, "4 columns and 3 outputs"),
+    ({"net": "4"}, "architecture"),
+    ({"dtype": "int32"}, "float32"),
+    ({"init": "hee"}, "he"),
+    ({"label_smoothing": 2}, "label_smoothing"),
+    ({"clip_norm": 0}, "clip_norm"),
+    ({"l2": -1}, "l2"),
+]
+
+
+@pytest.mark.parametrize("options, words", BAD, ids=lambda v: str(v)[:30])
+def test_bad_settings(options, words):
+    with pytest.raises(ByhandError, match=words):
+        MLPClassifier(**options).fit(*IRIS)
+
+
+def test_bad_data():
+    X, y = IRIS
+    cases = [
+        (np.where(X > 7, np.nan, X), y, "NaN"),
+        (np.where(X > 7, np.inf, X), y, "infinity"),
+        (X, y[:-1], "inconsistent"),
+        (X[:0], y[:0], "0 sample"),
+        (X[:, 0], y, "2D"),
+    ]
+    for X_bad, y_bad, words in cases:
+        with pytest.raises(ValueError, match=words):
+            MLPClassifier().fit(X_bad, y_bad)
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        MLPClassifier().fit(X, y, sample_weight=-np.ones(150))
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        MLPRegressor().fit(X, y, sample_weight=np.zeros(150))
+
+
+def test_sensible_behaviour_at_the_edges():
+    X, y = IRIS
+    constant = np.column_stack([X, np.full(150, 7.0)])
+    assert MLPClassifier(random_state=0).fit(constant, y).score(constant, y) > 0.9
+    assert set(MLPClassifier(max_epochs=2).fit(X, np.zeros(150)).predict(X)) == {0.0}
+    assert MLPClassifier(batch_size=10_000, max_epochs=2).fit(X, y).n_iter_ == 2
+    assert np.isfinite(MLPRegressor(max_epochs=2).fit(X, np.full(150, 3.0)).predict(X)).all()

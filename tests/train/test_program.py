@@ -1,0 +1,100 @@
+"""The step in place is the derived step, and that is the gradient of the loss."""
+
+import numpy as np
+import pytest
+
+from byhand.nets.mlp import MLP
+from byhand.train.program import TrainedMLP, TrainingProgram
+
+ACTIVATIONS = ["relu", "tanh", "sigmoid", "gelu", "silu", "elu", "selu", "softplus", "leaky_relu", "softmax",
+               "identity", "z*sigmoid(1.702*z)"]  # fmt: skip
+NETS = [
+    {},
+    {"targets": "probabilities"},
+    {"weighted": True, "l2": 0.01},
+    {"weighted": True, "targets": "probabilities"},
+    {"weighted": True, "dropout": True, "loss": "mse"},
+    {"weighted": True, "bias": False, "loss": "multilabel_cross_entropy"},
+]
+LOSSES = ["mae", "huber", "log_cosh", "poisson", "raw_logit_nll", "mean(abs(Z - Y)**3)"]
+
+
+def filled(step, net, rng):
+    for name, array in step.data.items():
+        if array.dtype.kind == "i":
+            array[...] = rng.integers(0, array.shape[0] and 3, array.shape)
+        elif name == "Y" and net.targets == "probabilities":
+            array[...] = np.eye(array.shape[1])[rng.integers(0, array.shape[1], len(array))]
+        else:
+            array[...] = rng.uniform(0.1, 1, array.shape)
+
+
+def compare(net, dtype=np.float64):
+    program = TrainingProgram(net)
+    rng = np.random.default_rng(0)
+    flat = program.flat(net.init(1), dtype)
+    flat += (0.1 * rng.standard_normal(flat.size)).astype(dtype)
+    gradient = np.zeros_like(flat)
+    step = program.step(11, flat, gradient)
+    for _ in range(2):  # the second call meets buffers that were used
+        filled(step, net, rng)
+        loss = step.run()
+        data = [step.data[n] for n in program.data]
+        expected, gradients = program.gradients(list(program.views(flat).values()), *data)
+        together = np.concatenate([np.ravel(g) for g in gradients])
+        tolerance = 1e-12 if dtype == np.float64 else 1e-4
+        np.testing.assert_allclose(loss, expected, rtol=tolerance)
+        np.testing.assert_allclose(gradient, together, rtol=tolerance, atol=tolerance * 1e-2)
+        assert gradient.dtype == flat.dtype
+    return program, step, flat, gradient
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("options", NETS, ids=str)
+def test_step_in_place_is_the_generated_function(activation, options):
+    compare(TrainedMLP("5-7-6-3", activation=activation, **options))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses(loss, weighted):
+    compare(TrainedMLP("5-7-3", loss=loss, weighted=weighted))
+
+
+def test_float32():
+    compare(TrainedMLP("5-7-6-3", targets="probabilities"), np.float32)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "softmax"])
+def test_step_is_the_gradient_by_jax(activation):
+    jax = pytest.importorskip("jax")
+    jnp = jax.numpy
+    program, step, flat, gradient = compare(TrainedMLP("5-7-3", activation=activation, weighted=True, l2=0.02))
+    X, y, s = (step.data[n] for n in ("X", "y", "s"))
+    functions = {"relu": jax.nn.relu, "gelu": lambda z: jax.nn.gelu(z, approximate=False), "softmax": jax.nn.softmax}
+    f = functions[activation]
+
+    def loss(p):
+        Z = f(X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"]
+        picked = jax.nn.log_softmax(Z)[jnp.arange(len(y)), y]
+        return -jnp.mean(s * picked) + 0.02 * (jnp.sum(p["W1"] ** 2) + jnp.sum(p["W2"] ** 2))
+
+    with jax.enable_x64(True):
+        found = jax.grad(loss)({n: jnp.asarray(v) for n, v in program.views(flat).items()})
+        oracle = np.concatenate([np.ravel(found[n]) for n in program.names])
+    np.testing.assert_allclose(gradient, oracle, rtol=1e-10, atol=1e-13)
+
+
+def test_nothing_is_allocated_for_arrays():
+    import tracemalloc
+
+    net = MLP("64-256-256-10", targets="probabilities")
+    program = TrainingProgram(net)
+    flat = program.flat(net.init(0), np.float64)
+    step = program.step(128, flat, np.zeros_like(flat))
+    step.run()
+    tracemalloc.start()
+    step.run()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000  # NumPy's own cast of a mask; one layer's activations are 262 144 bytes
