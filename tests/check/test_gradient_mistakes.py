@@ -35,7 +35,15 @@ def test_every_row_of_the_catalogue_is_there():
     assert sorted(MISTAKES) == list(range(1, 37))
 
 
-PAIRS = [((1, 0), (18, 2)), ((8, 0), (20, 3)), ((27, 2), (18, 1)), ((7, 0), (9, 0)), ((26, 3), (1, 0)), ((4, 0), (7, 0)), ((12, 0), (25, 1))]
+PAIRS = [
+    ((1, 0), (18, 2)),
+    ((8, 0), (20, 3)),
+    ((27, 2), (18, 1)),
+    ((7, 0), (9, 0)),
+    ((26, 3), (1, 0)),
+    ((4, 0), (7, 0)),
+    ((12, 0), (25, 1)),
+]
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
@@ -60,7 +68,9 @@ def test_unknown_mistake_is_not_misnamed(seed):
 
 def test_ratio_and_batch_size_stand_in_the_evidence():
     values, sizes = network(np.random.default_rng(2), samples=32)
-    report = check_gradient(MLP(sizes, "tanh", l2="lam"), lambda **v: {n: 32 * g for n, g in gradient(v, "tanh").items()}, values)
+    report = check_gradient(
+        MLP(sizes, "tanh", l2="lam"), lambda **v: {n: 32 * g for n, g in gradient(v, "tanh").items()}, values
+    )
     (d,) = report.diagnoses
     assert d.mistake == 1 and "your value is 32 × the right one in every tensor, and N = 32" in d.evidence
 
@@ -106,12 +116,19 @@ def test_float32_is_judged_by_its_own_floor():
 
     assert check_gradient(net, single, small).ok
     assert check_gradient(net, single(**small), small).ok
-    assert check_gradient(net, lambda **v: {n: 1.001 * g for n, g in single(**v).items()}, small).verdicts["W1"] == "wrong"
+    assert (
+        check_gradient(net, lambda **v: {n: 1.001 * g for n, g in single(**v).items()}, small).verdicts["W1"] == "wrong"
+    )
 
 
 def test_upstream_gradient_ignored():
     f = parse("A = tanh(X @ W + b)\nL = sum(G * A)", shapes={"X": "N D", "W": "D K", "b": "K", "G": "N K"})
-    values = {"X": rng.standard_normal((7, 4)), "W": rng.standard_normal((4, 3)), "b": rng.standard_normal(3), "G": rng.standard_normal((7, 3))}
+    values = {
+        "X": rng.standard_normal((7, 4)),
+        "W": rng.standard_normal((4, 3)),
+        "b": rng.standard_normal(3),
+        "G": rng.standard_normal((7, 3)),
+    }
 
     def wrong(X, W, b, G):
         d = 1 - np.tanh(X @ W + b) ** 2
@@ -123,7 +140,12 @@ def test_upstream_gradient_ignored():
 def test_statistics_as_constants():
     text = "mu = mean(X, 0)\nvar = mean((X - mu)**2, 0)\nXh = (X - mu)/sqrt(var + 0.00001)\nY = g*Xh + c\nL = sum(G*tanh(Y))"
     f = parse(text, shapes={"X": "N D", "g": "D", "c": "D", "G": "N D"})
-    values = {"X": rng.standard_normal((9, 4)), "g": rng.standard_normal(4), "c": rng.standard_normal(4), "G": rng.standard_normal((9, 4))}
+    values = {
+        "X": rng.standard_normal((9, 4)),
+        "g": rng.standard_normal(4),
+        "c": rng.standard_normal(4),
+        "G": rng.standard_normal((9, 4)),
+    }
 
     def backward(constant):
         def run(X, g, c, G):
@@ -142,7 +164,12 @@ def test_statistics_as_constants():
 
 def test_broadcast_to_a_square():
     f = parse("Z = X @ W + b\nL = mean((Z - y)**2)", shapes={"X": "N D", "W": "D 1", "b": "1", "y": "N 1"})
-    values = {"X": rng.standard_normal((9, 4)), "W": rng.standard_normal((4, 1)), "b": rng.standard_normal(1), "y": rng.standard_normal((9, 1))}
+    values = {
+        "X": rng.standard_normal((9, 4)),
+        "W": rng.standard_normal((4, 1)),
+        "b": rng.standard_normal(1),
+        "y": rng.standard_normal((9, 1)),
+    }
 
     def summed(X, W, b, y):
         d = 2 * (X @ W + b - y[:, 0]) / len(X) ** 2
@@ -168,7 +195,9 @@ def test_overflow():
         return {**gradient(v, "tanh"), "W3": h[2].T @ d + 2 * v["lam"] * v["W3"], "b3": d.sum(axis=0)}
 
     report = check_gradient(MLP(sizes, "tanh", l2="lam"), naive, values)
-    assert [d.mistake for d in report.diagnoses] == [36] and "the smallest entry of P is 0" in report.diagnoses[0].evidence
+    assert [d.mistake for d in report.diagnoses] == [36] and "the smallest entry of P is 0" in report.diagnoses[
+        0
+    ].evidence
 
 
 # ---- black boxes

@@ -46,13 +46,19 @@ def test_fakes_are_refused_at_any_scale(kind, scale):
     g = right["W2"]
     entry = g.copy()
     entry[np.unravel_index(np.argsort(np.abs(g).ravel())[g.size // 2], g.shape)] *= 1 + 1e-4
-    fake = {"zero": 0 * g, "negated": -g, "random": np.linalg.norm(g) * np.random.default_rng(1).standard_normal(g.shape), "entry": entry}[kind]
+    fake = {
+        "zero": 0 * g,
+        "negated": -g,
+        "random": np.linalg.norm(g) * np.random.default_rng(1).standard_normal(g.shape),
+        "entry": entry,
+    }[kind]
     root = net.expression.root
     expression = type(net.expression)(scale * root, net.expression.inputs, "L") if scale == 1.0 else None
     if expression is not None:
         assert check_gradient(expression, right, values).ok
         assert check_gradient(expression, {**right, "W2": fake}, values).verdicts["W2"] == "wrong"
     else:
+
         def black(X, y, W1, b1, W2, b2, W3, b3):
             h = np.where((X @ W1 + b1).real > 0, X @ W1 + b1, 0)
             h = np.where((h @ W2 + b2).real > 0, h @ W2 + b2, 0)
@@ -248,7 +254,11 @@ def test_cost_does_not_grow_with_the_number_of_parameters():
     counts = []
     for n in (3, 30_000):
         calls.clear()
-        assert check_gradient(loss, lambda w: {"w": 2 * np.tanh(w) * (1 - np.tanh(w) ** 2)}, {"w": np.random.default_rng(0).standard_normal(n)}).ok
+        assert check_gradient(
+            loss,
+            lambda w: {"w": 2 * np.tanh(w) * (1 - np.tanh(w) ** 2)},
+            {"w": np.random.default_rng(0).standard_normal(n)},
+        ).ok
         counts.append(len(calls))
     assert counts[0] == counts[1] <= 12
 

@@ -129,7 +129,8 @@ class AuditReport:
                 mend = f"<br>mend: <code>{escape(line.mend)}</code>" if line.mend else ""
                 rows.append(f'<tr><td></td><td colspan="2">{escape(line.message)}{mend}</td></tr>')
         opened = "" if self.ok else " open"
-        return f'<details class="byhand-check"{opened}><summary>{escape(self.summary)}</summary><table>{"".join(rows)}</table></details>'
+        table = f"<table>{''.join(rows)}</table>"
+        return f'<details class="byhand-check"{opened}><summary>{escape(self.summary)}</summary>{table}</details>'
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for JSON."""

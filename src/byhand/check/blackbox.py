@@ -1,4 +1,4 @@
-"""What can be told of a wrong gradient when the loss is known as a function only: ratios, signs, zeros, transposes, the regulariser.
+"""What can be told of a wrong gradient when the loss is only a function: ratios, signs, zeros, transposes, the regulariser.
 
 Everything is a linear relation between numbers along a few directions, so the cost does not depend on the size.
 """

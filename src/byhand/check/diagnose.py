@@ -108,7 +108,8 @@ def overflow(job: _Job, names: list[str], graph: Graph | None = None) -> tuple[D
     """Mistake 36."""
     n = names[0]
     g = job.found[n]
-    evidence = f"{int(np.sum(~np.isfinite(g)))} of {g.size} entries of d{n} are {'nan' if np.any(np.isnan(g)) else 'inf'}; the loss is finite"
+    what = "nan" if np.any(np.isnan(g)) else "inf"
+    evidence = f"{int(np.sum(~np.isfinite(g)))} of {g.size} entries of d{n} are {what}; the loss is finite"
     if graph is not None:
         p = Roles(graph).probabilities
         if p is not None:

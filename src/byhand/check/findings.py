@@ -202,7 +202,7 @@ class GradientReport:
 
 
 def compared(row: TensorRow, found: Any, trusted: Mapping[str, Any] | None) -> TensorRow:
-    """The row with an entry by entry comparison, strict on shapes, where the trusted gradient is known (SEEDS S3.19, E3.1, E3.2)."""
+    """The row with an entry by entry comparison, strict on shapes, where the trusted gradient is known (SEEDS S3.19, E3.1)."""
     from dataclasses import replace
 
     if trusted is None or row.name not in trusted or np.shape(found) != np.shape(trusted[row.name]):

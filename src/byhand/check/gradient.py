@@ -187,8 +187,9 @@ class _Job:
                 gap, size = norm(fine - judged[n]), norm(fine)
                 if gap <= 0.1 * size:
                     judged[n] = fine
+                    cost = max(gap / size if size else 0.0, eps)
                     self.notes.append(
-                        f"{self.found[n].dtype} was judged by the same function in float64; rounding costs up to {max(gap / size if size else 0.0, eps):.0e}"
+                        f"{self.found[n].dtype} was judged by the same function in float64; rounding costs up to {cost:.0e}"
                     )
                     continue
             floors = rounding_floors(self) if floors is None else floors

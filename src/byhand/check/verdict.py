@@ -222,7 +222,9 @@ class Judge:
         if self.again is not None and self.seed < 100:
             beside = beside_kinks(self.values, self.gradients, self.seed)
             try:
-                judge = Judge(self.forward, beside, as_floats(self.again(beside)), floors=self.floors, seed=self.seed + 100)
+                judge = Judge(
+                    self.forward, beside, as_floats(self.again(beside)), floors=self.floors, seed=self.seed + 100
+                )
                 row = judge.alone(name)
             except (ByhandError, KeyError, ValueError):
                 row = wrong

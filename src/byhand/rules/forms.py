@@ -161,7 +161,9 @@ class _Lowering:
         if any(_is_pairing(f) for f, _, _ in factors):
             raise NoMatrixForm
 
-    def connected(self, factors: list[tuple[Expr, Labels, Fraction]], labels: set[int]) -> list[tuple[Expr, Labels, Fraction]]:
+    def connected(
+        self, factors: list[tuple[Expr, Labels, Fraction]], labels: set[int]
+    ) -> list[tuple[Expr, Labels, Fraction]]:
         """The factors that share labels with these, and those that share labels with them; index pairs connect nothing."""
         reached, found = set(labels), list[tuple[Expr, Labels, Fraction]]()
         while True:
