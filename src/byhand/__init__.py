@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from byhand.second.products import hvp as hvp
     from byhand.second.products import jvp as jvp
     from byhand.second.products import vjp as vjp
+    from byhand.train.estimators import MLPClassifier as MLPClassifier
+    from byhand.train.estimators import MLPRegressor as MLPRegressor
+    from byhand.train.saving import load as load
 
 _HOMES = {
     "byhand.derive.derivation": ("Derivation", "derive"),
@@ -42,6 +45,8 @@ _HOMES = {
     "byhand.audit.audit": ("audit",),
     "byhand.check.check": ("check",),
     "byhand.check.gradient": ("check_gradient",),
+    "byhand.train.estimators": ("MLPClassifier", "MLPRegressor"),
+    "byhand.train.saving": ("load",),
     "byhand.second.gauss_newton": ("gauss_newton_vp",),
     "byhand.second.hessian": ("hessian",),
     "byhand.second.jacobian": ("jacobian",),

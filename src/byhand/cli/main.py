@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from byhand.cli.audit import audit
+from byhand.cli.check import check
 from byhand.cli.completion import completion
 from byhand.cli.demo import demo
 from byhand.cli.derive import derive
@@ -20,6 +22,7 @@ from byhand.cli.explain import explain
 from byhand.cli.net import net
 from byhand.cli.output import Failure, note
 from byhand.cli.rules import rules
+from byhand.cli.train import evaluate, predict, train
 from byhand.errors import ByhandError, CheckError
 
 INTERNAL_ERROR = 3
@@ -56,7 +59,7 @@ def cli() -> None:
     """
 
 
-for command in (derive, net, explain, rules, demo, doctor, completion):
+for command in (derive, net, explain, check, audit, rules, train, predict, evaluate, demo, doctor, completion):
     cli.add_command(command)
 
 
