@@ -22,7 +22,7 @@ TOLERANCE = 1e-9
 LONGEST = 1.3  # times the length of the stated answer
 
 # Results that print longer than LONGEST allows and are another good form: problem -> why.
-ACCEPTED: dict[str, str] = {}
+ACCEPTED: dict[str, str] = {"diag_bilin": "a ⊙ b, with the blanks of print, against a*b"}
 
 
 @pytest.fixture(params=PROBLEMS, ids=lambda problem: problem["id"])
