@@ -1,4 +1,4 @@
-"""Counts for `check_gradient`: mistakes named, false failures, fakes accepted, time; beside torch gradcheck and jax check_grads.
+"""Counts for `check_gradient`: mistakes named, false failures, fakes accepted, time; beside torch and jax.
 
 python benchmarks/check_gradient.py [single] [pairs] [right] [fakes] [time] [others] [--seeds N]
 """
@@ -69,7 +69,8 @@ def single(seeds: int) -> None:
                 if not named:
                     missed.append((activation, mistake, layer, seed, [(d.mistake, d.place) for d in report.diagnoses]))
     print(
-        f"single mistakes: {counts['named']} of {counts['cases']} named with mistake and layer; called right: {counts['called right']}"
+        f"single mistakes: {counts['named']} of {counts['cases']} named with mistake and layer; "
+        f"called right: {counts['called right']}"
     )
     for m in missed[:20]:
         print("   missed:", m)
@@ -111,7 +112,8 @@ def pairs(seeds: int) -> None:
                 counts["shown"] += 1
                 print("   missed:", activation, wrong, [(d.mistake, d.tensor) for d in report.diagnoses])
     print(
-        f"pairs: first named in {counts['first']} of {counts['cases']}, both and nothing else in {counts['both']}; called right: {counts['called right']}"
+        f"pairs: first named in {counts['first']} of {counts['cases']}, both and nothing else in {counts['both']}; "
+        f"called right: {counts['called right']}"
     )
 
 
@@ -133,7 +135,7 @@ def trained(values: dict[str, Any], function: Any, steps: int) -> tuple[dict[str
 
 
 def networks(count: int) -> Any:
-    """Right gradients: all activations, batch 4 to 1024, at the start and after training; as expression and as functions."""
+    """Right gradients: all activations, batch 4 to 1024, at the start and after training; two forms."""
     for k in range(count):
         rng = np.random.default_rng((11, k))
         activation = SMOOTH[k % len(SMOOTH)]
@@ -166,7 +168,8 @@ def right(count: int) -> None:
         if "wrong" in report.verdicts.values():
             failed.append((k, net.activations[0], len(values["X"]), loss, report.summary[:200]))
     print(
-        f"correct gradients: {len(failed)} false failures in {checked}, {unsure} with a tensor not checkable; {reached} of them trained to a loss below 1e-4"
+        f"correct gradients: {len(failed)} false failures in {checked}, {unsure} with a tensor not checkable; "
+        f"{reached} of them trained to a loss below 1e-4"
     )
     for f in failed[:10]:
         print("   failed:", f)
@@ -257,7 +260,8 @@ def large() -> None:
         report = check_gradient(loss, function, values)
         took = time.perf_counter() - start
         print(
-            f"{parameters} parameters, {name}: {report.verdicts['W2']} in {took:.2f} s = {took / unit:.1f} forward-and-backward times of {unit * 1e3:.0f} ms"
+            f"{parameters} parameters, {name}: {report.verdicts['W2']} in {took:.2f} s "
+            f"= {took / unit:.1f} forward-and-backward times of {unit * 1e3:.0f} ms"
         )
 
 
@@ -293,9 +297,8 @@ def others(count: int) -> None:
                 return g
 
             truth = kind.startswith("right")
-            rows["byhand"][
-                f"{kind}: {'ok' if check_gradient(MLP(sizes, 'tanh', l2='lam'), lambda **v: hand(v), values).ok == truth else 'MISJUDGED'}"
-            ] += 1
+            right = check_gradient(MLP(sizes, "tanh", l2="lam"), lambda h=hand, **v: h(v), values).ok
+            rows["byhand"][f"{kind}: {'ok' if right == truth else 'MISJUDGED'}"] += 1
             names = [n for n in values if n[0] in "Wb"]
             rest = {n: v for n, v in values.items() if n not in names}
 
@@ -355,7 +358,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     options = parser.parse_args()
     work = {
-        "single": lambda: single(options.seeds), "pairs": lambda: pairs(options.seeds), "right": lambda: right(options.count),
+        "single": lambda: single(options.seeds), "pairs": lambda: pairs(options.seeds),
+        "right": lambda: right(options.count),
         "fakes": lambda: fakes(max(1, options.count * 3 // 4)), "time": large, "others": lambda: others(options.seeds),
     }  # fmt: skip
     for part in options.parts:

@@ -77,7 +77,7 @@ def test_empty_and_unchecked_texts_are_not_right():
 
 def test_views():
     report = audit(f"{ROW_NET}\ndZ2 = P - Y")
-    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["lines"][-1]["kinds"] == ["N", "I"]
+    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["lines"][-1]["kinds"] == ["N"]
     assert "mend: dZ2 = (P − Y)/N" in report.text() and "<script" not in report.html()
-    with pytest.raises(CheckError, match="line 13"):
+    with pytest.raises(CheckError, match="line 14"):
         report.assert_ok()

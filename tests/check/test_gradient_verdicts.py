@@ -46,12 +46,8 @@ def test_fakes_are_refused_at_any_scale(kind, scale):
     g = right["W2"]
     entry = g.copy()
     entry[np.unravel_index(np.argsort(np.abs(g).ravel())[g.size // 2], g.shape)] *= 1 + 1e-4
-    fake = {
-        "zero": 0 * g,
-        "negated": -g,
-        "random": np.linalg.norm(g) * np.random.default_rng(1).standard_normal(g.shape),
-        "entry": entry,
-    }[kind]
+    noise = np.linalg.norm(g) * np.random.default_rng(1).standard_normal(g.shape)
+    fake = {"zero": 0 * g, "negated": -g, "random": noise, "entry": entry}[kind]
     root = net.expression.root
     expression = type(net.expression)(scale * root, net.expression.inputs, "L") if scale == 1.0 else None
     if expression is not None:
@@ -254,11 +250,8 @@ def test_cost_does_not_grow_with_the_number_of_parameters():
     counts = []
     for n in (3, 30_000):
         calls.clear()
-        assert check_gradient(
-            loss,
-            lambda w: {"w": 2 * np.tanh(w) * (1 - np.tanh(w) ** 2)},
-            {"w": np.random.default_rng(0).standard_normal(n)},
-        ).ok
+        w = np.random.default_rng(0).standard_normal(n)
+        assert check_gradient(loss, lambda w: {"w": 2 * np.tanh(w) * (1 - np.tanh(w) ** 2)}, {"w": w}).ok
         counts.append(len(calls))
     assert counts[0] == counts[1] <= 12
 

@@ -33,7 +33,7 @@ def test_a_variable_that_does_not_occur_has_a_zero_gradient_and_says_so():
     [
         ("x * 2", {"x": "n"}, "x", byhand.ShapeError, "needs a scalar"),
         ("Z = X * 2\nsum(Z)", {"X": "n"}, "Z", byhand.ParseError, "is an intermediate"),
-        ("sum(XY)", {"XY": "n"}, "XX", byhand.ParseError, "did you mean `XY`"),
+        ("sum(weights)", {"weights": "n"}, "weigths", byhand.ParseError, "did you mean `weights`"),
         ("sum(X)", {"X": "n", "q": "m"}, "X", byhand.ParseError, "q has a shape but does not occur"),
         ("sum(cross_entropy(Z, t))", {"Z": "m k", "t": "m"}, "t", byhand.ParseError, "integer labels"),
     ],

@@ -1,1 +1,1 @@
-"""A derivation written by somebody, checked line by line: types, truth, invariants, dimensions, hypotheses, numerics."""
+"""A derivation by somebody, checked line by line: types, truth, invariants, dimensions, hypotheses, numerics."""

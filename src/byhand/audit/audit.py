@@ -33,14 +33,14 @@ _GENERIC = ("tanh", "sigmoid", "relu")
 def audit(text: str) -> AuditReport:
     """Check a derivation line by line: does it type-check, does it follow, is it true?
 
-    Lines are declarations `X: (N, D)` (with properties: `Y: (N, C) one_hot`, `x: (d, 1) in 0..255`, `σ: function`), definitions
-    `Z1 = X @ W1 + 1_N @ b1`, gradients `dW2 = H1.T @ dZ2` (also `∂L/∂W2`, `dL/dW2`, `d_W2`), differentials
-    `d(X @ Y) = dX @ Y + X @ dY`, equations between known things, `code: ...` for lines of a program, comments (#). Shapes are
-    strict: nothing broadcasts except numbers. The loss is the last scalar defined.
+    Lines are declarations `X: (N, D)` (with properties: `Y: (N, C) one_hot`, `x: (d, 1) in 0..255`, `σ: function`),
+    definitions `Z1 = X @ W1 + 1_N @ b1`, gradients `dW2 = H1.T @ dZ2` (also `∂L/∂W2`, `dL/dW2`, `d_W2`), differentials
+    `d(X @ Y) = dX @ Y + X @ dY`, equations between known things, `code: ...` for lines of a program, comments (#).
+    Shapes are strict: nothing broadcasts except numbers. The loss is the last scalar defined.
 
     Args:
         text: the derivation.
-    Returns: an AuditReport: `.ok`, `.lines` (each `.number`, `.ok`, `.kinds`, `.message`, `.mend`), `.text()`, `.html()`.
+    Returns: an AuditReport: `.ok`, `.lines` (each `.number`, `.ok`, `.kinds`, `.message`, `.mend`), `.text()`.
     Raises: ParseError: the text is no string, or too long.
     Source: ../shared/SEEDS.md, section 9 and S2.16.
     """
@@ -89,7 +89,7 @@ def _for_any_function(text: str, lines: list[Line], state: State) -> list[Line]:
 
 
 def _if_square(text: str, lines: list[Line]) -> list[Line]:
-    """A line that does not type-check may be false even where all sizes are equal: then it is not only a matter of types."""
+    """A line that does not type-check may be false even where all sizes are equal: not only a matter of types."""
     square = Auditor("tanh", equal=True).run(text)
     return [
         replace(line, kinds=(*line.kinds, "N"), message=f"{line.message}; false for square matrices too")

@@ -1,7 +1,7 @@
 """Lines of a program, `code: ...`: run on NumPy arrays where floating-point numbers misbehave; never with `eval`.
 
-An equation is compared, an inequality must hold at every point; logarithms must survive logits far apart, differences must move
-their argument, comparisons of gradients must see signs.
+An equation is compared, an inequality must hold at every point; logarithms must survive logits far apart, differences
+must move their argument, comparisons of gradients must see signs.
 """
 
 from __future__ import annotations
@@ -25,14 +25,17 @@ from byhand.expr.source import parse_tree, tidy
 Array = Any
 GAP = {"float64": 1000.0, "float32": 104.0}
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.MatMult: operator.matmul, ast.Pow: operator.pow,
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.MatMult: operator.matmul, ast.Pow: operator.pow,
 }  # fmt: skip
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Gt: operator.gt, ast.Lt: operator.lt, ast.GtE: operator.ge, ast.LtE: operator.le, ast.NotEq: operator.ne, ast.Eq: operator.eq,
+    ast.Gt: operator.gt, ast.Lt: operator.lt, ast.GtE: operator.ge, ast.LtE: operator.le,
+    ast.NotEq: operator.ne, ast.Eq: operator.eq,
 }  # fmt: skip
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: row.numpy for name, row in FUNCTIONS.items()},
-    "sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "sqrt": np.sqrt, "norm": np.linalg.norm, "softmax": numeric.softmax,
+    "sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min, "sqrt": np.sqrt, "norm": np.linalg.norm,
+    "softmax": numeric.softmax,
     "log_softmax": numeric.log_softmax, "logsumexp": numeric.logsumexp, "allclose": np.allclose, "diag": np.diag,
 }  # fmt: skip
 

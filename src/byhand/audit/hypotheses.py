@@ -1,4 +1,4 @@
-"""Hypotheses that do not hold and numerics that fail: kinks, relu at the output, saturation, Jacobians that are not diagonal."""
+"""Hypotheses that do not hold and numerics that fail: kinks, relu at the output, saturation, full Jacobians."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def unmet(state: State, raw: str, qualifier: str) -> str:
                 )
                 for s in (1, -1)
             )
-            return f"{name} is not differentiable at {k:g}: the slope is {left:g} from the left and {right:g} from the right; a value there is a convention"
+            slopes = f"the slope is {left:g} from the left and {right:g} from the right"
+            return f"{name} is not differentiable at {k:g}: {slopes}; a value there is a convention"
     return ""
 
 
@@ -96,7 +97,7 @@ def output_activation(state: State, name: str) -> Iterator[tuple[str, str, str]]
         below = arg.name if isinstance(arg, (Named, Symbol)) else "the logits"
         yield (
             "H",
-            "relu is applied to the output: where the target's logit is not positive, every gradient is zero (dead output)",
+            "relu is applied to the output: where the target's logit is not positive, gradients are zero (dead output)",
             f"use {below} in the loss",
         )
 
@@ -120,6 +121,7 @@ def saturated(state: State, name: str) -> Iterator[tuple[str, str, str]]:
         if data:
             yield (
                 "M",
-                f"{node.body.function} is saturated: {100 * flat:.0f} % of its derivatives are below {SATURATED:g} with {data} as declared and standard normal weights",
+                f"{node.body.function} is saturated: {100 * flat:.0f} % of its derivatives are below {SATURATED:g} "
+                f"with {data} as declared and standard normal weights",
                 f"standardise {data}: (x - mean)/std",
             )

@@ -1,4 +1,4 @@
-"""Mending a line that does not type-check: the transposition pattern that does (SEEDS S2.16), a column of ones, or the table.
+"""Mending a line that does not type-check: another transposition pattern (SEEDS S2.16), a column of ones, the table.
 
 `products` answers the mnemonic "the shapes must check out" (SEEDS S3.25) by enumeration.
 """

@@ -1,7 +1,7 @@
-"""How derivations are spelled: Unicode and LaTeX-like signs become the expression language, each character with its column.
+"""How derivations are spelled: Unicode signs become the expression language, each character with its column.
 
-`∂L/∂W2`, `dL/dW2`, `d_W2` and `∂W2` are one name each; `1_N` is the column of ones; `⊙` binds more loosely than a product of
-matrices, as on paper (`*` and `@` bind alike, as in Python).
+`∂L/∂W2`, `dL/dW2`, `d_W2` and `∂W2` are one name each; `1_N` is the column of ones; `⊙` binds more loosely than a
+product of matrices, as on paper (`*` and `@` bind alike, as in Python).
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (rf"(?<![A-Za-z0-9_.])1_({NAME})", r"ones(\1, 1)"),
     (rf"(?<![A-Za-z0-9_.])I_({NAME})", r"eye(\1)"),
     (rf"({NAME})'(?=\s*\()", r"prime_\1"),
-    (r"ᵀ|\^T\b|\^\{T\}", ".T"), (r"²|\^2\b", "**2"), (r"³|\^3\b", "**3"), (r"\^∘", "**"), (r"−|–", "-"), (r"·|⋅", " @ "),
+    (r"ᵀ|\^T\b|\^\{T\}", ".T"), (r"²|\^2\b", "**2"), (r"³|\^3\b", "**3"), (r"\^∘", "**"),
+    (r"−|–", "-"), (r"·|⋅", " @ "),
     (r"⊙|∘|\bo\b(?=\s*\()", HADAMARD), (r"⊘", "/"), (r"≠", "!="), (r"≥", ">="), (r"≤", "<="),
     (r"\btr\s*\(", "trace("), (r"\b[Ss]oftmax\s*\(", "softmax("), (r"\bReLU\b", "relu"), (r"\bSum\s*\(", "sum("),
 )  # fmt: skip
@@ -167,7 +168,7 @@ def _inner(chars: list[Char]) -> list[Char]:
 
 
 def _split(chars: list[Char], at: str, unary: bool = False) -> Iterator[tuple[list[Char], Char | None]]:
-    """The parts between characters outside brackets, each with the character after it; a sign without a left operand stays."""
+    """The parts between characters outside brackets, each with the character after it; unary signs stay."""
     part: list[Char] = []
     depth = 0
     for c in chars:

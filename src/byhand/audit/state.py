@@ -103,7 +103,7 @@ class State:
         return y, x
 
     def derivative_shape(self, y: str, x: str) -> Shape:
-        """Of a scalar: the shape of x; of an array: the output's axes, then the input's, those of length one left out."""
+        """Of a scalar: the shape of x; of an array: the output's axes, then the input's, without axes of one."""
         over, under = self.lookup(y).shape, self.lookup(x).shape
         if set(over) <= {1}:
             return under
@@ -144,7 +144,7 @@ class State:
         return found
 
     def direction(self, seed: int) -> dict[Expr, Array]:
-        """Random differentials of the inputs that move: those with a differential in the text, and all below such names."""
+        """Random differentials of the inputs that move: those with a differential in the text, and all below them."""
         env, rng = self.environment(seed), np.random.default_rng((seed, 43))
         moving = {n for m in self.mentions if m in self.nodes for n in self.below(m)} | self.mentions | self.named_left
         free = [

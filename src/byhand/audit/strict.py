@@ -1,4 +1,4 @@
-"""The expression language under strict shape algebra: no broadcasting; a row added to every row is 1_N @ b (SEEDS X.5)."""
+"""The expression language under strict shape algebra: no broadcasting; a row added to every row is 1_N @ b."""
 
 from __future__ import annotations
 
@@ -156,7 +156,8 @@ def strict_diag(x: Any) -> Expr:
 
 
 STRICT: Mapping[str, Callable[..., Expr]] = {
-    "softmax": strict_softmax, "log_softmax": strict_log_softmax, "outer": strict_outer, "ones": strict_ones, "diag": strict_diag,
+    "softmax": strict_softmax, "log_softmax": strict_log_softmax,
+    "outer": strict_outer, "ones": strict_ones, "diag": strict_diag,
 }  # fmt: skip
 
 

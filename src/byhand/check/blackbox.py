@@ -1,4 +1,4 @@
-"""What can be told of a wrong gradient when the loss is only a function: ratios, signs, zeros, transposes, the regulariser.
+"""What can be told of a wrong gradient when the loss is a black box: ratios, signs, zeros, transposes, the regulariser.
 
 Everything is a linear relation between numbers along a few directions, so the cost does not depend on the size.
 """
@@ -145,7 +145,7 @@ def _alone(job: _Job, name: str, probe: Probe) -> Diagnosis | None:
             return Diagnosis(
                 None,
                 name,
-                f"its shape is {g.shape}, {name} has {v.shape}: a sum is missing, or a broadcast went wrong (mistake 35)",
+                f"its shape is {g.shape}, {name} has {v.shape}: a sum is missing, or a broadcast went wrong",
                 "",
                 "the shape is wrong",
             )

@@ -109,7 +109,8 @@ class GradientCheck:
             then = np.array([float(slope.along(shaken, {v: d})) for d in directions])
             return norm(now - found) + norm(then - true)
 
-        error = agreement(max(difference(found, true), outside), scale, DERIVATIVE, noise)
+        amplitude = partial(slope.amplitude, env, {v: directions[0]})
+        error = agreement(max(difference(found, true), outside), scale, DERIVATIVE, noise, amplitude)
         k = int(np.argmax(np.abs(found - true)))
         finding = Finding(error, "a random direction", (float(found[k]), float(true[k])))
         count = int(np.prod(shape, dtype=int))
@@ -119,11 +120,13 @@ class GradientCheck:
             return finding
         if wanted:
             self.entries_left -= cost
-        single = self.entry_by_entry(point, v, g, noise)
+        single = self.entry_by_entry(point, v, g, noise, amplitude)
         worst = single if single.error >= error or error > DERIVATIVE else finding
         return Finding(max(error, single.error), worst.place, worst.numbers, "every entry" if wanted else "")
 
-    def entry_by_entry(self, point: Point, v: Symbol, g: Array, noise: Callable[[int], float]) -> Finding:
+    def entry_by_entry(
+        self, point: Point, v: Symbol, g: Array, noise: Callable[[int], float], amplitude: Callable[[], float]
+    ) -> Finding:
         """Each free entry moved by itself."""
         true = np.zeros(g.shape)
         slope = self.slope(v)
@@ -131,7 +134,7 @@ class GradientCheck:
             true[index] = float(slope.along(point.env, {v: d}))
             if "symmetric" in v.assumptions:
                 true[index[::-1]] = true[index]
-        return Finding(agreement(difference(g, true), norm(true), DERIVATIVE, noise), *_worst(g, true))
+        return Finding(agreement(difference(g, true), norm(true), DERIVATIVE, noise, amplitude), *_worst(g, true))
 
     def together(self, point: Point, variables: tuple[Symbol, ...]) -> dict[Symbol, Finding]:
         """Common directions, each variable's part scaled so that all count alike; halved where the sum is wrong."""
@@ -161,7 +164,8 @@ class GradientCheck:
                 now = np.array([paired(v, self.claimed(v, shaken), along[v]) for v in variables])
                 return norm(now - found) + abs(float(slope.along(shaken, along)) - true)
 
-            worst = max(worst, agreement(gap, 0.0 if zeros else 1.0, DERIVATIVE, noise))
+            amplitude = partial(slope.amplitude, env, directions)
+            worst = max(worst, agreement(gap, 0.0 if zeros else 1.0, DERIVATIVE, noise, amplitude))
         if worst <= DERIVATIVE:
             return {v: Finding(worst, note=f"together with {len(variables) - 1} others") for v in variables}
         half = len(variables) // 2
@@ -190,7 +194,10 @@ class GradientCheck:
         def noise(k: int) -> float:
             return difference(exact, np.asarray(self.shaken(point, k)[self.root]))
 
-        error = agreement(difference(value, exact), norm(exact), SAME, noise)
+        def amplitude() -> float:
+            return max([norm(exact), *(norm(point.env[child]) for child in self.root.children)])
+
+        error = agreement(difference(value, exact), norm(exact), SAME, noise, amplitude)
         found = {}
         for v in self.derivation.variables:
             g = self.compare(point, v, np.asarray(gradients[v.name]), self.claimed(v, point.env))
@@ -236,7 +243,8 @@ class GradientCheck:
         def both(k: int) -> float:
             return noise(k) + difference(self.claimed(v, point.env), self.claimed(v, self.shaken(point, k)))
 
-        error = agreement(difference(found, trusted), norm(trusted), SAME, both)
+        amplitude = partial(self.slope(v).amplitude, point.env, {v: point.direction[v]})
+        error = agreement(difference(found, trusted), norm(trusted), SAME, both, amplitude)
         return Finding(error, *_worst(found, trusted))
 
 

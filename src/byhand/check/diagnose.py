@@ -52,7 +52,7 @@ def trusted_gradients(job: _Job) -> dict[str, Array] | None:
 
 
 def rounding_floors(job: _Job) -> dict[str, float]:
-    """How many units in the last place of its own size a gradient may be off by: sums of absolute values, and sensitivity."""
+    """How many units in the last place of its size a gradient may be off by: sums of absolute values, sensitivity."""
     if job.expression is None:
         return {}
     with np.errstate(all="ignore"):

@@ -1,12 +1,13 @@
 """Directional derivatives of a loss that owe nothing to any gradient: at most a few forwards each, at any size.
 
-Ways, the first that the loss allows: complex step, the forward mode of PyTorch or JAX (which no hand-written backward can
-fool), central differences with extrapolation and an estimate of their error.
+Ways, the first that the loss allows: complex step, the forward mode of PyTorch or JAX (which no hand-written backward
+can fool), central differences with extrapolation and an estimate of their error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from byhand.errors import ByhandError, CheckError
 from byhand.expr.evaluate import bind
 from byhand.expr.expression import Expression
 from byhand.expr.functions import function
-from byhand.expr.nodes import Elementwise, Named, Symbol, topological
+from byhand.expr.nodes import Elementwise, Expr, Named, Symbol, topological
 
 Array = Any
 Values = Mapping[str, Array]
@@ -47,8 +48,8 @@ class Forward(Protocol):
         """The derivative along a direction of some of the values."""
         ...
 
-    def kinked(self, values: Values) -> tuple[str, ...]:
-        """The units that stand on a kink there, as far as they are known."""
+    def kinked(self, values: Values, names: Sequence[str]) -> tuple[str, ...]:
+        """The units that stand on a kink there and move with the values named, as far as they are known."""
         ...
 
 
@@ -78,21 +79,25 @@ class ExpressionForward:
             found = float(slope.along(self.environment(values), {symbols[n]: d for n, d in direction.items()}))
         return Derivative(found, EXACT * abs(found), "complex step")
 
-    def kinked(self, values: Values) -> tuple[str, ...]:
-        """Units whose argument is on a kink of their function."""
+    def kinked(self, values: Values, names: Sequence[str]) -> tuple[str, ...]:
+        """Units whose argument is on a kink of their function, and moves."""
         env, found = self.environment(values), []
         order = topological([self.expression.root])
-        names = {n.body: n.name for n in order if isinstance(n, Named)}
+        called = {n.body: n.name for n in order if isinstance(n, Named)}
+        rng = np.random.default_rng(39)
+        leaves = [self.expression.symbols[n] for n in names]
         with np.errstate(all="ignore"):
+            directions: dict[Expr, Array] = {s: rng.standard_normal(np.shape(env[s])) for s in leaves}
+            moved = Slope(self.expression.root, leaves).moved(env, directions)
             for node in order:
-                if not isinstance(node, Elementwise) or not function(node.function).kinks:
+                if not isinstance(node, Elementwise) or not function(node.function).kinks or node.arg not in moved:
                     continue
                 z = np.asarray(env[node.arg])
                 width = STILL * max(float(np.max(np.abs(z), initial=0.0)), 1e-280)
                 near = np.any([np.abs(z - k) <= width for k in function(node.function).kinks], axis=0)
-                found += [
-                    f"{names.get(node, node.function)}[{', '.join(map(str, i))}]" for i in np.argwhere(near).tolist()
-                ]
+                near &= np.imag(moved[node.arg]) != 0
+                places = np.argwhere(near).tolist()
+                found += [f"{called.get(node, node.function)}[{', '.join(map(str, i))}]" for i in places]
         return tuple(found)
 
 
@@ -107,9 +112,9 @@ class CallableForward:
         """The loss."""
         return float(np.real(self.subject.scalar(values)))
 
-    def kinked(self, values: Values) -> tuple[str, ...]:
+    def kinked(self, values: Values, names: Sequence[str]) -> tuple[str, ...]:
         """Unknown: the units of a function cannot be seen."""
-        del values
+        del values, names
         return ()
 
     def along(self, values: Values, direction: Values) -> Derivative:
@@ -168,7 +173,8 @@ def forward_mode(subject: Subject, values: Values, direction: Values) -> float:
     assert loss is not None
     names = list(direction)
     library = next(library_of(given[n]) for n in names if library_of(given[n]) != "numpy")
-    with quiet_float64(given):
+    with quiet_float64(given), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.func warns of its own parts
         made = {n: like(given[n], v, np.asarray(v).dtype.kind == "f") for n, v in values.items()}
         tangents = tuple(like(given[n], np.asarray(direction[n], dtype=float), True) for n in names)
 
@@ -189,8 +195,8 @@ def forward_mode(subject: Subject, values: Values, direction: Values) -> float:
 def central(value: Any, values: Values, direction: Values, quick: bool = False) -> Derivative:
     """Central differences, extrapolated; the error is what the table itself disagrees by, and the rounding of the loss.
 
-    A kink within the step leaves the table unsettled; one exactly at the point is seen in one-sided slopes that differ by as
-    much however small the step. Both show as a large error.
+    A kink within the step leaves the table unsettled; one exactly at the point is seen in one-sided slopes that differ
+    by as much however small the step. Both show as a large error.
 
     Source: Ridders (1982); Press et al., Numerical Recipes, section 5.7.
     """

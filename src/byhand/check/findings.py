@@ -96,7 +96,8 @@ class TensorRow:
     def to_dict(self) -> dict[str, Any]:
         """The row as plain data; an error that is no number is None."""
         return {
-            "name": self.name, "shape": list(self.shape), "verdict": self.verdict, "note": self.note, "exact": self.exact,
+            "name": self.name, "shape": list(self.shape), "verdict": self.verdict, "note": self.note,
+            "exact": self.exact,
             "error": self.error if np.isfinite(self.error) else None, "allowed": self.allowed,
             "largest": self.largest if self.largest is not None and np.isfinite(self.largest) else None,
         }  # fmt: skip
@@ -176,13 +177,15 @@ class GradientReport:
         diagnoses = f"<ol>{found}</ol>" if found else ""
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
         opened = "" if self.ok else " open"
-        return f'<details class="byhand-check"{opened}><summary>{escape(self.summary)}</summary>{notes}{diagnoses}{table}</details>'
+        summary = f"<summary>{escape(self.summary)}</summary>"
+        return f'<details class="byhand-check"{opened}>{summary}{notes}{diagnoses}{table}</details>'
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for JSON."""
         return {
             "ok": self.ok, "summary": self.summary, "verdicts": dict(self.verdicts), "method": self.method,
-            "notes": list(self.notes), "diagnoses": [d.to_dict() for d in self.diagnoses], "rows": [r.to_dict() for r in self.rows],
+            "notes": list(self.notes), "diagnoses": [d.to_dict() for d in self.diagnoses],
+            "rows": [r.to_dict() for r in self.rows],
         }  # fmt: skip
 
     def assert_ok(self) -> None:
@@ -202,7 +205,10 @@ class GradientReport:
 
 
 def compared(row: TensorRow, found: Any, trusted: Mapping[str, Any] | None) -> TensorRow:
-    """The row with an entry by entry comparison, strict on shapes, where the trusted gradient is known (SEEDS S3.19, E3.1)."""
+    """The row with an entry by entry comparison, strict on shapes, where the trusted gradient is known.
+
+    Source: SEEDS S3.19, E3.1, E3.2.
+    """
     from dataclasses import replace
 
     if trusted is None or row.name not in trusted or np.shape(found) != np.shape(trusted[row.name]):

@@ -33,8 +33,8 @@ def check_gradient(
     Args:
         loss: an expression, a network, or callable(**values) -> scalar; None where `gradient` is a function with a
             hand-written backward.
-        gradient: callable(**values) -> {name: array}, or that dict, or a `torch.autograd.Function` or `jax.custom_vjp` whose
-            arguments are the values in order.
+        gradient: callable(**values) -> {name: array}, or that dict, or a `torch.autograd.Function` or `jax.custom_vjp`
+            whose arguments are the values in order.
         values: {name: array}, parameters and data, as NumPy, PyTorch or JAX arrays.
         wrt: names to check; by default those that `gradient` returns.
     Returns: a GradientReport: `.ok`, `.verdicts`, `.diagnoses`, `.text()`, `.html()`, `.to_dict()`.
@@ -161,7 +161,7 @@ class _Job:
         return None
 
     def precise(self, names: list[str]) -> dict[str, Array]:
-        """The gradients to judge: those of a coarse type asked for again in float64, else with the floor of their type."""
+        """The gradients to judge: those of a coarse type asked for again in float64, else with their floor."""
         judged = as_floats({n: self.found[n] for n in names})
         coarse = [n for n in names if np.finfo(self.found[n].dtype).eps > COARSE_EPS]
         if not coarse:
@@ -187,9 +187,9 @@ class _Job:
                 gap, size = norm(fine - judged[n]), norm(fine)
                 if gap <= 0.1 * size:
                     judged[n] = fine
-                    cost = max(gap / size if size else 0.0, eps)
                     self.notes.append(
-                        f"{self.found[n].dtype} was judged by the same function in float64; rounding costs up to {cost:.0e}"
+                        f"{self.found[n].dtype} was judged by the same function in float64; "
+                        f"rounding costs up to {max(gap / size if size else 0.0, eps):.0e}"
                     )
                     continue
             floors = rounding_floors(self) if floors is None else floors

@@ -1,7 +1,7 @@
 """Functions with a hand-written backward: `torch.autograd.Function`, `jax.custom_vjp`; any shape of output.
 
-The scalar is the inner product of the output with a cotangent: a random one, then ones. A backward that ignores its upstream
-gradient (mistake 33) is right for ones only.
+The scalar is the inner product of the output with a cotangent: a random one, then ones. A backward that ignores its
+upstream gradient (mistake 33) is right for ones only.
 """
 
 from __future__ import annotations

@@ -107,9 +107,14 @@ def penalties(roles: Roles, layer: Layer | None) -> Iterator[Patch]:
         e = edges[0]
         factor = _coefficient(roles, e)
         words["penalty"] = f"{factor:.6g} * {name_of(e.child)}"
-        for mistake, k, what in ((8, 0.0, ""), (9, 2.0, "doubled"), (9, 0.5, "halved"), (10, 1.0 / roles.samples, "")):
+        for mistake, k, what in (
+            (8, 0.0, ""),
+            (9, 2.0, ", doubled"),
+            (9, 0.5, ", halved"),
+            (10, 1.0 / roles.samples, ""),
+        ):
             if k != 1.0:
-                note = f"minus the right one it is {factor * (k - 1):.6g} × {name_of(e.child)}{', ' + what if what else ''}"
+                note = f"minus the right one it is {factor * (k - 1):.6g} × {name_of(e.child)}{what}"
                 yield Patch(mistake, place, words, edges={x: scaled(k) for x in edges}, note=note)
     all_factors = [_coefficient(roles, e) for e in roles.penalties]
     layers = roles.layers if layer is None else [layer]
@@ -198,8 +203,10 @@ def activations(roles: Roles) -> Iterator[Patch]:
                 (21, taken(yv, at_a), f"{body.function}'({u.name}) reproduces it", {}),
                 (22, taken(zv, zv), f"the formula fed with {words['A']} reproduces it", {}),
             ]
-            rows += [(23, taken(vz, vy), f"{body.function}'({name_of(v.body.arg)}) reproduces it", {"L": name_of(v.body.arg)})
-                     for v, vz, vy in others if isinstance(v.body, Elementwise) and np.shape(vz) == np.shape(zv)]  # fmt: skip
+            for v, vz, vy in others:
+                if isinstance(v.body, Elementwise) and np.shape(vz) == np.shape(zv):
+                    other = name_of(v.body.arg)
+                    rows.append((23, taken(vz, vy), f"{body.function}'({other}) reproduces it", {"L": other}))
         for mistake, d, note, more in rows:
             yield replace(_times_upstream(mistake, u.name, {**words, **more}, edges, d), note=note)
         if body.function == "relu":

@@ -35,7 +35,8 @@ def context(roles: Roles) -> dict[str, Any]:
     shape = roles.graph.value(head.unit.node).shape
     return {
         "N": roles.samples, "C": classes, "Z": head.unit.name, "Y": targets[-1] if targets else "Y",
-        "P": probabilities.name if probabilities is not None else "P", "layer": roles.layer_word(head.unit), "shape": shape,
+        "P": probabilities.name if probabilities is not None else "P",
+        "layer": roles.layer_word(head.unit), "shape": shape,
     }  # fmt: skip
 
 

@@ -10,12 +10,14 @@ import numpy as np
 from byhand.expr.dims import dim_value
 from byhand.expr.evaluate import node_value
 from byhand.expr.nodes import Contraction, Differential, Expr, Named, Symbol, topological
+from byhand.expr.vocabulary import is_mask
 
 Array = Any
 STEP = 1e-20  # no subtraction follows, so the step can be far below rounding: the derivative is exact to rounding
 NOISE = 64.0  # how many times the rounding noise that was seen counts as agreement
 SHAKES = 8
 FAR = 1e6  # an error this many times the noise is none of it
+LITTLE = 1e-6  # of the amplitude, at most, is noise
 ULPS = 4 * float(np.finfo(float).eps)
 
 
@@ -42,7 +44,7 @@ class Environment:
         self.sizes = sizes
         self.unknown = unknown
         self.noise = noise
-        self.known: dict[Expr, Array] = {node: self.rounded(v) for node, v in values.items()}
+        self.known: dict[Expr, Array] = {node: self.rounded(node, v) for node, v in values.items()}
 
     def __getitem__(self, root: Expr) -> Array:
         known = self.known
@@ -62,12 +64,12 @@ class Environment:
             if isinstance(node, Differential) and self.unknown is not None:
                 known[node] = self.unknown(node)
             else:
-                known[node] = self.rounded(node_value(node, known, self.sizes))
+                known[node] = self.rounded(node, node_value(node, known, self.sizes))
         return known[root]
 
-    def rounded(self, value: Array) -> Array:
-        """The value, changed by a few units in the last place where noise is asked for; integers stay."""
-        if self.noise is None or np.asarray(value).dtype.kind in "iu":
+    def rounded(self, node: Expr, value: Array) -> Array:
+        """The value, changed by a few units in the last place where asked for; labels and masks stay."""
+        if self.noise is None or np.asarray(value).dtype.kind in "iu" or is_mask(node):
             return value
         return value * (1 + ULPS * self.noise.uniform(-1, 1, np.shape(value)))
 
@@ -112,6 +114,11 @@ class Slope:
         step = self.step(directions)
         return np.imag(self.moved(env, directions).get(self.root, 0.0)) / step + np.zeros(np.shape(env[self.root]))
 
+    def amplitude(self, env: Environment, directions: Mapping[Expr, Array]) -> float:
+        """The largest derivative of a node on the way to the root."""
+        moved = self.moved(env, directions)
+        return max((norm(np.imag(v)) for v in moved.values()), default=0.0) / self.step(directions)
+
     def step(self, directions: Mapping[Expr, Array]) -> float:
         """The step: no leaf moves by more than STEP."""
         longest = max((float(np.max(np.abs(d), initial=0.0)) for d in directions.values()), default=0.0)
@@ -123,7 +130,7 @@ class Slope:
         values = {leaf: env[leaf] + 1j * step * np.asarray(d) for leaf, d in directions.items() if leaf in self.leaves}
         for node in self.order:
             children = {c: values[c] if c in values else env[c] for c in node.children}
-            values[node] = env.rounded(node_value(node, children, env.sizes))
+            values[node] = env.rounded(node, node_value(node, children, env.sizes))
         return values
 
 
@@ -151,7 +158,9 @@ def relative(error: float, scale: float) -> float:
     return error / scale if scale > 0.0 else float("inf")
 
 
-def agreement(error: float, scale: float, tolerance: float, noise: Callable[[int], float]) -> float:
+def agreement(
+    error: float, scale: float, tolerance: float, noise: Callable[[int], float], amplitude: Callable[[], float]
+) -> float:
     """The relative error; where it exceeds the tolerance, measured against what rounding alone does to the numbers.
 
     Args:
@@ -160,14 +169,15 @@ def agreement(error: float, scale: float, tolerance: float, noise: Callable[[int
         tolerance: the largest relative error that counts as equal.
         noise: how much the numbers change when every value changes in its last places, in the k-th way of doing so;
             asked for only when needed, and more than once since a change may leave few numbers as they are by chance.
+        amplitude: how large the numbers are that these were made of: rounding changes them by a small part of that.
     """
     found = relative(error, scale)
     if found <= tolerance or not np.isfinite(error):
         return found
-    largest = 0.0
+    largest, most = 0.0, LITTLE * amplitude()
     for k in range(SHAKES):
         largest = max(largest, noise(k))
-        if not np.isfinite(largest):
+        if not largest <= most:  # not rounding, but a jump
             return found
         best = relative(error, max(scale, NOISE * largest / tolerance))
         if best <= tolerance or 0.0 < largest < error / FAR:

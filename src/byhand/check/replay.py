@@ -1,6 +1,6 @@
 """A derivation run as numbers, so that single steps can be done wrongly on purpose and everything below them follows.
 
-The record of the derivation is the program: its terms are the edges of the graph. No formula is written a second time here.
+The record of the derivation is the program: its terms are the edges of the graph. No formula is written twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the edges of a derivation are in a network: weights, biases, the way down, activations, the loss, the penalty."""
+"""What the edges of a derivation are in a network: weights, biases, the way down, activations, loss, penalty."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = Any
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A unit with parameters: its weight edges (with the factor that multiplies the upstream gradient), bias edges, ways down."""
+    """A unit with parameters: weight edges (with what multiplies the upstream gradient), biases, ways down."""
 
     unit: Unit
     weights: tuple[tuple[Edge, Expr], ...]

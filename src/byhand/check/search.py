@@ -1,7 +1,8 @@
 """The search for the mistakes that reproduce a wrong gradient.
 
-The first layer with a wrong tensor, in backward order, localises the mistake. Each candidate that makes one of its tensors
-equal to the user's is kept in mind and the search goes on below it, until everything is explained or nothing fits.
+The first layer with a wrong tensor, in backward order, localises the mistake. Each candidate that makes one of its
+tensors equal to the user's is kept in mind and the search goes on below it, until everything is explained or nothing
+fits.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class Search:
         return best
 
     def options(self, replay: Replay, wrong: list[str], depth: int) -> list[list[Patch]]:
-        """Mistakes, or pairs of them, that explain a tensor of the first wrong layer and spoil none that is right above it."""
+        """Mistakes, or pairs of them, that explain a tensor of the first wrong layer and spoil none above it."""
         key = tuple(map(id, replay.patches))
         if key in self.tried:
             return self.tried[key]
@@ -183,7 +184,7 @@ class Search:
             yield from self.fitted(replay, wrong)
 
     def fitted(self, replay: Replay, wrong: list[str]) -> Iterator[Patch]:
-        """Mistake 30 with the learning rate that fits the first wrong tensor best: Gauss-Newton, slopes by complex step."""
+        """Mistake 30 with the learning rate that fits the first wrong tensor: Gauss-Newton, slopes by complex step."""
         chosen: list[Layer | None] = (
             [None, *(layer for layer in self.roles.layers if layer.downs)] if len(self.roles.layers) > 2 else [None]
         )
@@ -208,7 +209,7 @@ class Search:
     # ---- telling apart what gives the same numbers here
 
     def told_apart(self, patches: list[Patch]) -> list[Patch]:
-        """Candidates that also explain the gradient at another point, with one sample less, where it can be asked for."""
+        """Candidates that also explain the gradient at another point, with one sample less, if possible."""
         if len({p.mistake for p in patches}) < 2 or self.elsewhere is None:
             return patches
         try:

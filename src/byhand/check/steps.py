@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -219,7 +219,13 @@ class Numbers:
         """The relative error of a claim, normwise."""
         before, after = self.sides(claim)
         scale = max(norm(before), norm(after))
-        return agreement(difference(before, after), scale, claim.tolerance, lambda k: self.noise(claim, k))
+        return agreement(
+            difference(before, after),
+            scale,
+            claim.tolerance,
+            partial(self.noise, claim),
+            partial(self.amplitude, claim),
+        )
 
     def noise(self, claim: Claim, k: int) -> float:
         """How much the sides change when every value changes in its last places."""
@@ -231,6 +237,16 @@ class Numbers:
             if isinstance(side, Pairing):  # a sum of terms that cancel, by chance or not
                 total += np.finfo(float).eps * norm(env[side.left]) * norm(env[side.right])
         return total
+
+    def amplitude(self, claim: Claim) -> float:
+        """How large the numbers are that the sides are made of."""
+        env, largest = self.environment(claim), max(map(norm, self.sides(claim)))
+        for side in (claim.before, claim.after):
+            if isinstance(side, Pairing):
+                largest = max(largest, norm(env[side.left]) * norm(env[side.right]))
+            else:
+                largest = max([largest, *(norm(env[child]) for child in side.children)])
+        return largest
 
     def shaken(self, k: int) -> tuple[Environment, Environment]:
         """The same with every value changed in its last places, in the k-th way."""

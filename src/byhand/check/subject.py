@@ -1,4 +1,4 @@
-"""Somebody else's functions: called on copies, their answers read as NumPy arrays, their misbehaviour put into words."""
+"""Somebody else's functions: called on copies, answers read as NumPy arrays, misbehaviour put into words."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Subject:
     def of(cls, loss: Any, gradient: Any, values: Any) -> Subject:
         """Read what the user gave.
 
-        Raises: DataError: values is not a dict of finite arrays. CheckError: neither a function nor a dict where one is needed.
+        Raises: DataError: values is not a dict of finite arrays. CheckError: the gradient is no function and no dict.
         """
         if not isinstance(values, Mapping) or not values:
             raise DataError("values: a dict {name: array} of parameters and data is needed")

@@ -1,7 +1,7 @@
 """Verdicts on the tensors of a gradient: scale-free, proof against kinks, at a cost that does not depend on their size.
 
-Per tensor 3 random directions: two normal ones, which judge normwise, and one scaled entry by entry, which judges each entry
-by its own size. All tensors at once first; one by one where that shows a difference.
+Per tensor 3 random directions: two normal ones, which judge normwise, and one scaled entry by entry, which judges each
+entry by its own size. All tensors at once first; one by one where that shows a difference.
 
 Source: ../shared/MISTAKES.md, "Verdict rule".
 """
@@ -101,7 +101,7 @@ class Judge:
         return found
 
     def together(self, names: list[str]) -> float | None:
-        """The largest relative error along common directions in which every tensor counts alike, or None where one is wrong."""
+        """The largest relative error along common directions, every tensor counting alike; None where one is wrong."""
         sizes = {n: norm(self.gradients[n]) for n in names}
         chosen = {n: self.directions(n) for n in names}
         worst = 0.0
@@ -155,7 +155,8 @@ class Judge:
                 continue
             noise = max(noise, cancelled) if relative > noise else noise
             if noise > LOOSEST or cancelled == noise > LOST:
-                if max(abs(found), abs(slope.value), noise * scale) > ZERO * self.natural(name, v):
+                lost = max(abs(found), abs(slope.value)) <= noise * scale <= ZERO * self.natural(name, v)
+                if not lost:
                     why = f"the noise floor: rounding alone changes it by {noise / NOISE:.0e} of its size"
                     return TensorRow(name, g.shape, "not checkable", relative, noise, why)
                 note = "zero to rounding"
@@ -191,12 +192,12 @@ class Judge:
         return total if np.isfinite(total) else 0.0
 
     def cancellation(self, name: str, direction: Array) -> float:
-        """What rounding may do to a slope whose terms cancel: P - Y of a confident network, samples against each other."""
+        """What rounding may do to a slope whose terms cancel: P - Y of a confident network, samples against samples."""
         eps = NOISE * float(np.finfo(float).eps)
         if self.magnitudes is not None:
             return eps * norm(self.magnitudes()[name] * direction)
         size = norm(self.values[name]) or 1.0
-        return eps * max(abs(self.forward.value(self.values)), 1.0) * norm(direction) / size
+        return eps * abs(self.forward.value(self.values)) * norm(direction) / size
 
     def natural(self, name: str, direction: Array) -> float:
         """What a slope would be if the loss changed by its own size over the size of the tensor."""
@@ -205,7 +206,7 @@ class Judge:
 
     def at_kink(self, name: str, direction: Array, slope: Derivative, wrong: TensorRow) -> TensorRow | None:
         """None unless the point is on a kink: then the verdict of a point beside it, if it can be asked for."""
-        units = self.forward.kinked(self.values)
+        units = self.forward.kinked(self.values, list(self.gradients))
         back = self.slope({name: -direction})
         sides = abs(slope.value + back.value) > 1e-6 * max(abs(slope.value), abs(back.value)) + 20 * (
             slope.error + back.error
@@ -222,13 +223,12 @@ class Judge:
         if self.again is not None and self.seed < 100:
             beside = beside_kinks(self.values, self.gradients, self.seed)
             try:
-                judge = Judge(
-                    self.forward, beside, as_floats(self.again(beside)), floors=self.floors, seed=self.seed + 100
-                )
+                there = as_floats(self.again(beside))
+                judge = Judge(self.forward, beside, there, floors=self.floors, seed=self.seed + 100)
                 row = judge.alone(name)
             except (ByhandError, KeyError, ValueError):
                 row = wrong
-            if row.verdict != "not checkable" and not judge.forward.kinked(beside):
+            if row.verdict != "not checkable" and not judge.forward.kinked(beside, list(self.gradients)):
                 note = f"{where}; judged beside the kink" if row.verdict == "right" else row.note
                 return TensorRow(name, wrong.shape, row.verdict, row.error, row.allowed, note)
         return TensorRow(name, wrong.shape, "not checkable", wrong.error, wrong.allowed, where)

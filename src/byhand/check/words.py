@@ -61,7 +61,8 @@ def unknown(search: Search, replay: Replay, rest: list[str], reason: str) -> Dia
         how = f"its shape is {g.shape}, the right one is {made.shape}"
     else:
         place, yours, right = worst_entry(g, made)
-        how = f"it differs by {relative_gap(g, made):.2g} of its size, most at {place or 'its value'}: {yours:.6g}, right is {right:.6g}"
+        gap = relative_gap(g, made)
+        how = f"it differs by {gap:.2g} of its size, most at {place or 'its value'}: {yours:.6g}, right is {right:.6g}"
     factor = ratio(g, made)
     if factor is not None and factor != 1.0 and not reason:
         everywhere = all(ratio(search.given[m], replay.gradient(m)) is not None for m in search.order)

@@ -16,8 +16,8 @@ EXAMPLES = """\b
 Example
   byhand check net.py:backward --loss net.py:loss --values net.py:values
 
-backward(**values) returns {name: gradient}; loss(**values) a number, or a byhand expression or network; values is a dict
-{name: array}, or a function without arguments that returns one, or a .npz file. Your file is run as Python.
+backward(**values) returns {name: gradient}; loss(**values) a number, or loss is an expression or a network; values is
+a dict {name: array}, a function that returns one, or a .npz file. Your file is run as Python.
 """
 
 

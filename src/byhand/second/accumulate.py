@@ -17,8 +17,8 @@ from byhand.expr.nodes import Expr, Named, Symbol, named
 from byhand.rules.score import weight
 from byhand.rules.simplify import Simplifier
 
-LONG = 24.0  # a Jacobian of an intermediate that prints longer than this gets a name
-FACTORED = 60.0  # a longer sum is collected, but no common factors are looked for
+LONG = 12.0  # a Jacobian of an intermediate that prints longer than this gets a name
+FACTORED = 40.0  # a longer sum is collected, but no common factors are looked for
 TYPICAL = 32  # what a symbolic dimension counts for when the direction is chosen
 
 
