@@ -18,7 +18,7 @@ MODEL = "byhand-model.safetensors"
 EXAMPLES = """\b
 Examples
   byhand train iris --net 4-16-3
-  byhand train houses.csv --target price --hidden 64,64 --early-stopping -o houses.safetensors
+  byhand train houses.csv --target price --hidden 64,64 -o houses.safetensors
   byhand predict houses.safetensors new.csv -o predicted.csv
 """
 DATA = "a file .csv or .npz, or iris, wine, breast_cancer, digits, diabetes"
