@@ -112,7 +112,7 @@ def _hadamard(f: Form) -> Form | None:
     if 0 in powers.values():  # A * A**-1: left to NumPy
         return None
     flat = tuple(a if p == 1 else Form("power", (a,), p, a.rank) for a, p in powers.items())
-    if not all(map(is_step, flat)):
+    if any(not is_step(a) and not (a.kind == "power" and a.data < 0) for a in flat):  # -(mask) / T has no number in it
         flat = tuple(as_mask(a) if is_step(a) else a for a in flat)
     return None if flat == f.args else hadamard(flat, f.rank)
 
