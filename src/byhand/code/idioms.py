@@ -112,9 +112,16 @@ def _hadamard(f: Form) -> Form | None:
     if 0 in powers.values():  # A * A**-1: left to NumPy
         return None
     flat = tuple(a if p == 1 else Form("power", (a,), p, a.rank) for a, p in powers.items())
-    if any(not is_step(a) and not (a.kind == "power" and a.data < 0) for a in flat):  # -(mask) / T has no number in it
+    if any(not is_step(a) and not _divides(a) for a in flat):  # -(mask) / T has no number in it
         flat = tuple(as_mask(a) if is_step(a) else a for a in flat)
     return None if flat == f.args else hadamard(flat, f.rank)
+
+
+def _divides(form: Form) -> bool:
+    """Whether the form is a divisor, seen through views and scalings."""
+    if form.kind == "power":
+        return bool(form.data < 0)
+    return bool(form.args) and form.kind in (*_VIEWS, "scaled", "hadamard") and all(map(_divides, form.args))
 
 
 def is_step(form: Form) -> bool:
