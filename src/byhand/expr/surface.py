@@ -9,7 +9,7 @@ from typing import Any
 from byhand.errors import ParseError
 from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, elementwise, scale, transpose
 from byhand.expr.dims import MINUS_ONE, ONE, Dim, Dimension, Shape, show_shape
-from byhand.expr.nodes import Expr
+from byhand.expr.nodes import Expr, Sum
 from byhand.expr.operands import Operand, exact_number, fitting, lift, misfit
 from byhand.expr.operations import apply
 
@@ -68,6 +68,8 @@ def expand(node: Expr, shape: Shape) -> Expr:
     """The node broadcast to a shape."""
     if node.shape == shape:
         return node
+    if isinstance(node, Sum):  # one way to write it: a sum of broadcasts
+        return add(*(scale(c, expand(t, shape)) for c, t in node.terms))
     offset = len(shape) - node.ndim
     labels: list[Label] = [
         i + offset if size == shape[i + offset] else ("unit", i) for i, size in enumerate(node.shape)
