@@ -156,8 +156,10 @@ def _divisor(f: Form) -> tuple[Form, Fraction] | None:
 def _matmul(w: Writer, f: Form) -> Code:
     """Chains of matrices print without brackets; a product with a vector keeps its order."""
     left, right = w.full(f.args[0]), w.full(f.args[1])
-    chained = f.kind == "matmul" and f.args[1].kind == "matmul"
-    text = f"{left.at(Level.MATMUL)} @ {right.at(Level.MATMUL if chained else Level.POWER)}"
+    flat = f.kind == "matmul" and all(a.rank == 2 for a in f.args)  # stacks and vectors are not associative with @
+    chained = flat and f.args[1].kind == "matmul" and all(a.rank == 2 for a in f.args[1].args)
+    first = Level.MATMUL if f.args[0].rank <= 2 and f.args[0].kind != "matvec" else Level.POWER
+    text = f"{left.at(first)} @ {right.at(Level.MATMUL if chained else Level.POWER)}"
     return Code(text, Level.MATMUL, shape_of(f))
 
 
