@@ -168,3 +168,11 @@ def test_a_wrong_gradient_says_which_entry():
     assert row.evidence.place == "[0]"
     found, true = row.evidence.numbers
     assert found == pytest.approx(1.0001 * true, rel=1e-9)
+
+
+def test_a_gradient_that_is_zero_at_most_points_only_is_not_zero():
+    d = derive(parse("sum(x*relu(-s - 3))", {"x": "n", "s": ""}), ["x", "s"])
+    for u in d.units[-2:]:
+        report = check(all_stages(d, u, CORRUPTIONS["zero"]), seeds=1, oracles="complex step")
+        assert any(row.what == "gradient" and row.unit == u.name for row in report.failed)
+    assert check(derive(parse("sum(x*sign(s))", {"x": "n", "s": ""}), ["x", "s"]), oracles="complex step").ok

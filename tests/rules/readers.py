@@ -163,7 +163,7 @@ class MatrixReader:
         v = np.asarray(self.names[name])
         if v.ndim != 1:
             return v
-        is_row = self.rows is None or name.removeprefix("d") in self.rows
+        is_row = self.rows is None or (name if name in self.rows else name.removeprefix("d")) in self.rows
         return v[None, :] if is_row else v[:, None]
 
     def read(self, m):
@@ -221,6 +221,10 @@ class MatrixReader:
                 return (self.value(left) > self.value(right)) * 1.0
             case ts.Differential(ts.Name(name)):
                 return self.array("d" + name)
+            case ts.Partial(_, ts.Name(name)):
+                return self.array("∂" + name)
+            case ts.Call("onehot", (labels,)):
+                return np.eye(self.sizes["classes"])[np.ravel(self.value(labels)).astype(int)]
             case ts.Call(function, args):
                 return self.call(function, args)
         raise Misread(f"no meaning for {m}")
@@ -375,6 +379,10 @@ class IndexReader:
                 return self.indexed(ts.Name("d" + name), indices, lengths)
             case ts.Differential(ts.Name(name)):
                 return (), np.asarray(self.names["d" + name])
+            case ts.Partial(_, ts.Indexed(ts.Name(name), indices)):
+                return self.indexed(ts.Name("∂" + name), indices, lengths)
+            case ts.Partial(_, ts.Name(name)):
+                return (), np.asarray(self.names["∂" + name])
             case ts.BigSum(indices, body):
                 own = [i for i in indices if isinstance(i, str)]
                 inside = {**lengths, **self.lengths(body, own, lengths)}
@@ -481,6 +489,8 @@ class IndexReader:
                 found = {i: n for i, n in zip(indices, np.shape(array), strict=True) if i in wanted}
             case ts.Differential(ts.Indexed(ts.Name(name), indices)):
                 found = {i: n for i, n in zip(indices, np.shape(self.names["d" + name]), strict=True) if i in wanted}
+            case ts.Partial(_, ts.Indexed(ts.Name(name), indices)):
+                found = {i: n for i, n in zip(indices, np.shape(self.names["∂" + name]), strict=True) if i in wanted}
             case ts.BigSum(indices, body):
                 found = self.lengths_of_indices(body, [x for x in wanted if x not in indices])
             case ts.Math():

@@ -235,10 +235,19 @@ def trouble(point: Point, forward: list[Expr]) -> tuple[str | None, bool]:
 
 
 def _degenerate(point: Point) -> bool:
-    """Whether a gradient is not finite, or zero though its formula is not: all units of a layer off, say."""
-    for gradient in point.derivation.gradients.values():
-        value = np.asarray(point.env[gradient.root])
-        if not np.all(np.isfinite(value)) or not (is_zero(gradient.root) or np.any(value)):
+    """Whether a gradient is not finite, or zero only here: all units of a layer off, say.
+
+    A gradient that is said to be zero everywhere is asked of the function itself: other points may tell otherwise.
+    """
+    root = point.derivation.f.root
+    for v in point.derivation.variables:
+        gradient = point.derivation.gradients[v.name].root
+        value = np.asarray(point.env[gradient])
+        if is_zero(gradient):
+            slope = Slope(root, [v])
+            if slope.used and not np.any(slope.along(point.env, {v: point.direction[v]})):
+                return True
+        elif not (np.all(np.isfinite(value)) and np.any(value)):
             return True
     return False
 

@@ -171,7 +171,7 @@ def agreement(
             asked for only when needed, and more than once since a change may leave few numbers as they are by chance.
         amplitude: how large the numbers are that these were made of: rounding changes them by a small part of that.
     """
-    found = relative(error, scale)
+    found = relative(float(error), float(scale))
     if found <= tolerance or not np.isfinite(error):
         return found
     largest, most = 0.0, LITTLE * amplitude()
@@ -179,7 +179,7 @@ def agreement(
         largest = max(largest, noise(k))
         if not largest <= most:  # not rounding, but a jump
             return found
-        best = relative(error, max(scale, NOISE * largest / tolerance))
+        best = relative(float(error), float(max(scale, NOISE * largest / tolerance)))
         if best <= tolerance or 0.0 < largest < error / FAR:
             return best
     return best

@@ -5,6 +5,8 @@ With `indices` the same record is written with sums over indices and Kronecker d
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from byhand.derive.derivation import Derivation, Level
 from byhand.derive.record import Pairing, Stage, Unit
 from byhand.derive.steps import total_differential
@@ -83,7 +85,7 @@ def backward(w: Writer, level: Level) -> Section:
     rules = contribution_rules(w.d)
     for u in w.d.units:
         if u.node is not w.d.prepared.root:
-            lines.append(adjoint_line(w, u, rules))
+            lines += free_entries(u, adjoint_line(w, u, rules))
         if level == "micro":
             lines += move_lines(w, u)
     return Section("Gradients, last to first", tuple(lines))
@@ -110,6 +112,19 @@ def adjoint_line(w: Writer, u: Unit, rules: dict[Expr, list[str]]) -> Line:
             continue
         parts.append(Part(m, rule, stage.assumptions))
     return Line(w.gradient_name(u.node, letters), tuple(parts), show_shape(u.node.shape))
+
+
+def free_entries(u: Unit, line: Line) -> list[Line]:
+    """Of a symmetric or diagonal variable two lines: G_X, every entry independent, and the gradient made of it."""
+    if u.stages[-1].kind != "structure" or len(line.parts) < 2:
+        return [line]
+    everything = ts.Name(f"G_{u.name}")
+    match line.left:
+        case ts.Partial(_, ts.Indexed(_, indices)):
+            left: Math = ts.Indexed(everything, indices)
+        case _:
+            left = everything
+    return [replace(line, left=left, parts=line.parts[:-1]), replace(line, parts=line.parts[-1:])]
 
 
 def stage_rule(w: Writer, stage: Stage, moves: list[str]) -> str:

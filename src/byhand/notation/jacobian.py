@@ -13,7 +13,16 @@ from byhand.expr.dims import show_shape
 from byhand.expr.nodes import Expr, Symbol
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section
-from byhand.notation.differential import contribution_rules, forward, given, notes, result, stage_rule, title
+from byhand.notation.differential import (
+    contribution_rules,
+    forward,
+    free_entries,
+    given,
+    notes,
+    result,
+    stage_rule,
+    title,
+)
 from byhand.notation.index import free_letters, index_math
 from byhand.notation.matrix import matrix_math
 from byhand.notation.typeset import Math
@@ -131,7 +140,8 @@ def chain(w: Writer, level: Level) -> Section:
                     stage.assumptions,
                 )
             )
-        lines.append(Line(w.gradient_name(u.node), tuple(collected), show_shape(u.node.shape), indent=int(bool(parts))))
+        line = Line(w.gradient_name(u.node), tuple(collected), show_shape(u.node.shape), indent=int(bool(parts)))
+        lines += free_entries(u, line)
     return Section("Chain rule, last to first", tuple(lines))
 
 
