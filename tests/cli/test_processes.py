@@ -94,9 +94,18 @@ def test_head_reads_one_line_and_nobody_complains():
 
 def test_an_interruption_prints_one_line_and_exits_130():
     process = subprocess.Popen(
-        [*BYHAND, "derive", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*BYHAND, "derive", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # a shell's background job is started with the signal ignored, and hands that down
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    time.sleep(1.5)  # until it waits for its input
+    where = Path(f"/proc/{process.pid}/wchan")
+    for _ in range(600):  # until it waits for its input
+        if "pipe" in where.read_text():
+            break
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 130

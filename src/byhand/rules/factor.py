@@ -13,7 +13,7 @@ from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, label
 from byhand.expr.dims import ONE, Coefficient, Dim
 from byhand.expr.nodes import Contraction, Expr, Sum
 
-CHOICES = 64  # ways tried to pick one occurrence of a factor from each term
+CHOICES = 16  # ways tried to pick one occurrence of a factor from each term
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,11 @@ def common_coefficient(node: Sum) -> Expr:
     dims = coefficients[0].dims if all(c.dims == coefficients[0].dims for c in coefficients) else ()
     numerator = reduce(gcd, [abs(c.value.numerator) for c in coefficients])
     denominator = reduce(lambda a, b: a * b // gcd(a, b), [c.value.denominator for c in coefficients])
-    alike = len({abs(c.value) for c in coefficients}) == 1 or denominator > 1 or numerator > 1
-    k = Fraction(numerator, denominator) if alike else Fraction(1)
+    k = Fraction(numerator, denominator)
+    inside = sum(abs(c.value) != k for c in coefficients) + (k != 1)
+    now = sum(abs(c.value) != 1 for c in coefficients)
+    if inside > now or (inside == now and k < 1):  # more numbers to read: v + 1/1000 is not (1000 v + 1)/1000
+        k = Fraction(1)
     if all(c.value < 0 for c in coefficients):
         k = -k
     if k == 1 and not dims:

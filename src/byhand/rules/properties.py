@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from byhand.expr.contraction import split_coefficient, transpose
+from itertools import combinations
+
+from byhand.expr.contraction import contract, label_dims, split_coefficient, transpose
 from byhand.expr.functions import POSITIVE_VALUED
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol
 
 Proof = frozenset[tuple[str, str]]  # (symbol, property) that were used
 NOTHING: Proof = frozenset()
+FLIPS = 3  # symmetric factors that are turned at once in the search for a proof
 
 
 def proof(node: Expr, wanted: str) -> Proof | None:
@@ -42,8 +45,25 @@ def _symmetric(node: Expr) -> Proof | None:
             return proof(node.factors[0][0], "symmetric")
         case Contraction() if all(ls in ((0, 1), (1, 0), ()) for _, ls, _ in node.factors) and node.out == (0, 1):
             return _together(*(proof(f, "symmetric") for f, ls, _ in node.factors if ls))
+        case Contraction():
+            return _equals_its_transpose(node)
         case _:
             return None
+
+
+def _equals_its_transpose(node: Contraction) -> Proof | None:
+    """X Z Xᵀ with symmetric Z: turned, and its symmetric factors turned back, it is the same node."""
+    proofs = {
+        i: proved
+        for i, (f, ls, _) in enumerate(node.factors)
+        if len(ls) == 2 and (proved := proof(f, "symmetric")) is not None
+    }
+    for size in range(1, min(len(proofs), FLIPS) + 1):
+        for flipped in combinations(proofs, size):
+            factors = [(f, ls[::-1] if i in flipped else ls, p) for i, (f, ls, p) in enumerate(node.factors)]
+            if contract(factors, node.out[::-1], node.coefficient, label_dims(node)) is node:
+                return _together(*(proofs[i] for i in flipped))
+    return None
 
 
 def _positive(node: Expr) -> Proof | None:

@@ -22,7 +22,7 @@ from byhand.rules.score import Scores, transposes, weight
 
 FACTORS = 8  # merged into one contraction at most: keeps a deep chain of products from becoming quadratic
 ROUNDS = 8
-LONGEST_PRODUCT = 48  # terms that a sum of products of sums may be multiplied out to
+LONGEST_PRODUCT = 16  # terms that a sum of products of sums may be multiplied out to; more than that nobody reads
 
 
 @dataclass
