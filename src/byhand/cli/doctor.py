@@ -32,7 +32,10 @@ def doctor(as_json: bool) -> None:
     from byhand.cli.output import write
 
     found = diagnosis()
-    write(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _text(found))
+    if as_json:
+        write(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        _show(found)
     if not found["ok"]:
         raise click.exceptions.Exit(1)
 
@@ -81,10 +84,12 @@ def self_check() -> tuple[bool, str]:
     return report.ok, report.summary
 
 
-def _text(found: dict[str, Any]) -> str:
-    from byhand.cli.output import painter, writes_unicode
+def _show(found: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
 
-    paint = painter(sys.stdout)
+    from byhand.cli.output import console, writes_unicode
+
     terminal, check = found["terminal"], found["self_check"]
     unicode = "shows mathematics" if writes_unicode() else "no mathematics: --ascii, or PYTHONIOENCODING=utf-8"
     rows = [
@@ -94,7 +99,9 @@ def _text(found: dict[str, Any]) -> str:
         ("C compiler", found["c_compiler"] or "none found", "compiled C code"),
         ("encoding", str(terminal["stdout_encoding"]), unicode),
     ]
-    first, second = (max(len(row[k]) for row in rows) for k in (0, 1))
-    lines = [f"{name:<{first}}   {value:<{second}}   {paint('shape', use)}".rstrip() for name, value, use in rows]
-    verdict = paint("good" if check["ok"] else "bad", check["summary"])
-    return "\n".join([*lines, f"{'self-check':<{first}}   {verdict}"])
+    table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))
+    for name, value, use in rows:
+        table.add_row(name, value, Text(use, "shape"))
+    out = console(sys.stdout)
+    out.print(table)
+    out.print("self-check", Text(check["summary"], "good" if check["ok"] else "bad"))

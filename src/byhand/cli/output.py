@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NoReturn, TextIO
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 CLOSED_PIPE = 141  # as a shell reports a program that wrote to a closed pipe
-_STYLES: dict[str, dict[str, Any]] = {
-    "title": {"bold": True},
-    "shape": {"dim": True},
-    "rule": {"fg": "cyan"},
-    "good": {"fg": "green"},
-    "bad": {"fg": "red", "bold": True},
-}
+STYLES = {"title": "bold", "shape": "dim", "rule": "cyan", "good": "green", "bad": "bold red"}  # in rich's words
 
 
 class Failure(click.ClickException):
@@ -106,21 +102,33 @@ def _umask() -> int:
     return mask
 
 
-def colourful(stream: TextIO) -> bool:
-    """Whether to colour: a terminal that can, and nobody said NO_COLOR."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def console(stream: TextIO) -> Console:
+    """What rich knows of a stream: its width, its colours, NO_COLOR, FORCE_COLOR and TERM."""
+    from rich.console import Console
+    from rich.theme import Theme
+
+    return Console(file=stream, theme=Theme(STYLES), highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def painter(stream: TextIO) -> Callable[[str, str], str]:
     """Colours for a kind of text on this stream; none where they are not wanted."""
-    if not colourful(stream):
+    if not (stream.isatty() or os.environ.get("FORCE_COLOR")):  # rich need not be imported for that
         return lambda kind, text: text
-    return lambda kind, text: click.style(text, **_STYLES[kind]) if text else text
+    of_stream = console(stream)
+    if of_stream.no_color or of_stream.color_system is None:
+        return lambda kind, text: text
+
+    def paint(kind: str, text: str) -> str:
+        with of_stream.capture() as captured:
+            of_stream.print(text, style=kind, end="")
+        return captured.get()
+
+    return paint
 
 
 def terminal_width() -> int | None:
     """The width to break lines to; None where the output is no terminal."""
-    return max(40, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+    return max(40, console(sys.stdout).width) if sys.stdout.isatty() else None
 
 
 def writes_unicode() -> bool:
