@@ -164,3 +164,36 @@ def test_every_line_says_the_truth_in_other_layouts(name, layout):
     d = byhand.derive(byhand.parse(text, shapes, assume), wrt).in_layout(layout)
     for notation in ("differential", "index", "jacobian"):
         assert read_back(Point(d), document(d, notation, "micro"), notation) > 10
+
+
+def result_of(text, shapes, wrt):
+    return result_lines(byhand.derive(byhand.parse(text, shapes), wrt).text(level="result"))
+
+
+def result_lines(text):
+    return [" ".join(line.split()) for line in text.split("Result\n")[1].splitlines() if line]
+
+
+def test_what_a_result_would_say_twice_is_named_once():
+    shapes = {"X": "m n", "W": "n k"}
+    assert result_of("sum(softmax(X @ W, axis=1)**2)", shapes, "W") == [
+        "Z = X W (m, k)",
+        "P = softmax(Z) (m, k)",
+        "∂f/∂W = 2 Xᵀ (P^∘2 − diag(P^∘2 1_k) P) (n, k)",
+    ]
+    assert result_of("sum((X @ w - y)**2)", {"X": "m n", "w": "n", "y": "m"}, "w") == ["∂f/∂w = 2 Xᵀ (X w − y) (n,)"]
+
+
+def test_a_name_inside_a_name_that_stays_stays_too():
+    lines = result_of("log(det(X@X.T + A))*trace(inv(X@X.T + A)@B)", {"X": "m n", "A": "m m", "B": "m m"}, "X")
+    assert lines[:2] == ["Z = X Xᵀ + A (m, m)", "M = Z⁻¹ (m, m)"]
+    assert "log(|Z|)" in lines[2] and "X Xᵀ" not in lines[2]
+
+
+def test_the_result_of_a_network_stands_alone():
+    d = byhand.derive(byhand.MLP("7-5-3-2-2-2-2-2", activation="tanh", loss="mse"))
+    lines = result_lines(d.text(level="result"))
+    defined = [line.split(" = ")[0] for line in lines]
+    assert defined.index("∂L/∂Z1") < defined.index("∂L/∂W1")
+    assert {"H1", "Z1", "R"} <= set(defined)
+    assert all(line.startswith("∂L/∂") for line in result_lines(d.text(level="steps")))

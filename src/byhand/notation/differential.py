@@ -12,7 +12,7 @@ from byhand.derive.record import Pairing, Stage, Unit
 from byhand.derive.steps import total_differential
 from byhand.expr.contraction import is_zero
 from byhand.expr.dims import show_shape
-from byhand.expr.nodes import Expr, Named, Symbol, differential_of
+from byhand.expr.nodes import Expr, Named, Symbol, differential_of, topological
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section
 from byhand.notation.typeset import Math
@@ -161,14 +161,16 @@ def move_lines(w: Writer, u: Unit) -> list[Line]:
 def result(w: Writer, level: Level) -> Section:
     """The gradients: in closed form where that is short, through the adjoints otherwise."""
     lines: list[Line] = []
-    through = False
-    for u in w.d.units:
-        if not isinstance(u.node, Symbol):
-            continue
+    units = [u for u in w.d.units if isinstance(u.node, Symbol)]
+    closed = [w.closed_form(u) for u in units]
+    if None in closed:  # the adjoints are written anyway: only what is shorter than through them stays closed
+        closed = [
+            c if c is not None and w.length(c) <= w.length(u.value) else None
+            for c, u in zip(closed, units, strict=True)
+        ]
+    shown = [u.value if c is None else c for c, u in zip(closed, units, strict=True)]
+    for u, node in zip(units, shown, strict=True):
         letters = w.letters(u.node)
-        closed = w.closed_form(u)
-        node = closed if closed is not None else u.value
-        through = through or (closed is None and level == "result")
         sliced = w.slices(node)
         if sliced is not None and not w.indices:
             m, letter = sliced
@@ -182,8 +184,8 @@ def result(w: Writer, level: Level) -> Section:
                 show_shape(u.node.shape),
             )
         )
-    if through:
-        lines = result_definitions(w) + lines
+    if level == "result":  # at other levels they stand above
+        lines = result_definitions(w, shown) + lines
     return Section("Result", tuple(lines))
 
 
@@ -191,11 +193,13 @@ def zero_words(u: Unit) -> str:
     return "does not occur" if is_zero(u.value) else ""
 
 
-def result_definitions(w: Writer) -> list[Line]:
-    """The adjoints that the results are written through."""
-    lines = [definition(w, n, n.body) for n in (*w.d.prepared.units, *w.d.helpers)]
-    for u in w.d.units:
-        if isinstance(u.adjoint, Named) and u.node is not w.d.prepared.root:
+def result_definitions(w: Writer, shown: list[Expr]) -> list[Line]:
+    """The intermediates and adjoints that the results are written through, in order of computation."""
+    adjoints = [u for u in w.d.units if u.adjoint in w.adjoint_nodes and u.node is not w.d.prepared.root]
+    needed = {n for n in topological(shown) if isinstance(n, Named)}
+    lines = [definition(w, n, n.body) for n in (*w.d.prepared.units, *w.d.helpers) if n in needed]
+    for u in adjoints:
+        if u.adjoint in needed:
             letters = w.letters(u.node)
             lines.append(
                 Line(

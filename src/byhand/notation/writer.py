@@ -127,16 +127,39 @@ class Writer:
         return {u.adjoint for u in self.d.units if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)}
 
     def closed_form(self, u: Unit) -> Expr | None:
-        """The gradient with adjoints and automatic names written out; None where that gets too long to read."""
+        """The gradient with adjoints and automatic names written out; None where that gets too long to read.
+
+        An automatic name that would be written out more than once stays: 2 Xᵀ (H ⊙ (1 − H²)) with H = tanh(X W).
+        """
         ours = set() if self.d.f.intermediates else self.d.prepared.automatic  # beside the user's names, P stays P
         hidden = self.reachable(u.value, ours)
         if hidden is None:
             return None
-        opened = unfold(u.value, hidden)
+        best = self.opened(u.value, hidden)
+        kept = repeated(self.opened(u.value, [n for n in hidden if n in self.adjoint_nodes]))
+        if kept:
+            kept += [n for n in hidden if n not in kept and n in topological([k.body for k in kept], into_named=False)]
+            inner = [n for n in hidden if n not in kept]
+            named = self.opened(u.value, inner)
+            if self.length(named) + sum(self.length(unfold(n.body, inner)) for n in kept) < self.length(best):
+                best = named
+        return best if weight(best, self.scores) <= LONGEST_CLOSED_FORM else None
+
+    def opened(self, node: Expr, hidden: list[Named]) -> Expr:
+        """A node with these names written out, products in the order derived unless another is shorter."""
+        opened = unfold(node, hidden)
         merged = Simplifier(facts=True).normal(opened)
-        scores: Scores = {}
-        best = merged if weight(merged, scores) < weight(opened, scores) else opened  # the order of products as derived
-        return best if weight(best, scores) <= LONGEST_CLOSED_FORM else None
+        return merged if weight(merged, self.scores) < weight(opened, self.scores) else opened
+
+    def length(self, node: Expr) -> int:
+        """How many characters a node takes."""
+        from byhand.notation.text import to_text
+
+        return len(to_text(self.write(node)))
+
+    @cached_property
+    def scores(self) -> Scores:
+        return {}
 
     def reachable(self, node: Expr, ours: set[str]) -> list[Named] | None:
         """Adjoints and automatic names below a node; None as soon as there are too many."""
@@ -160,3 +183,20 @@ class Writer:
             return slice_math(node, self.style, letter), letter
         except NoMatrixForm:
             return None
+
+
+def repeated(root: Expr) -> list[Named]:
+    """The names that are written more than once in a node."""
+    order = topological([root], into_named=False)
+    times = dict.fromkeys(order, 0) | {root: 1}
+    for node in reversed(order):
+        match node:
+            case Contraction(_, factors):
+                inside = [f for f, _, _ in factors]
+            case Named():
+                inside = []
+            case _:
+                inside = list(node.children)
+        for child in inside:
+            times[child] += times[node]
+    return [n for n in order if isinstance(n, Named) and times[n] > 1]
