@@ -12,9 +12,11 @@ from byhand.expr.evaluate import evaluate_node
 from byhand.expr.nodes import Symbol, differential_of, symbol, topological
 from byhand.expr.parse import parse
 from byhand.notation.index import free_letters, index_math
-from byhand.notation.matrix import MATRIX_NOTATION, Style, matrix_math
+from byhand.notation.matrix import MATRIX_NOTATION, matrix_math
+from byhand.notation.style import Style
 from byhand.notation.text import to_text
-from byhand.rules.forms import NoMatrixForm, lower
+from byhand.rules.elimination import lower
+from byhand.rules.forms import NoMatrixForm
 from byhand.rules.patterns import PATTERNS
 from byhand.rules.simplify import normal
 

@@ -15,7 +15,8 @@ from byhand.expr.contraction import contract, label_dims
 from byhand.expr.dims import Dim
 from byhand.expr.expression import rebuild
 from byhand.expr.nodes import Contraction, Expr, Factor, Labels, Named, Structured, symbol, topological
-from byhand.rules.forms import Form, NoMatrixForm, lower
+from byhand.rules.elimination import lower
+from byhand.rules.forms import Form, NoMatrixForm
 
 
 class Indexing:

@@ -16,8 +16,9 @@ from byhand.expr.dims import Dim, Dimension, dim_names
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum, Symbol, topological
 from byhand.notation import typeset as ts
-from byhand.notation.matrix import MATRIX_NOTATION, Style, form_math, matrix_math
+from byhand.notation.matrix import MATRIX_NOTATION, form_math, matrix_math
 from byhand.notation.orientation import row_vectors
+from byhand.notation.style import Style
 from byhand.notation.typeset import Math
 from byhand.rules.forms import Form, NoMatrixForm
 

@@ -10,7 +10,9 @@ from byhand.expr.dims import Coefficient, Dim
 from byhand.expr.nodes import Constant, Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol
 from byhand.expr.operations import OVER_AXES
 from byhand.notation import typeset as ts
-from byhand.notation.matrix import Style, dimension_math, matrix_math, name_math, parts
+from byhand.notation.matrix import matrix_math
+from byhand.notation.measure import parts
+from byhand.notation.style import Style, dimension_math, name_math
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm
 

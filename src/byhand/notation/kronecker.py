@@ -12,8 +12,9 @@ from byhand.expr.dims import Dim
 from byhand.expr.nodes import Contraction, Expr
 from byhand.notation import typeset as ts
 from byhand.notation.index import free_letters
-from byhand.notation.matrix import Style, matrix_math, unsigned
+from byhand.notation.matrix import matrix_math, unsigned
 from byhand.notation.slices import slice_math
+from byhand.notation.style import Style
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm
 from byhand.rules.kronecker import KroneckerTerm, kronecker_terms

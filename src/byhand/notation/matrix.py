@@ -6,58 +6,17 @@ a row; so transposes end up where a person writes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from fractions import Fraction
-from functools import reduce
-from typing import Any
 
-from byhand.expr.dims import Coefficient, Dim, Dimension, add_dims
-from byhand.expr.nodes import Constant, Expr, Named, Symbol
+from byhand.expr.dims import Coefficient, add_dims
+from byhand.expr.nodes import Expr
 from byhand.notation import typeset as ts
+from byhand.notation.measure import count_transposes, size
+from byhand.notation.style import Style, dimension_math, name_math, ones_math
 from byhand.notation.typeset import Math
-from byhand.rules.forms import Form, Scale, has_differential, lower
-
-
-@dataclass(frozen=True)
-class Style:
-    """How things are called and shown.
-
-    Attributes:
-        rows: vectors printed as rows (biases beside samples in rows).
-        labels: nodes printed as something else than their name: ∂L/∂Z2 for its adjoint.
-        tips: node -> hover text.
-        sized_ones: whether 1 shows its size, 1_N.
-        all_rows: every vector is printed as a row.
-        reserved: names that index letters must not take.
-    """
-
-    rows: frozenset[Expr] = frozenset()
-    labels: Mapping[Expr, Math] = field(default_factory=dict)
-    tips: Mapping[Expr, str] = field(default_factory=dict)
-    sized_ones: bool = True
-    all_rows: bool = False
-    reserved: frozenset[str] = frozenset()
-
-
-def dimension_math(d: Dim) -> Math:
-    """A dimension."""
-    if not isinstance(d, Dimension):
-        return ts.Number(Fraction(d))
-    terms = []
-    for monomial, factor in d.terms:
-        items: list[Math] = [ts.Number(Fraction(abs(factor)))] if abs(factor) != 1 or not monomial else []
-        items += [ts.Name(n) if p == 1 else ts.Power(ts.Name(n), ts.Number(Fraction(p))) for n, p in monomial]
-        terms.append((factor > 0, items[0] if len(items) == 1 else ts.Product(tuple(items))))
-    return terms[0][1] if len(terms) == 1 and terms[0][0] else ts.Sum(tuple(terms))
-
-
-def name_math(node: Expr, style: Style) -> Math:
-    """A symbol, intermediate or constant by its name."""
-    if node in style.labels:
-        return style.labels[node]
-    assert isinstance(node, (Symbol, Named, Constant))
-    return ts.Name(node.name, tip=style.tips.get(node, ""))
+from byhand.rules.elimination import lower
+from byhand.rules.forms import Form, Scale, has_differential
 
 
 def matrix_math(node: Expr, style: Style, turned: bool = False) -> Math:
@@ -71,11 +30,6 @@ def matrix_math(node: Expr, style: Style, turned: bool = False) -> Math:
 def form_math(form: Form, style: Style, turned: bool = False) -> Math:
     """A form as mathematics."""
     return MATRIX_NOTATION[form.kind](form, style, turned)
-
-
-def ones_math(size: Dim, style: Style) -> Math:
-    """The vector of ones."""
-    return ts.Ones(dimension_math(size) if style.sized_ones else None)
 
 
 def _transposed(m: Math) -> Math:
@@ -187,7 +141,7 @@ def _ordered_sum(f: Form, s: Style, turned: bool) -> Math:
             else core.kind.startswith("spread")
         )
         flipped = isinstance(body, ts.Transpose)
-        terms.append(((not positive, late, flipped, -_size(body), repr(body)), positive, body))
+        terms.append(((not positive, late, flipped, -size(body), repr(body)), positive, body))
     terms.sort(key=lambda t: t[0])
     return ts.Sum(tuple((positive, body) for _, positive, body in terms))
 
@@ -310,7 +264,7 @@ def _inner(f: Form, s: Style, turned: bool) -> Math:
             for x, y in ((a, b), (b, a))
         ]
         return ts.Call("tr", (min(ways, key=lambda m: (_starts_with_differential(m), count_transposes(m), repr(m))),))
-    left, right = sorted((a, b), key=lambda f: (has_differential(f), _size(form_math(f, s)), repr(form_math(f, s))))
+    left, right = sorted((a, b), key=lambda f: (has_differential(f), size(form_math(f, s)), repr(form_math(f, s))))
     return ts.Inner(form_math(left, s), form_math(right, s))
 
 
@@ -423,29 +377,3 @@ MATRIX_NOTATION: dict[str, Callable[[Form, Style, bool], Math]] = {
     "kron": lambda f, s, t: ts.Infix("kronecker", tuple(form_math(a, s, t) for a in f.args)),
     "einsum": _einsum,
 }
-
-
-def parts(m: Math) -> list[Math]:
-    """The nodes that a node is made of."""
-    found: list[Math] = []
-
-    def look(value: Any) -> None:
-        if isinstance(value, Math):
-            found.append(value)
-        elif isinstance(value, tuple):
-            for v in value:
-                look(v)
-
-    for name in m.__dataclass_fields__:
-        look(getattr(m, name))
-    return found
-
-
-def count_transposes(m: Math) -> int:
-    """Transposes in a formula; those of ones do not count."""
-    own = isinstance(m, ts.Transpose) and not isinstance(m.base, ts.Ones)
-    return reduce(lambda n, p: n + count_transposes(p), parts(m), int(own))
-
-
-def _size(m: Math) -> int:
-    return 1 + sum(map(_size, parts(m))) if not isinstance(m, ts.Name) else 1

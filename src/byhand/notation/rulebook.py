@@ -10,7 +10,8 @@ from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section
 from byhand.notation.index import free_letters, index_math
 from byhand.notation.latex import to_latex
-from byhand.notation.matrix import Style, matrix_math
+from byhand.notation.matrix import matrix_math
+from byhand.notation.style import Style
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
 from byhand.rules.catalogue import GROUPS, Entry, Equation, Side

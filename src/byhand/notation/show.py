@@ -8,9 +8,10 @@ from byhand.notation import typeset as ts
 from byhand.notation.index import free_letters, index_math
 from byhand.notation.latex import to_latex
 from byhand.notation.mathml import to_mathml
-from byhand.notation.matrix import Style, matrix_math
+from byhand.notation.matrix import matrix_math
 from byhand.notation.orientation import row_vectors
 from byhand.notation.slices import slice_math
+from byhand.notation.style import Style
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm

@@ -7,7 +7,8 @@ from dataclasses import replace
 from byhand.expr.contraction import add, contract, elementwise, scale
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Sum, Symbol, symbol
 from byhand.notation import typeset as ts
-from byhand.notation.matrix import Style, matrix_math, name_math
+from byhand.notation.matrix import matrix_math
+from byhand.notation.style import Style, name_math
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm
 

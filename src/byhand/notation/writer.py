@@ -13,9 +13,10 @@ from byhand.expr.expression import unfold
 from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
 from byhand.notation import typeset as ts
 from byhand.notation.index import free_letters, index_math
-from byhand.notation.matrix import Style, matrix_math
+from byhand.notation.matrix import matrix_math
 from byhand.notation.orientation import row_vectors
 from byhand.notation.slices import slice_math
+from byhand.notation.style import Style
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm
 from byhand.rules.score import Scores, weight

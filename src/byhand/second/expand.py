@@ -151,7 +151,8 @@ def entry_math(node: Expr, index: tuple[int, ...], sizes: Mapping[str, int]) -> 
 
 
 def _whole(node: Expr) -> Math:
-    from byhand.notation.matrix import Style, matrix_math
+    from byhand.notation.matrix import matrix_math
+    from byhand.notation.style import Style
 
     return matrix_math(node, Style())
 

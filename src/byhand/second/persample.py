@@ -182,7 +182,8 @@ class PerSample:
 
 
 def _shown(e: Expression) -> str:
-    from byhand.notation.matrix import Style, matrix_math
+    from byhand.notation.matrix import matrix_math
+    from byhand.notation.style import Style
     from byhand.notation.text import to_text
 
     return to_text(matrix_math(e.root, Style(sized_ones=False)))

@@ -11,7 +11,9 @@ from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section
 from byhand.notation.index import free_letters, index_math
 from byhand.notation.kronecker import K_WORDS, VEC_WORDS, jacobian_math, uses_commutation
-from byhand.notation.matrix import Style, matrix_math, parts
+from byhand.notation.matrix import matrix_math
+from byhand.notation.measure import parts
+from byhand.notation.style import Style
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm

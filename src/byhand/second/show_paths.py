@@ -7,7 +7,7 @@ import itertools
 from byhand.expr.nodes import Expr
 from byhand.notation.index import free_letters, index_math
 from byhand.notation.kronecker import jacobian_math
-from byhand.notation.matrix import Style
+from byhand.notation.style import Style
 from byhand.notation.text import to_text
 from byhand.second.paths import ChainRule, Path
 

@@ -9,8 +9,9 @@ from byhand.expr.nodes import Expr, Named, topological
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section
 from byhand.notation.index import free_letters, index_math
-from byhand.notation.matrix import Style, matrix_math
+from byhand.notation.matrix import matrix_math
 from byhand.notation.orientation import row_vectors
+from byhand.notation.style import Style
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm
 

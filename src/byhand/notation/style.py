@@ -1,0 +1,58 @@
+"""How things are called and shown: names, labels, dimensions, ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from byhand.expr.dims import Dim, Dimension
+from byhand.expr.nodes import Constant, Expr, Named, Symbol
+from byhand.notation import typeset as ts
+from byhand.notation.typeset import Math
+
+
+@dataclass(frozen=True)
+class Style:
+    """How things are called and shown.
+
+    Attributes:
+        rows: vectors printed as rows (biases beside samples in rows).
+        labels: nodes printed as something else than their name: ∂L/∂Z2 for its adjoint.
+        tips: node -> hover text.
+        sized_ones: whether 1 shows its size, 1_N.
+        all_rows: every vector is printed as a row.
+        reserved: names that index letters must not take.
+    """
+
+    rows: frozenset[Expr] = frozenset()
+    labels: Mapping[Expr, Math] = field(default_factory=dict)
+    tips: Mapping[Expr, str] = field(default_factory=dict)
+    sized_ones: bool = True
+    all_rows: bool = False
+    reserved: frozenset[str] = frozenset()
+
+
+def dimension_math(d: Dim) -> Math:
+    """A dimension."""
+    if not isinstance(d, Dimension):
+        return ts.Number(Fraction(d))
+    terms = []
+    for monomial, factor in d.terms:
+        items: list[Math] = [ts.Number(Fraction(abs(factor)))] if abs(factor) != 1 or not monomial else []
+        items += [ts.Name(n) if p == 1 else ts.Power(ts.Name(n), ts.Number(Fraction(p))) for n, p in monomial]
+        terms.append((factor > 0, items[0] if len(items) == 1 else ts.Product(tuple(items))))
+    return terms[0][1] if len(terms) == 1 and terms[0][0] else ts.Sum(tuple(terms))
+
+
+def name_math(node: Expr, style: Style) -> Math:
+    """A symbol, intermediate or constant by its name."""
+    if node in style.labels:
+        return style.labels[node]
+    assert isinstance(node, (Symbol, Named, Constant))
+    return ts.Name(node.name, tip=style.tips.get(node, ""))
+
+
+def ones_math(size: Dim, style: Style) -> Math:
+    """The vector of ones."""
+    return ts.Ones(dimension_math(size) if style.sized_ones else None)
