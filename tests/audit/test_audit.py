@@ -50,7 +50,7 @@ def test_products_that_have_the_shape():
     [
         ("X: (m, n)\nf = sum(X**2", 2, "never closed"),
         ("X: (m, n)\nX +", 2, "expected `name: (shape)`"),
-        ("X: m n", 1, "a shape is expected"),
+        ("X: one_hot", 1, "a shape is expected"),
         ("X: (m, n)\ny = Q @ X", 2, "unknown name Q"),
         ("X: (m, n)\ny =", 2, "expected after the ="),
         ("X: (m, n)\ndX = X", 2, ""),
@@ -81,3 +81,10 @@ def test_views():
     assert "mend: dZ2 = (P − Y)/N" in report.text() and "<script" not in report.html()
     with pytest.raises(CheckError, match="line 14"):
         report.assert_ok()
+
+
+def test_a_shape_may_be_written_without_brackets_as_elsewhere():
+    body = "r = X @ w - y\nL = sum(r**2)\ndw = 2*X.T @ r"
+    for shapes in ("X: m, n\nw: n\ny: m", "X: m n\nw: n\ny: m", "X: (m, n)\nw: (n,)\ny: (m,)"):
+        assert audit(f"{shapes}\n{body}").ok
+    assert [line.number for line in audit(f"X: m, n\nw: m\ny: m\n{body}").wrong][0] == 4

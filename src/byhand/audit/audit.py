@@ -12,7 +12,7 @@ from byhand.audit.report import AuditReport, Line
 from byhand.audit.spelling import NAME, Text, bracketed, juxtaposed, sides, spelled
 from byhand.audit.state import State
 from byhand.errors import ByhandError, ParseError
-from byhand.expr.assume import read_properties
+from byhand.expr.assume import PROPERTIES, read_properties
 from byhand.expr.dims import Shape, parse_shape, show_shape
 from byhand.expr.functions import FUNCTIONS
 from byhand.expr.nodes import Elementwise, Named, symbol
@@ -23,6 +23,7 @@ _DECLARATION = re.compile(
     rf"\s*(?P<names>(?:D_+)?{NAME}(?:\s*,\s*{NAME})*|1_{NAME}|D__{NAME})\s*[:∈]\s*(?P<rest>[^=]*)$"
 )
 _SHAPE = re.compile(r"\s*(\([^)]*\)|\[[^\]]*\])\s*")
+_BARE_SHAPE = re.compile(r"\s*(\w+(?:\s*,\s*|\s+|$))+$")  # X: N, D as on the command line
 _RANGE = re.compile(r"\bin\s+(-?[\d.]+)\s*\.\.\s*(-?[\d.]+)")
 _QUALIFIER = re.compile(
     r"\s+(for all\s+\w+|everywhere|at\s+\w+\s*=\s*\S+(?:\s*,\s*\w+\s*=\s*\S+)*|in float(?:16|32|64))\s*$"
@@ -174,6 +175,8 @@ class Auditor:
         limits = _RANGE.search(rest)
         rest = _RANGE.sub("", rest)
         shaped = _SHAPE.match(rest)
+        if shaped is None and _BARE_SHAPE.match(rest) and not {*re.findall(r"\w+", rest)} & {*PROPERTIES, "scalar"}:
+            shaped = _SHAPE.match(rest := f"({', '.join(re.findall(r'[^ ,]+', rest))})")
         if shaped is None and rest.strip() not in ("scalar", ""):
             column = body.index(rest) + 1 if rest in body else None
             return Line(
@@ -181,7 +184,7 @@ class Auditor:
                 raw,
                 False,
                 ("syntax",),
-                "a shape is expected after the colon: (m, n), () for a scalar, or `function`",
+                "a shape is expected after the colon: (m, n) or m, n; () for a scalar; or `function`",
                 what="declaration",
                 column=column,
             )

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from byhand.expr.contraction import add, contract, elementwise, scale
-from byhand.expr.dims import Shape, dim_names
+from byhand.expr.dims import Shape, dim_names, show_shape
 from byhand.expr.nodes import (
     Contraction,
     Differential,
@@ -25,7 +25,7 @@ from byhand.expr.nodes import (
 from byhand.expr.operations import apply
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Expression:
     """A function of named inputs.
 
@@ -80,6 +80,9 @@ class Expression:
         return evaluate(self, **arrays)
 
     if not TYPE_CHECKING:
+
+        def __repr__(self) -> str:
+            return f"<Expression {self.name} = {self} {show_shape(self.shape)}>"
 
         def __str__(self) -> str:
             from byhand.notation.show import expression_text

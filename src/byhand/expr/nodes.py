@@ -65,6 +65,11 @@ class Expr:
         """The number of axes."""
         return len(self.shape)
 
+    def __repr__(self) -> str:
+        from byhand.notation.show import node_text
+
+        return f"<{type(self).__name__} {node_text(self)} {show_shape(self.shape)}>"
+
 
 class Symbol(Expr):
     """An input, with the properties that its user declared."""

@@ -19,7 +19,18 @@ from byhand.rules.score import Scores, weight
 from byhand.rules.simplify import Simplifier
 
 MOST_NAMES = 16
+MOST_NODES = 200
 LONGEST = 60.0  # in symbols; longer expressions keep their intermediates as names
+
+
+def node_text(node: Expr) -> str:
+    """A node as it stands, for messages and debuggers; `...` where it is too large to read."""
+    if len(topological([node], into_named=False)) > MOST_NODES:
+        return "..."
+    try:
+        return to_text(matrix_math(node, Style()))
+    except NoMatrixForm:
+        return to_text(index_math(node, Style(), free_letters(Style(), node.ndim)))
 
 
 def expression_math(e: Expression) -> Math:
