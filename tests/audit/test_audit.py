@@ -87,4 +87,4 @@ def test_a_shape_may_be_written_without_brackets_as_elsewhere():
     body = "r = X @ w - y\nL = sum(r**2)\ndw = 2*X.T @ r"
     for shapes in ("X: m, n\nw: n\ny: m", "X: m n\nw: n\ny: m", "X: (m, n)\nw: (n,)\ny: (m,)"):
         assert audit(f"{shapes}\n{body}").ok
-    assert [line.number for line in audit(f"X: m, n\nw: m\ny: m\n{body}").wrong][0] == 4
+    assert next(line.number for line in audit(f"X: m, n\nw: m\ny: m\n{body}").wrong) == 4
