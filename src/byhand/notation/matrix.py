@@ -363,7 +363,9 @@ MATRIX_NOTATION: dict[str, Callable[[Form, Style, bool], Math]] = {
     "hadamard": _hadamard,
     "scale_rows": _scale(True),
     "scale_columns": _scale(False),
-    "trace": lambda f, s, t: ts.Call("tr", (form_math(f.args[0], s),)),
+    "trace": lambda f, s, t: ts.Call(
+        "tr", (min((form_math(f.args[0], s, way) for way in (False, True)), key=count_transposes),)
+    ),
     "diagonal": _turn(lambda f, s: ts.Call("diag", (form_math(f.args[0], s),))),
     "row_sums": _sums(True),
     "column_sums": _sums(False),
