@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from byhand.errors import ParseError, nearest
@@ -143,11 +143,20 @@ def _merged(entries: list[Entry]) -> Iterator[Entry]:
     for e in entries:
         groups.setdefault((e.group, e.name), []).append(e)
     for (group, name), same in groups.items():
-        equations = dict.fromkeys(str(q) for e in same for q in e.equations)
-        first = {str(q): q for e in reversed(same) for q in reversed(e.equations)}
+        first: dict[Any, Equation] = {}
+        for q in (q for e in same for q in e.equations):
+            first.setdefault(up_to_names(q) if group == "moves" else str(q), q)
         sources = "; ".join(dict.fromkeys(e.source for e in same))
         meanings = ", ".join(dict.fromkeys(e.meaning for e in same if e.meaning))
-        yield Entry(name, group, tuple(first[text] for text in equations), sources, meanings)
+        yield Entry(name, group, tuple(first.values()), sources, meanings)
+
+
+def up_to_names(q: Equation) -> tuple[Side, Side]:
+    """The sides with B called A: a ⊙ dx and b ⊙ dx are moved by one equation."""
+    rename = partial(re.sub, r"\b[Bb]\b", lambda found: "A" if found[0] == "B" else "a")
+    return replace(
+        q, left=rename(q.left), right=rename(q.right), shapes={rename(n): s for n, s in q.shapes.items()}
+    ).sides
 
 
 # ---- one table at a time
