@@ -100,3 +100,17 @@ def test_the_same_text_in_every_process():
             subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=True).stdout
         )
     assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("text", ["sum(W2 @ relu(W1 @ x))", "sum(x @ W2.T @ W1)"])
+def test_a_layout_refuses_weights_that_stand_the_other_way(text):
+    f = byhand.parse(
+        text, {"W2": "k h", "W1": "h d", "x": "d"} if "relu" in text else {"x": "d", "W2": "h d", "W1": "h k"}
+    )
+    with pytest.raises(byhand.ParseError, match=r"is written as \(outputs, inputs\)"):
+        byhand.derive(f).text(layout="columns")
+
+
+def test_a_layout_says_what_counts_the_samples():
+    d = byhand.derive(byhand.parse("sum(relu(X @ W))", {"X": "N d", "W": "d k"}), "W")
+    assert "; N counts the samples." in d.text(layout="columns")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from byhand.errors import ParseError, nearest
 from byhand.expr.contraction import transpose
-from byhand.expr.dims import Dim
+from byhand.expr.dims import Dim, show_shape
 from byhand.expr.expression import Expression, rebuild
 from byhand.expr.nodes import Contraction, Expr, Named, Symbol, named, symbol, topological
 
@@ -43,7 +43,8 @@ _TURNED = {"simplexrows": "simplexcolumns", "simplexcolumns": "simplexrows", "on
 def relayout(f: Expression, layout: str) -> Expression:
     """The same function, its matrices standing as the layout says; f stands in the layout `rows`.
 
-    Raises: ParseError: an unknown layout, or a function whose samples cannot be told from its weights.
+    Raises: ParseError: an unknown layout, or a function whose samples cannot be told from its weights, or
+        whose weights stand the other way.
     """
     if layout not in LAYOUTS:
         raise ParseError(
@@ -52,6 +53,8 @@ def relayout(f: Expression, layout: str) -> Expression:
         )
     wanted = LAYOUTS[layout]
     batch = batch_dimension(f)
+    if layout != "rows":
+        _need_inputs_first(f, batch)
 
     def turns(node: Expr) -> bool:
         if node.ndim != 2:
@@ -71,10 +74,30 @@ def relayout(f: Expression, layout: str) -> Expression:
             case _:
                 done[node] = node if all(done[c] is c for c in node.children) else rebuild(node, done)
     order = tuple(inputs.get(s.name, s) for s in f.inputs)
-    note = f"Layout {wanted.name}: {wanted.words}."
+    samples = "" if batch is None else f"; {batch} counts the samples"
+    note = f"Layout {wanted.name}: {wanted.words}{samples}."
     return Expression(
         done[f.root], order, f.name, (*f.notes, note), vectors_as_rows=batch is None and not wanted.columns
     )
+
+
+def _need_inputs_first(f: Expression, batch: Dim | None) -> None:
+    """No weight may be written (outputs, inputs), as in A @ x or X @ A.T.
+
+    Raises: ParseError: one is.
+    """
+    for node in topological([f.root]):
+        if isinstance(node, Contraction):
+            for factor, labels, _ in node.factors:
+                if not (isinstance(factor, Symbol) and factor.ndim == 2) or factor.shape[0] == batch:
+                    continue
+                if labels[0] in node.out and labels[1] not in node.out:
+                    a = factor.name
+                    raise ParseError(
+                        f"{a} {show_shape(factor.shape)} is written as (outputs, inputs); a layout is converted from "
+                        f"(inputs, outputs)",
+                        f"write x @ {a} for {a} @ x, X @ {a} for X @ {a}.T, with {a} {show_shape(factor.shape[::-1])}",
+                    )
 
 
 def batch_dimension(f: Expression) -> Dim | None:
