@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from byhand.train.estimators import MLPRegressor as MLPRegressor
     from byhand.train.saving import load as load
 
+    __version__: str
+
 _HOMES = {
     "byhand.derive.derivation": ("Derivation", "derive"),
     "byhand.errors": ("ByhandError", "CheckError", "DataError", "MissingRuleError", "ParseError", "ShapeError"),
@@ -69,6 +71,8 @@ class _Surface(ModuleType):
             value = getattr(import_module(_HOME[name]), name)
         elif name == "functions":
             value = import_module("byhand.functions")
+        elif name == "__version__":
+            value = import_module("importlib.metadata").version("byhand")
         else:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         self.__dict__[name] = value

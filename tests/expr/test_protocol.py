@@ -119,3 +119,11 @@ def test_functions_compute_on_arrays(value, expected):
 def test_functions_refuse_as_the_parser_does():
     with pytest.raises(ShapeError, match="inner dimensions differ, 3 != 2"):
         F.matmul(np.ones((2, 3)), np.ones((2, 3)))
+
+
+def test_the_version_is_that_of_the_package():
+    from importlib.metadata import version
+
+    import byhand
+
+    assert byhand.__version__ == version("byhand")

@@ -191,7 +191,8 @@ def _markdown_lines(line: Line) -> list[str]:
 STYLE = """\
 .byhand{font-family:Georgia,'Times New Roman',serif;line-height:1.45;max-width:72rem}
 .byhand h3{font-size:1.15rem;margin:1.2rem 0 .3rem}.byhand h4{font-size:1rem;margin:1.3rem 0 .3rem}
-.byhand .note{margin:.15rem 0;opacity:.85}.byhand .item{white-space:nowrap}.byhand .scroll{overflow:auto hidden;padding-bottom:.3rem}
+.byhand .note{margin:.15rem 0;opacity:.85}.byhand .item{white-space:nowrap}
+.byhand .scroll{overflow:auto hidden;padding-bottom:.3rem}
 .byhand table{border-collapse:collapse;border:0;margin:0}.byhand tr{background:none}
 .byhand td{padding:.22rem .3rem;vertical-align:baseline;text-align:left;border:0}
 .byhand td.left{text-align:right;white-space:nowrap;padding-left:1rem}.byhand td.equals{padding-inline:.1rem}
