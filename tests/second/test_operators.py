@@ -118,3 +118,36 @@ def test_ridge_is_xtdx_plus_diagonal():
     b = normal(7)
     assert relative_error(op @ op.solve(b), b) < 1e-10
     assert relative_error(op.to_dense(), h.function("interpreter")(X=X, w=w, y=y, lam=0.5)) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes", "wrt", "kind"),
+    [
+        ("A @ X @ c", {"A": "p q", "X": "q r", "c": "r"}, "X", "Kronecker"),
+        ("outer(x, y)", {"x": "p", "y": "q"}, "x", "Kronecker"),
+        ("diag(x) @ A", {"A": "p q", "x": "p"}, "x", "block diagonal"),
+        ("sum(X**2, axis=1)", {"X": "p q"}, "X", "block diagonal"),
+        ("softmax(X) @ c", {"X": "p q", "c": "q"}, "X", "block diagonal"),
+        ("X @ X.T @ c", {"X": "p q", "c": "p"}, "X", "Kronecker sum"),
+    ],
+)
+def test_three_axes_keep_their_structure(text: str, shapes: dict[str, str], wrt: str, kind: str) -> None:
+    rng = np.random.default_rng(0)
+    sizes = {"p": 5, "q": 3, "r": 2}
+    arrays = {n: rng.standard_normal([sizes[d] for d in s.split()]) for n, s in shapes.items()}
+    j = byhand.jacobian(byhand.parse(text, shapes=shapes), wrt)
+    assert j.structure == kind
+    op, whole = j.operator(**arrays), j(**arrays)
+    np.testing.assert_allclose(op.array(), whole, atol=1e-14)
+    np.testing.assert_allclose(j.function()(**arrays), whole, atol=1e-14)
+    v = rng.standard_normal(op.columns)
+    np.testing.assert_allclose(op @ v, np.tensordot(whole, v, v.ndim), atol=1e-13)
+
+
+@pytest.mark.parametrize("pair", [("W1", "b1"), ("b1", "W1")])
+def test_mixed_blocks_of_a_linear_model_are_kronecker_sums(pair: tuple[str, str]) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {"X": rng.standard_normal((7, 5)), "y": rng.integers(0, 3, 7), "W1": rng.standard_normal((5, 3))}
+    h = byhand.hessian(byhand.MLP("5-3"), *pair)
+    assert h.structure == "Kronecker sum"
+    np.testing.assert_allclose(h.operator(**arrays, b1=np.ones(3)).array(), h(**arrays, b1=np.ones(3)), atol=1e-15)

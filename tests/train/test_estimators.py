@@ -30,7 +30,9 @@ def test_check_estimator_passes_whole(kind):
 
 
 @BOTH
-@pytest.mark.parametrize("options", [{}, {"dropout": 0.2}, {"optimizer": "lbfgs"}, {"early_stopping": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"dropout": 0.2}, {"optimizer": "lbfgs"}, {"solver": "newton"}, {"early_stopping": True}], ids=str
+)
 def test_the_same_seed_gives_the_same_bits(kind, data, options):
     a, b = (kind(random_state=3, max_epochs=8, **options).fit(*data) for _ in range(2))
     other = kind(random_state=4, max_epochs=8, **options).fit(*data)

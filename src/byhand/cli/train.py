@@ -18,6 +18,7 @@ MODEL = "byhand-model.safetensors"
 EXAMPLES = """\b
 Examples
   byhand train iris --net 4-16-3
+  byhand train iris --net 4-3 --solver newton --l2 0.001
   byhand train houses.csv --target price --hidden 64,64 -o houses.safetensors
   byhand predict houses.safetensors new.csv -o predicted.csv
 """
@@ -31,6 +32,13 @@ DATA = "a file .csv or .npz, or iris, wine, breast_cancer, digits, diabetes"
 @click.option("--hidden", metavar="N[,N]", help="Units of the hidden layers instead. [default: 100]")
 @click.option("--act", "activations", multiple=True, metavar="NAME", help="Activation, once or per hidden layer.")
 @click.option("--task", type=click.Choice(("auto", "classify", "regress")), default="auto", show_default=True)
+@click.option(
+    "--solver",
+    type=click.Choice(("gradient", "newton")),
+    default="gradient",
+    show_default=True,
+    help="Steps of the optimizer, or second order on all data.",
+)
 @click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, nesterov, adam, ..., lbfgs.")
 @click.option("--lr", type=float, help="Learning rate. [default: the optimizer's own]")
 @click.option("--schedule", default="constant", show_default=True, help="constant, step, cosine, one_cycle, ...")
@@ -106,7 +114,7 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> tu
             X, X_test, y, y_test = train_test_split(X, y, **split)
     activations = o["activations"]
     settings: dict[str, Any] = {
-        "net": o["net"], "optimizer": o["optimizer"], "learning_rate": o["lr"], "schedule": o["schedule"],
+        "net": o["net"], "solver": o["solver"], "optimizer": o["optimizer"], "learning_rate": o["lr"], "schedule": o["schedule"],
         "batch_size": o["batch"] or "auto", "max_epochs": o["epochs"] or "auto", "l2": o["l2"],
         "dropout": o["dropout"], "early_stopping": o["early_stopping"], "random_state": o["seed"],
         "activation": list(activations) if len(activations) > 1 else (activations or ("relu",))[0],

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from byhand.expr.contraction import P1, contract
-from byhand.expr.dims import Dim
 from byhand.expr.nodes import Contraction, Expr
 from byhand.notation import typeset as ts
 from byhand.notation.index import free_letters
@@ -17,7 +16,7 @@ from byhand.notation.slices import slice_math
 from byhand.notation.style import Style
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm
-from byhand.rules.kronecker import KroneckerTerm, kronecker_terms
+from byhand.rules.kronecker import KroneckerTerm, readings
 
 VEC_WORDS = "vec stacks the rows of a matrix (row-major): vec(A X Bᵀ) = (A ⊗ B) vec(X)."
 K_WORDS = "K is the commutation matrix: K vec(X) = vec(Xᵀ)."
@@ -36,7 +35,7 @@ def jacobian_math(node: Expr, rows: int, style: Style) -> tuple[Math, bool] | No
             return matrix_math(node, style), False
         if rows > 2 or columns > 2:
             return None
-        for terms, unit in _readings(node, rows)[:1]:
+        for terms, unit in readings(node, rows)[:1]:
             if terms:
                 shown = [_term_math(t, style, unit) for t in terms]
                 signed = sorted((unsigned(m) for m in shown), key=lambda t: (not t[0], repr(t[1])))
@@ -50,29 +49,7 @@ def jacobian_math(node: Expr, rows: int, style: Style) -> tuple[Math, bool] | No
 
 def uses_commutation(node: Expr, rows: int) -> bool:
     """Whether the commutation matrix K stands in the matrix notation."""
-    return any(t.kind == "commuted" for terms, _ in _readings(node, rows)[:1] for t in terms)
-
-
-def _readings(node: Expr, rows: int) -> list[tuple[list[KroneckerTerm], int | None]]:
-    """The ways to read the array as a sum of Kronecker terms, those without K first."""
-    found = [(terms, unit) for padded, unit in _four_axes(node, rows) if (terms := kronecker_terms(padded)) is not None]
-    return sorted(found, key=lambda r: any(t.kind == "commuted" for t in r[0]))
-
-
-def _four_axes(node: Expr, rows: int) -> list[tuple[Expr, int | None]]:
-    """The array with an axis of size 1 put in where it has three (a vector is a column or a row), and its place."""
-    if node.ndim == 4:
-        return [(node, None)]
-    if node.ndim != 3:
-        return []
-    places = (1, 0) if rows == 1 else (3, 2)
-    found: list[tuple[Expr, int | None]] = []
-    for place in places:
-        out: list[object] = list(range(3))
-        out.insert(place, "unit")
-        dims: dict[object, Dim] = {k: n for k, n in enumerate(node.shape)} | {"unit": 1}
-        found.append((contract([(node, range(3), P1)], out, dims=dims, merge=True), place))
-    return found
+    return any(t.kind == "commuted" for terms, _ in readings(node, rows)[:1] for t in terms)
 
 
 def _term_math(term: KroneckerTerm, style: Style, unit: int | None) -> Math:

@@ -74,6 +74,31 @@ def kronecker_terms(node: Expr) -> list[KroneckerTerm] | None:
     return _collected(found)
 
 
+def readings(node: Expr, rows: int) -> list[tuple[list[KroneckerTerm], int | None]]:
+    """The ways to read a derivative with two to four axes as a sum of terms, those without K first.
+
+    Each comes with the place of an axis of size 1 that was put in where there are three axes; None for none.
+    """
+    found = [(terms, unit) for padded, unit in _four_axes(node, rows) if (terms := kronecker_terms(padded)) is not None]
+    return sorted(found, key=lambda r: any(t.kind == "commuted" for t in r[0]))
+
+
+def _four_axes(node: Expr, rows: int) -> list[tuple[Expr, int | None]]:
+    """The array with an axis of size 1 put in where it has three (a vector is a column or a row), and its place."""
+    if node.ndim == 4:
+        return [(node, None)]
+    if node.ndim != 3:
+        return []
+    places = (1, 0) if rows == 1 else (3, 2)
+    found: list[tuple[Expr, int | None]] = []
+    for place in places:
+        out: list[object] = list(range(3))
+        out.insert(place, "unit")
+        dims: dict[object, Dim] = {k: n for k, n in enumerate(node.shape)} | {"unit": 1}
+        found.append((contract([(node, range(3), P1)], out, dims=dims, merge=True), place))
+    return found
+
+
 def _as_contraction(node: Expr) -> Contraction | None:
     if isinstance(node, Contraction):
         return node

@@ -22,7 +22,7 @@ from byhand.expr.nodes import Expr, Named, Symbol, named, symbol
 from byhand.rules.kronecker import kronecker_terms
 from byhand.rules.simplify import Simplifier
 from byhand.second.accumulate import Jacobians
-from byhand.second.gauss_newton import cut
+from byhand.second.gauss_newton import cut, without
 from byhand.second.products import fresh_symbol
 from byhand.second.run import compiled
 
@@ -36,8 +36,8 @@ LEADING: tuple[Label, ...] = ("root",)
 def gauss_newton_diagonal(p: PerSample) -> Callable[..., dict[str, Array]]:
     """callable(**arrays) -> {parameter: diagonal in its shape}."""
     variables = [p.f.symbols[n] for n in p.parts]
-    z = cut_of(p, variables)
-    blocks = curvature_blocks(p, z)
+    z, beside = cut(p.prepared, variables, None)
+    blocks = curvature_blocks(p, z, beside)
     k = z.shape[1]
     roots = fresh_symbol("S", contract([], "cbk", dims={"c": k, "b": z.shape[0], "k": k}), p.f)
     deltas = carried(p, z, roots, variables)
@@ -60,21 +60,15 @@ def gauss_newton_diagonal(p: PerSample) -> Callable[..., dict[str, Array]]:
     return run
 
 
-def cut_of(p: PerSample, variables: list[Symbol]) -> Named:
-    """The output of the model: the first intermediate that the data part of the loss needs all parameters through."""
-    separated = [v for v in variables]
-    return cut(p.prepared, separated, None)
-
-
-def curvature_blocks(p: PerSample, z: Named) -> Expr:
-    """∂²f/∂z_b∂z_b of every sample, of shape (N, k, k).
+def curvature_blocks(p: PerSample, z: Named, beside: tuple[Expr, ...] = ()) -> Expr:
+    """∂²f/∂z_b∂z_b of every sample, of shape (N, k, k); the terms beside z are left out.
 
     Raises: MissingRuleError: the loss couples the samples.
     """
     from byhand.second.hessian import hessian
 
     output = symbol(z.name, z.shape)
-    loss = Expression(substitute(p.prepared.root, {z: output}), (*p.f.inputs, output), p.f.name)
+    loss = Expression(substitute(without(p.prepared.root, beside), {z: output}), (*p.f.inputs, output), p.f.name)
     h = hessian(loss, output.name)
     terms = kronecker_terms(h.node)
     node = None if terms is None else blocks_node(terms, z)

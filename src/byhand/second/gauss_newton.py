@@ -7,19 +7,22 @@ from typing import Any
 
 from byhand.derive.prepare import Prepared, prepare
 from byhand.errors import ParseError
-from byhand.expr.contraction import P1, contract
+from byhand.expr.contraction import P1, add, contract, is_zero, scale
 from byhand.expr.expression import Expression, substitute
-from byhand.expr.nodes import Expr, Named, Symbol, named, symbol, topological
+from byhand.expr.nodes import Contraction, Expr, Named, Sum, Symbol, named, symbol, topological
+from byhand.rules.simplify import Simplifier
 from byhand.second.inputs import function_and_names, need_scalar, set_aside
 from byhand.second.products import Product, conventions, direction_symbols, free_name, gradients_of, tangents
 
-__all__ = ["cut", "gauss_newton_vp"]
+__all__ = ["cut", "gauss_newton_vp", "loss_of_output"]
 
 
 def gauss_newton_vp(
     f: Any, x: str | Iterable[str] | None = None, v: str | None = None, through: str | None = None
 ) -> Product:
     """The Gauss–Newton matrix Jᵀ H J of f = ℓ(z(x)) times a direction: J = ∂z/∂x, H = ∂²ℓ/∂z².
+
+    Terms of f that use x beside z, such as a penalty on the weights, contribute their whole Hessian; the notes say so.
 
     Args:
         f: an `Expression` of shape (), or a network.
@@ -35,11 +38,11 @@ def gauss_newton_vp(
     plain, back = set_aside(expression, names)
     prepared = prepare(plain)
     variables = [plain.symbols[n] for n in names]
-    z = cut(prepared, variables, through or getattr(f, "output", None))
+    z, beside = cut(prepared, variables, through)
     vs = direction_symbols(plain, names, v, "v")
     (z_dot,) = tangents([z], {plain.symbols[n]: s for n, s in vs.items()}, plain.name, prepared.fold)
-    output, moved = symbol(f"{z.name}", z.shape), symbol(f"{z.name}_dot", z.shape)
-    loss = Expression(substitute(prepared.root, {z: output}), (*plain.inputs, output), plain.name)
+    loss, output = _of_output(plain, prepared, z, beside)
+    moved = symbol(f"{z.name}_dot", z.shape)
     gradient = gradients_of(loss, [output.name])[output.name].root
     (curved,) = tangents([gradient], {output: moved}, plain.name, {})
     upstream = symbol(f"{z.name}_curved", z.shape)
@@ -52,16 +55,46 @@ def gauss_newton_vp(
     )
     curvature = named(f"{z.name}_curvature", substitute(curved, {output: z, moved: z_dot}))
     inputs = (*expression.inputs, *vs.values())
+    penalty = dict.fromkeys(names) if not beside else _whole_hessian(beside, plain, names, vs)
     made = {}
     for n, g in pulled.items():
         root = substitute(g.root, {upstream: curvature})
+        extra = penalty[n]
+        root = root if extra is None else Simplifier(fold=prepared.fold).normal(add(root, extra))
         made[n] = Expression(substitute(root, back) if back else root, inputs, f"gnvp_{n}")
-    notes = (f"Jᵀ H J with J = ∂{z.name}/∂({', '.join(names)}) and H = ∂²{plain.name}/∂{z.name}².",)
+    notes: tuple[str, ...] = (f"Jᵀ H J with J = ∂{z.name}/∂({', '.join(names)}) and H = ∂²{plain.name}/∂{z.name}².",)
+    if beside:
+        notes += (f"Terms beside {z.name} contribute their whole Hessian.",)
     return Product(expression, "gauss_newton_vp", made, vs, (*notes, *conventions(plain, names)))
 
 
-def cut(prepared: Prepared, variables: list[Symbol], through: str | None) -> Named:
-    """The intermediate that separates the function from the variables."""
+def _whole_hessian(
+    beside: tuple[Expr, ...], f: Expression, names: list[str], vs: dict[str, Symbol]
+) -> dict[str, Expr | None]:
+    """The Hessian of a sum of terms times the direction."""
+    gradients = gradients_of(Expression(add(*beside), f.inputs, free_name(f)), names)
+    found = tangents([gradients[n].root for n in names], {f.symbols[n]: v for n, v in vs.items()}, f.name, {})
+    return {n: None if is_zero(e) else e for n, e in zip(names, found, strict=True)}
+
+
+def loss_of_output(f: Any, x: str | Iterable[str] | None = None) -> tuple[Expression, Symbol]:
+    """ℓ as a function of the model's output z, an input of the same name: f without the terms beside z."""
+    expression, names = function_and_names(f, x)
+    prepared = prepare(expression)
+    z, beside = cut(prepared, [expression.symbols[n] for n in names], None)
+    return _of_output(expression, prepared, z, beside)
+
+
+def _of_output(f: Expression, prepared: Prepared, z: Named, beside: tuple[Expr, ...]) -> tuple[Expression, Symbol]:
+    output = symbol(z.name, z.shape)
+    return Expression(substitute(without(prepared.root, beside), {z: output}), (*f.inputs, output), f.name), output
+
+
+def cut(prepared: Prepared, variables: list[Symbol], through: str | None) -> tuple[Named, tuple[Expr, ...]]:
+    """The intermediate that separates the function from the variables, and the terms of the function beside it.
+
+    A term stands beside it if it uses the variables and not the intermediate: a penalty on the weights.
+    """
     if through is not None:
         found = next((u for u in prepared.units if u.name == through), None)
         if found is None:
@@ -69,28 +102,57 @@ def cut(prepared: Prepared, variables: list[Symbol], through: str | None) -> Nam
                 f"no intermediate is called {through}",
                 f"intermediates: {', '.join(u.name for u in prepared.units) or 'none'}",
             )
-        if not _separates(prepared, found, variables):
+        beside = _beside(prepared.root, found, variables)
+        if beside is None:
             raise ParseError(
                 f"the function depends on {', '.join(v.name for v in variables)} not only through {through}"
             )
-        return found
-    for unit in prepared.units:
-        if set(variables) <= set(topological([unit])) and _separates(prepared, unit, variables):
-            return unit
+        return found, beside
+    whole = [u for u in prepared.units if set(variables) <= set(topological([u]))]
+    ways = [(u, _beside(prepared.root, u, variables)) for u in whole]
+    for unit, beside in [w for w in ways if w[1] == ()] + [w for w in ways if w[1] and w[0].ndim]:
+        if beside is not None:
+            return unit, beside
     raise ParseError(
         "no intermediate separates the function from the variables, so the model's output is not known",
-        "name it: write `Z = ...` on a line of its own and pass through='Z'; leave a penalty on the weights out",
+        "name it: write `Z = ...` on a line of its own and pass through='Z'",
     )
 
 
-def _separates(prepared: Prepared, unit: Named, variables: list[Symbol]) -> bool:
-    """Whether no variable reaches the root without passing the unit."""
+def _terms(root: Expr) -> list[Expr]:
+    """The terms of a scalar; of a multiple of a sum, the multiples of its terms."""
+    match root:
+        case Sum(terms):
+            return [scale(c, t) for c, t in terms]
+        case Contraction(factors=((Sum(terms), (), power),)) if power == 1:
+            return [scale(root.coefficient.times(c), t) for c, t in terms]
+    return [root]
+
+
+def without(root: Expr, beside: tuple[Expr, ...]) -> Expr:
+    """The function without some of its terms."""
+    return add(*(t for t in _terms(root) if t not in beside)) if beside else root
+
+
+def _beside(root: Expr, unit: Named, variables: list[Symbol]) -> tuple[Expr, ...] | None:
+    """The terms of the function that use the variables and not the unit; None where one uses both."""
+    beside = []
+    for term in _terms(root):
+        if _reaches(term, unit, variables):
+            if unit in topological([term]):
+                return None
+            beside.append(term)
+    return tuple(beside)
+
+
+def _reaches(root: Expr, unit: Named, variables: list[Symbol]) -> bool:
+    """Whether a variable reaches a node without passing the unit."""
     seen: set[Expr] = set()
-    stack: list[Expr] = [prepared.root]
+    stack = [root]
     while stack:
         node = stack.pop()
         if node in seen or node is unit:
             continue
         seen.add(node)
         stack.extend(node.children)
-    return not any(v in seen for v in variables)
+    return any(v in seen for v in variables)

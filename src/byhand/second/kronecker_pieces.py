@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from byhand.expr.contraction import P1, LooseFactor, contract
 from byhand.expr.dims import ONE
 from byhand.expr.nodes import Contraction, Expr
-from byhand.rules.kronecker import KroneckerTerm, kronecker_terms
+from byhand.rules.kronecker import KroneckerTerm, readings
 from byhand.rules.simplify import Simplifier
 from byhand.second.terms import Blocks, Dense, Diagonal, Kronecker, KroneckerSum, LowRank, OuterSum, Scaled, Term
 
@@ -41,12 +41,18 @@ def connected(c: Contraction, apart: int | None) -> list[tuple[list[LooseFactor]
     return groups
 
 
-def matrix_pieces(node: Expr) -> list[Piece] | None:
-    """Kronecker products, sums of them over samples, blocks, rank one."""
-    terms = kronecker_terms(node)
-    if terms is None:
-        return None
-    return [_kronecker_piece(t) for t in terms]
+def matrix_pieces(node: Expr, rows: int) -> list[Piece] | None:
+    """Kronecker products, sums of them over samples, blocks, rank one; a vector beside a matrix is a row or a column."""
+    for terms, unit in readings(node, rows):
+        return [_padded(_kronecker_piece(t), unit) for t in terms]
+    return None
+
+
+def _padded(piece: Piece, unit: int | None) -> Piece:
+    """The piece for the sizes of the axes without the one that was put in."""
+    if unit is None:
+        return piece
+    return replace(piece, make=lambda v, sizes: piece.make(v, (*sizes[:unit], 1, *sizes[unit:])))
 
 
 def _kronecker_piece(t: KroneckerTerm) -> Piece:

@@ -73,8 +73,8 @@ def structured(j: Jacobian) -> Structure:
         return Structure(j, (), "zero")
     if j.rows == 1 and j.node.ndim == 2:
         pieces = _vector_pieces(j.node)
-    elif j.rows == 2 and j.node.ndim == 4:
-        pieces = matrix_pieces(j.node)
+    elif 0 < j.rows < j.node.ndim and j.rows <= 2 and 3 <= j.node.ndim <= j.rows + 2:
+        pieces = matrix_pieces(j.node, j.rows)
     else:
         pieces = None
     if pieces is None or any(p.word == "dense" for p in pieces):

@@ -29,12 +29,17 @@ class MLPClassifier(ClassifierMixin, Estimator):
         hidden_layer_sizes: units of each hidden layer.
         net: instead, the whole network as text: "64-32-10".
         activation: of the hidden layers: a name, an expression in z, or a list with one for each.
+        solver: "gradient", steps of the optimizer; or "newton", second order on the whole data (`byhand.train.newton`),
+            which takes no optimizer, schedule, batches, dropout or clipping, and stops by itself.
         optimizer, optimizer_settings: a row of `byhand.train.optimizers`, or "lbfgs" (whole data, through SciPy).
         learning_rate: None for the optimizer's own default.
         schedule, schedule_settings: a row of `byhand.train.schedules`.
         batch_size: "auto" is 32, from 4096 samples on 128.
-        max_epochs: "auto" is 60 or more (240 steps at least), 30 from 4096 samples on; 1000 iterations of lbfgs.
-        l2: λ of λ‖W‖², gradient 2λW, biases free.
+        max_epochs: "auto" is 60 or more (240 steps at least), 30 from 4096 samples on; 1000 iterations of lbfgs,
+            100 of newton.
+        l2: λ of mean loss + λ‖W‖², gradient 2λW, biases free. `LogisticRegression(C)` of scikit-learn has the same
+            optimum at λ = 1/(2 C N), N samples; with two classes at 1/(C N), its one w being split into two columns,
+            w/2 and -w/2.
         dropout: share of hidden units left out in training.
         label_smoothing: share of each target that is spread over all classes; not for multilabel.
         class_weight: {class: weight}, "balanced", or None.
@@ -58,6 +63,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         activation: str | Sequence[str] = "relu",
         *,
         net: str | None = None,
+        solver: str = "gradient",
         optimizer: str = "adam",
         learning_rate: float | None = None,
         optimizer_settings: Mapping[str, float] | None = None,
@@ -89,6 +95,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.net = net
+        self.solver = solver
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.optimizer_settings = optimizer_settings

@@ -95,8 +95,10 @@ class Estimator(BaseEstimator):
             self.loss_curve_, self.n_iter_ = [], 0
         elif getattr(self, "_shuffler", None) is None:
             self._shuffler = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        if self.optimizer == "lbfgs":
-            raise DataError("partial_fit needs an optimizer that works in steps, not lbfgs", "optimizer='adam'")
+        if self.optimizer == "lbfgs" or self.solver == "newton":
+            word = "solver='newton'" if self.solver == "newton" else "lbfgs"
+            remedy = "solver='gradient'" if self.solver == "newton" else "optimizer='adam'"
+            raise DataError(f"partial_fit needs an optimizer that works in steps, not {word}", remedy)
         trainer = self._trainer(self._shuffler, weights is not None, len(X), targets)
         assert trainer.updater is not None
         kept = getattr(self, "optimizer_state_", None)
@@ -199,6 +201,12 @@ class Estimator(BaseEstimator):
     def _trainer(self, rng: Any, weighted: bool, samples: int, targets: Array) -> Trainer:
         program = program_of(self._program_key(weighted, self._targets_kind()))
         settings = settings_of(self, samples)
+        if self.solver == "newton":
+            from byhand.train.newton import NewtonTrainer
+
+            return NewtonTrainer(program, self.parameters_, settings, self._dtype())
+        if self.solver != "gradient":
+            raise ParseError(f"solver is {self.solver!r}: gradient or newton")
         if isinstance(rng, np.random.RandomState):
             rng = np.random.default_rng(rng.randint(2**31))
         return Trainer(program, self.parameters_, settings, rng, self._dtype())

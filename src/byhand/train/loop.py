@@ -91,7 +91,10 @@ class Trainer:
         dtype: np.float32 or np.float64.
     Attributes:
         parameters, gradient: vectors (count,).
+        converged: whether another epoch would change nothing; steps of an optimizer never know.
     """
+
+    converged = False
 
     def __init__(
         self,
@@ -153,16 +156,26 @@ class Trainer:
         history, start = History(), time.perf_counter()
         try:
             with np.errstate(all="ignore"):
-                if self.updater is None:
-                    self._lbfgs(data, history, callbacks)
-                else:
-                    self._epochs(data, history, validate, monitor, callbacks)
+                self._run(data, history, validate, monitor, callbacks)
         except KeyboardInterrupt:
             if not keep_on_interrupt:
                 raise
             history.stopped = "interrupted"
         history.seconds = time.perf_counter() - start
         return history
+
+    def _run(
+        self,
+        data: Mapping[str, Array],
+        history: History,
+        validate: Validate | None,
+        monitor: str,
+        callbacks: Sequence[Callback],
+    ) -> None:
+        if self.updater is None:
+            self._lbfgs(data, history, callbacks)
+        else:
+            self._epochs(data, history, validate, monitor, callbacks)
 
     def _epochs(
         self,
@@ -190,6 +203,9 @@ class Trainer:
                         best_parameters = self.parameters.copy()
                 if any([callback(epoch, history) is True for callback in callbacks]):
                     history.stopped = "callback"
+                    break
+                if self.converged:
+                    history.stopped = "converged"
                     break
                 if s.patience is not None and waited >= s.patience:
                     history.stopped = "converged" if validate is None else "early"

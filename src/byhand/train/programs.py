@@ -16,6 +16,7 @@ from byhand.train.program import TrainedMLP, TrainingProgram, prediction
 Array = Any
 LEAST_STEPS = 240  # of an "auto" fit, so that small data get enough of them
 AUTO_EPOCHS = 60
+NEWTON_ITERATIONS = 100
 
 
 @lru_cache(maxsize=64)
@@ -50,6 +51,7 @@ def settings_of(e: Any, samples: int) -> Settings:
     if epochs == "auto":
         epochs = max(AUTO_EPOCHS, -(-LEAST_STEPS * size // samples)) if samples < 4096 else 30
         epochs = 1000 if e.optimizer == "lbfgs" else epochs
+        epochs = NEWTON_ITERATIONS if e.solver == "newton" else epochs
     elif isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
         raise DataError(f"max_epochs is {epochs!r}: a number from 1 on, or 'auto'")
     return Settings(

@@ -38,6 +38,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         *,
         net: str | None = None,
         loss: str = "mse",
+        solver: str = "gradient",
         optimizer: str = "adam",
         learning_rate: float | None = None,
         optimizer_settings: Mapping[str, float] | None = None,
@@ -69,6 +70,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         self.activation = activation
         self.net = net
         self.loss = loss
+        self.solver = solver
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.optimizer_settings = optimizer_settings
