@@ -6,7 +6,8 @@ from oracles import relative_error
 
 import byhand
 from byhand.second.operators import Operator
-from byhand.second.terms import Blocks, Dense, Diagonal, Kronecker, KroneckerSum, LowRank, OuterSum, Scaled
+from byhand.second.sum_terms import KroneckerSum, OuterSum
+from byhand.second.terms import Blocks, Dense, Diagonal, Kronecker, LowRank, Scaled, Symmetrised
 
 RNG = np.random.default_rng(0)
 
@@ -20,7 +21,7 @@ def spd(n):
     return x @ x.T + n * np.eye(n)
 
 
-X, BLOCKS = normal(11, 3), normal(11, 5, 5)
+X, FEW, MANY, BLOCKS = normal(11, 3), normal(11, 2), normal(41, 7), normal(11, 5, 5)
 BLOCKS = BLOCKS + BLOCKS.swapaxes(1, 2)
 CASES = {
     "dense": (Operator((Dense(spd(7)),), (7,), (7,), "", True), True),
@@ -41,6 +42,9 @@ CASES = {
         True,
     ),
     "kronecker sum": (Operator((KroneckerSum(normal(11, 3, 3), normal(11, 5, 5), 2.0),), (3, 5), (3, 5), ""), True),
+    "symmetrised": (Operator((Symmetrised(normal(131, 131), 0.5),), (131,), (131,), "", True), True),
+    "outer sum, few inputs": (Operator((OuterSum(FEW, FEW, BLOCKS),), (2, 5), (2, 5), ""), True),
+    "outer sum, many inputs": (Operator((OuterSum(MANY, MANY, BLOCKS[:1] * np.ones((41, 1, 1))),), (7, 5), (7, 5), "", True), True),
     "outer sum": (Operator((OuterSum(X, X, BLOCKS),), (3, 5), (3, 5), "", True), True),
     "outer sum of two": (Operator((OuterSum(X, normal(11, 3), normal(11, 5, 5)),), (3, 5), (3, 5), ""), True),
     "blocks": (Operator((Blocks(normal(3, 5, 5)),), (3, 5), (3, 5), ""), True),

@@ -24,7 +24,7 @@ PRINTED = {
     "jac_tanh": ("diag(1 − tanh(z)^∘2) A", "dense"),
     "jac_normalize": ("I/‖x‖ − x xᵀ/‖x‖³", "diagonal + low rank"),
     "jac_AXB": ("A ⊗ Bᵀ", "Kronecker"),
-    "hess_quad": ("A + Aᵀ", "dense"),
+    "hess_quad": ("A + Aᵀ", "M + Mᵀ"),
     "hess_lsq": ("2 Xᵀ X", "XᵀDX"),
     "hess_logistic": ("Xᵀ diag(σ(z) ⊙ (1 − σ(z))) X", "XᵀDX"),
     "hess_barrier": ("Aᵀ diag(1 ⊘ (b − A x)^∘2) A", "XᵀDX"),

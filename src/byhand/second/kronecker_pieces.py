@@ -13,7 +13,8 @@ from byhand.expr.dims import ONE
 from byhand.expr.nodes import Contraction, Expr
 from byhand.rules.kronecker import KroneckerTerm, readings
 from byhand.rules.simplify import Simplifier
-from byhand.second.terms import Blocks, Dense, Diagonal, Kronecker, KroneckerSum, LowRank, OuterSum, Scaled, Term
+from byhand.second.sum_terms import KroneckerSum, OuterSum
+from byhand.second.terms import Blocks, Dense, Diagonal, Kronecker, LowRank, Scaled, Term
 
 Array = Any
 Make = Callable[[list[Array], tuple[int, ...]], Term]

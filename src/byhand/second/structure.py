@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from byhand.expr.contraction import P1, LooseFactor, contract, label_dims, scale
+from byhand.expr.contraction import P1, LooseFactor, contract, label_dims, scale, transpose
 from byhand.expr.dims import ONE
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Contraction, Expr, Sum
+from byhand.rules.score import transposes
 from byhand.second.kronecker_pieces import Piece, connected, matrix_pieces
 from byhand.second.memory import axis_sizes, need_memory
 from byhand.second.operators import Operator
 from byhand.second.result import Jacobian
 from byhand.second.run import Parts
-from byhand.second.terms import Dense, Diagonal, LowRank, Term
+from byhand.second.terms import Dense, Diagonal, LowRank, Symmetrised, Term
 
 Array = Any
 Make = Callable[[list[Array], tuple[int, ...]], Term]
@@ -114,11 +115,15 @@ def _vector_pieces(node: Expr) -> list[Piece] | None:
             todo = [scale(c, t) for c, t in part.terms] + todo
             continue
         if not isinstance(part, Contraction):
-            return None
+            piece = _with_transpose(part, todo)
+            if piece is None:
+                return None
+            pieces.append(piece)
+            continue
         if part.out[0] == part.out[1]:
             diagonals.append(contract(part.factors, part.out[:1], part.coefficient, label_dims(part)))
             continue
-        piece = _low_rank(part)
+        piece = _low_rank(part) or _with_transpose(part, todo)
         if piece is None:
             opened = _opened(part)
             if opened is None or len(opened) + len(todo) + len(pieces) > MOST_TERMS:
@@ -137,6 +142,20 @@ def _vector_pieces(node: Expr) -> list[Piece] | None:
 
 def _uniform(v: list[Array], sizes: tuple[int, ...]) -> Term:
     return Diagonal(v[0], sizes[0])
+
+
+def _with_transpose(part: Expr, others: list[Expr]) -> Piece | None:
+    """M + Mᵀ, if the transpose of a term is among the others, which it is taken from."""
+    twin = transpose(part)
+    if part.shape[0] != part.shape[1] or twin not in others:
+        return None
+    others.remove(twin)
+    base = min(part, twin, key=lambda e: (transposes(e), e.digest))
+    coefficient = ONE
+    if isinstance(base, Contraction):
+        coefficient = base.coefficient
+        base = contract(base.factors, base.out, ONE, label_dims(base))
+    return Piece("M + Mᵀ", (base, contract([], (), coefficient)), lambda v, sizes: Symmetrised(v[0], float(v[1])))
 
 
 def _opened(node: Contraction) -> list[Expr] | None:
