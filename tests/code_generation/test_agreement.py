@@ -12,6 +12,9 @@ from oracles import draw
 
 import byhand
 from byhand.code import compile_expression
+from byhand.code.function import CompiledFunction
+from byhand.code.lower import lower_expressions
+from byhand.code.source import numpy_source
 
 PROBLEMS = json.loads((Path(__file__).parents[1] / "data" / "matrix_calculus.json").read_text("utf-8"))
 SIZES = {"m": 5, "n": 7, "k": 3, "h": 11, "b": 2, "N": 13, "D": 5, "H": 7, "C": 3, "p": 2, "q": 11}
@@ -186,3 +189,15 @@ def test_hundred_layers_are_linear_work():
     f = byhand.parse("\n".join([*lines, "sum(H100**2)"]), {"X": "N D", **{f"W{k}": "D D" for k in range(1, 101)}})
     source = byhand.derive(f).code("numpy")
     assert source.count("\n    d") <= 301  # dZ, dH, dW for each layer, and dX
+
+
+def test_a_shared_part_that_needs_a_result_stands_after_it():
+    w = byhand.parse("arctan(w)", shapes={"w": "n"})
+    total = byhand.parse("1/sum(arctan(w))**2", shapes={"w": "n"})
+    share = byhand.parse("arctan(w)/sum(arctan(w))", shapes={"w": "n"})
+    roots = {"a": w.root, "b": total.root, "c": share.root}
+    program = lower_expressions(roots)
+    found = CompiledFunction(program, numpy_source(program), list(roots.values()))(w=np.arange(1.0, 4.0))
+    expected = np.arctan(np.arange(1.0, 4.0))
+    np.testing.assert_allclose(found["b"], 1 / expected.sum() ** 2)
+    np.testing.assert_allclose(found["c"], expected / expected.sum())

@@ -61,6 +61,9 @@ TRUE = {
     "logdet(X.T) = logdet(X.T)",
     "log(softmax(Z, 1)) = log_softmax(Z, -1)",
     "exp(log_softmax(Z, 1)) = softmax(Z, -1)",
+    "log(cosh(u)) = logcosh(-u)",
+    "log(sum(exp(Z), 1)) = logsumexp(Z, -1)",
+    "exp(Z)/sum(exp(Z), 1, keepdims=True) = softmax(Z, -1)",
 }  # fmt: skip
 
 

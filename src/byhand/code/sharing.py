@@ -78,7 +78,8 @@ class Sharing:
             new = rebuilt(form, tuple(replaced(a, user) for a in form.args))
             if form not in wanted or root:
                 return new
-            made = self.named(new, form, user)
+            late = any(s.section == "value" and s.leaf in uses([new]) for s in done)
+            made = self.named(new, form, user, late)
             done.append(made)
             given[form] = leaf_form(made.leaf)
             return given[form]
@@ -89,11 +90,11 @@ class Sharing:
                 given.setdefault(s.form, leaf_form(s.leaf))
         return done
 
-    def named(self, form: Form, original: Form, user: Statement) -> Statement:
-        """A new intermediate before its first user."""
+    def named(self, form: Form, original: Form, user: Statement, late: bool) -> Statement:
+        """A new intermediate before its first user; `late`: it needs a result, so that it stands among these."""
         shape = shape_of(form)
         name = self.identifiers.numbered(LETTERS[min(len(shape), 3)])
-        section = "forward" if user.section == "value" else user.section
+        section = "forward" if user.section == "value" and not late else user.section
         return Statement(name, temporary(name, shape), form, section, self.math(original), ours=True)
 
 

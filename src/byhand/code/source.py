@@ -70,7 +70,7 @@ def _docstring(program: Program, w: Writer) -> list[str]:
     """What is computed, from what, by which formula; shapes of everything that goes in and comes out."""
     lines = [f'"""{_title(program)}.', ""]
     forward = [s for s in program.statements if s.section == "forward" and isinstance(s.leaf, Named)]
-    formulas = [*forward, *(s for s in program.statements if s.section == "value")]
+    formulas = [*forward, *(s for s in program.statements if s.section == "value" and s.result is not None)]
     shown = [f"{s.name} = {to_text(s.math)}" for s in formulas if s.math is not None]
     if shown:
         lines += [*(f"{INDENT}{_quoted(line)}" for line in shown if len(line) < WIDEST - 12), ""]

@@ -41,6 +41,7 @@ class Identity:
 
 _X = {"X": "n n"}
 _CALCULUS = "elementary"
+_OVERFLOW = "Blanchard, Higham and Higham (2021), Accurately computing the log-sum-exp and softmax functions"
 _ALWAYS = (
     Identity("inverse times itself", "inv(X) @ X", "eye(n)", _X, domain={"X": "wellcond"}),
     Identity("itself times the inverse", "X @ inv(X)", "eye(n)", _X, domain={"X": "wellcond"}),
@@ -65,6 +66,18 @@ _ALWAYS = (
     Identity("exp of log", "exp(log(u))", "u", {"u": ""}, domain={"u": "positive"}, source=_CALCULUS),
     Identity("logistic function of exp", "exp(u)/(1 + exp(u))", "sigmoid(u)", {"u": ""}, source="SEEDS S2.4"),
     Identity("logistic function", "1/(1 + exp(-u))", "sigmoid(u)", {"u": ""}, source="SEEDS S2.4"),
+    Identity("softplus by log", "log(1 + exp(u))", "softplus(u)", {"u": ""}, source=_OVERFLOW),
+    Identity("softplus by log1p", "log1p(exp(u))", "softplus(u)", {"u": ""}, source=_OVERFLOW),
+    Identity("log of a logistic function", "log(sigmoid(u))", "u - softplus(u)", {"u": ""}, source=_OVERFLOW),
+    Identity("log of one minus a logistic function", "log(1 - sigmoid(u))", "-softplus(u)", {"u": ""}, source=_OVERFLOW),
+    Identity("log of cosh", "log(cosh(u))", "logcosh(u)", {"u": ""}, source=_OVERFLOW),
+    Identity("hyperbolic tangent by exp", "(exp(u) - exp(-u))/(exp(u) + exp(-u))", "tanh(u)", {"u": ""}, source=_CALCULUS),
+    Identity("log-sum-exp written out", "log(sum(exp(z)))", "logsumexp(z)", {"z": "n"}, source=_OVERFLOW),
+    Identity("log-sum-exp of rows written out", "log(sum(exp(Z), 1))", "logsumexp(Z, 1)", {"Z": "m n"}, source=_OVERFLOW),
+    Identity("log-sum-exp of columns written out", "log(sum(exp(Z), 0))", "logsumexp(Z, 0)", {"Z": "m n"}, source=_OVERFLOW),
+    Identity("softmax by exp", "exp(z)/sum(exp(z))", "softmax(z)", {"z": "n"}, source="SEEDS S0.11"),
+    Identity("softmax of rows by exp", "exp(Z)/sum(exp(Z), 1, keepdims=True)", "softmax(Z, 1)", {"Z": "m n"}, source="SEEDS S0.11"),
+    Identity("softmax of columns by exp", "exp(Z)/sum(exp(Z), 0, keepdims=True)", "softmax(Z, 0)", {"Z": "m n"}, source="SEEDS S0.11"),
     Identity("index pairs", "einsum('Iik,Ijl->ijkl', pairing(m, p), pairing(m, p))", "einsum('ij,kl->ijkl', eye(m), eye(p))",
              {"A": "m m", "B": "p p"}, source="Kronecker products: (i, k) -> i*p + k is one-to-one"),
 )  # fmt: skip
