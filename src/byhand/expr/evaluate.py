@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, assert_never, cast
 
 import numpy as np
@@ -168,6 +169,13 @@ def _structured(
         raise DataError(f"{operation}: {str(error).lower()}") from None
 
 
+@lru_cache(maxsize=4096)
+def _contractor(labels: tuple[tuple[int, ...], ...], out: tuple[int, ...], shapes: tuple[Shape, ...]) -> Any:
+    """The product of arrays of these shapes, its order of association found once."""
+    sides = ["".join(map(opt_einsum.get_symbol, ls)) for ls in (*labels, out)]
+    return opt_einsum.contract_expression(f"{','.join(sides[:-1])}->{sides[-1]}", *shapes)
+
+
 def contraction_value(node: Contraction, arrays: list[Array], sizes: Mapping[str, int]) -> Array:
     """The value of a contraction, its factors given."""
     n = [dim_value(d, sizes) for d in node.dims]
@@ -176,11 +184,17 @@ def contraction_value(node: Contraction, arrays: list[Array], sizes: Mapping[str
     inner = [label for label in distinct if label in have]
     value: Array = np.float64(1.0)
     if node.factors:
-        operands: list[Any] = []
-        for array, (_, ls, p) in zip(arrays, node.factors, strict=True):
-            raised = array if p == 1 else np.asarray(array) ** (int(p) if p.denominator == 1 and p > 0 else float(p))
-            operands += [np.asarray(raised), list(ls)]
-        value = opt_einsum.contract(*operands, inner) if have else np.prod(operands[::2])
+        operands = [
+            np.asarray(a if p == 1 else np.asarray(a) ** (int(p) if p.denominator == 1 and p > 0 else float(p)))
+            for a, (_, _, p) in zip(arrays, node.factors, strict=True)
+        ]
+        if not have:
+            value = np.prod(operands)
+        elif len(operands) == 1 and node.factors[0][1] == tuple(inner):
+            value = operands[0]
+        else:
+            labels = tuple(ls for _, ls, _ in node.factors)
+            value = _contractor(labels, tuple(inner), tuple(o.shape for o in operands))(*operands)
     value = node.coefficient.evaluate(sizes) * np.asarray(value)
     value = np.broadcast_to(np.reshape(value, [n[i] if i in have else 1 for i in distinct]), [n[i] for i in distinct])
     if len(distinct) == len(node.out):
