@@ -17,7 +17,6 @@ from byhand.check.roles import Roles
 from byhand.check.search import SAME, Search
 from byhand.check.verdict import Judge
 from byhand.check.words import named, unknown
-from byhand.derive.derivation import derive
 
 if TYPE_CHECKING:
     from byhand.check.gradient import _Job
@@ -25,80 +24,13 @@ if TYPE_CHECKING:
 Array = Any
 
 
-def graph_of(job: _Job, values: Mapping[str, Array] | None = None) -> Graph:
-    """The derivation of the job's loss as numbers."""
-    assert job.expression is not None
-    source = job.expression
-    symbols = source.symbols
-    usable = [n for n in (*job.names, *_parameters(job)) if not symbols[n].assumptions & {"labels", "constant"}]
-    if job.derivation is None:
-        job.derivation = derive(source, list(dict.fromkeys(usable)))
-    return Graph(job.derivation, job.subject.arrays if values is None else values)
-
-
-def _parameters(job: _Job) -> list[str]:
-    """Inputs that are differentiated, as far as the user's gradient names them."""
-    assert job.expression is not None
-    return [n for n in job.expression.symbols if n in job.found]
-
-
-def trusted_gradients(job: _Job) -> dict[str, Array] | None:
-    """The right gradients, where the loss is an expression."""
-    if job.expression is None:
-        return None
-    with np.errstate(all="ignore"):
-        replay = Replay(graph_of(job))
-        return {n: replay.gradient(n) for n in job.names}
-
-
-def rounding_floors(job: _Job) -> dict[str, float]:
-    """How many units in the last place of its size a gradient may be off by: sums of absolute values, sensitivity."""
-    if job.expression is None:
-        return {}
-    with np.errstate(all="ignore"):
-        graph = graph_of(job)
-        right, total = Replay(graph), _absolute(graph)
-        eps = float(np.finfo(np.float32).eps)
-        rng = np.random.default_rng(36)
-        shaken = {
-            n: v * (1 + eps * rng.uniform(-1, 1, v.shape)) if v.dtype.kind == "f" else v
-            for n, v in job.subject.arrays.items()
-        }
-        moved = Replay(graph_of(job, shaken))
-        floors = {}
-        for n, v in graph.variables.items():
-            size = norm(right.gradient(n))
-            change = norm(moved.gradient(n) - right.gradient(n)) / eps
-            floors[n] = (norm(total.get(v, np.zeros(()))) + change) / size if size else float("inf")
-    return floors
-
-
-def magnitudes(job: _Job) -> dict[str, Array]:
-    """Tensor -> the sum of the absolute values of the terms of each entry."""
-    with np.errstate(all="ignore"):
-        graph = graph_of(job)
-        total = _absolute(graph)
-    return {n: total.get(v, np.zeros(np.shape(job.subject.arrays[n]))) for n, v in graph.variables.items()}
-
-
-def _absolute(graph: Graph) -> dict[Any, Array]:
-    """The backward pass with the absolute value of every factor: what rounding errors are proportional to."""
-    total: dict[Any, Array] = {graph.units[0].node: np.float64(1.0)}
-    for e in graph.edges:
-        upstream = total.get(e.source.node, np.zeros(graph.value(e.source.node).shape))
-        known = {c: np.abs(graph.value(c)) for c in e.node.children if c is not e.upstream}
-        part = np.abs(graph.pass_on(e, upstream, known))
-        total[e.child] = total[e.child] + part if e.child in total else part
-    return total
-
-
 def diagnose(job: _Job, wrong: list[str], judge: Judge) -> tuple[Diagnosis, ...]:
     """What explains the wrong tensors."""
     infinite = [n for n in job.names if not np.all(np.isfinite(job.found[n].astype(complex)))]
-    if job.expression is None:
+    if job.trusted is None:
         return overflow(job, infinite) if infinite else black_box(job, wrong, judge)
     with np.errstate(all="ignore"):
-        graph = graph_of(job)
+        graph = job.trusted.graph
         if infinite:
             return overflow(job, [n for n in graph.backward_order() if n in infinite], graph)
         return explained(job, graph, judge)
@@ -188,4 +120,5 @@ def elsewhere(job: _Job, graph: Graph) -> tuple[Graph, dict[str, Array]]:
             moved[n] = v * (1 + 0.1 * rng.uniform(-1, 1, v.shape))
         else:
             moved[n] = v[:-1] if shape and shape[0] in batch and not isinstance(shape[0], int) else v
-    return graph_of(job, moved), job.again(moved)
+    assert job.trusted is not None
+    return job.trusted.at(moved).graph, job.again(moved)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -109,20 +110,25 @@ class GradientReport:
 
     Attributes:
         rows: one per tensor, in backward order where it is known.
-        diagnoses: the mistakes found, the first one first.
+        explain: what looks for the mistakes.
         method: how the derivatives of the loss were found.
         notes: sentences for the reader.
     """
 
     rows: tuple[TensorRow, ...]
-    diagnoses: tuple[Diagnosis, ...] = ()
+    explain: Callable[[], tuple[Diagnosis, ...]] = tuple
     method: str = ""
     notes: tuple[str, ...] = field(default=())
 
+    @cached_property
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """The mistakes found, the first one first; looked for when asked for first: a verdict alone is cheaper."""
+        return self.explain()
+
     @property
     def ok(self) -> bool:
-        """Whether every tensor is right and nothing else is amiss: what could not be checked is not."""
-        return bool(self.rows) and all(r.verdict == "right" for r in self.rows) and not self.diagnoses
+        """Whether every tensor is right: what could not be checked is not."""
+        return bool(self.rows) and all(r.verdict == "right" for r in self.rows)
 
     def __bool__(self) -> bool:
         return self.ok
@@ -146,8 +152,6 @@ class GradientReport:
             return f"WRONG: {', '.join(wrong)}{known}"
         if unknown:
             return f"not checkable: {', '.join(r.name for r in unknown)}: {unknown[0].note}"
-        if self.diagnoses:
-            return f"WRONG: {self.diagnoses[0].name}"
         worst = max((r.error for r in self.rows), default=0.0)
         return f"right: {', '.join(r.name for r in self.rows)} (worst relative error {worst:.0e}, {self.method})"
 

@@ -14,8 +14,8 @@ from byhand.check.handwritten import hand_written_subject
 from byhand.check.mistakes import MISTAKES
 from byhand.check.numeric import norm
 from byhand.check.subject import Subject, hand_written
+from byhand.check.trusted import Trusted
 from byhand.check.verdict import Judge, as_floats, beside_kinks
-from byhand.derive.derivation import Derivation
 from byhand.errors import ByhandError, CheckError, DataError, nearest
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Expr
@@ -96,13 +96,13 @@ class _Job:
         self.found, self.names = found, names
         self.notes: list[str] = []
         self.floors: dict[str, float] = {}
-        self.derivation: Derivation | None = None
+        self.trusted = None if expression is None else Trusted(expression, subject.arrays, [*names, *found])
         self.elsewhere: dict[str, Array] = {}
         self.there: dict[str, Array] = {}
 
     def report(self, deterministic: bool) -> GradientReport:
         """Verdicts, then what explains the wrong ones."""
-        from byhand.check.diagnose import diagnose, magnitudes, trusted_gradients
+        from byhand.check.diagnose import diagnose
 
         if not deterministic:
             why = "the forward is not deterministic: two calls gave different losses (dropout, random noise?)"
@@ -117,25 +117,22 @@ class _Job:
             self.subject.arrays,
             judged,
             self.again if self.subject.repeatable else None,
-            (lambda: magnitudes(self)) if self.expression is not None else None,
+            self.trusted,
             self.floors,
         )
         verdicts |= {r.name: r for r in judge.rows(good)} if good else {}
         verdicts = self.changed_inputs(verdicts)
         stale = repeated or self.stale_buffer(verdicts, judge)
+        others = () if stale is None else (stale,)
         if stale is not None and all(r.verdict == "right" for r in verdicts.values()):
-            diagnoses: tuple[Diagnosis, ...] = (stale,)
-            verdicts = {
-                n: replace(r, verdict="wrong", note=stale.evidence) if n == stale.tensor else r
-                for n, r in verdicts.items()
-            }
+            verdicts[stale.tensor] = replace(verdicts[stale.tensor], verdict="wrong", note=stale.evidence)
+            wrong = []
         else:
             wrong = [n for n in self.names if verdicts[n].verdict == "wrong"]
-            diagnoses = diagnose(self, wrong, judge) if wrong else ()
-            diagnoses = (*diagnoses, stale) if stale is not None else diagnoses
-        trusted = trusted_gradients(self)
+        trusted = None if self.trusted is None else self.trusted.gradients
         table = tuple(compared(verdicts[n], self.found[n], trusted) for n in self.names)
-        return GradientReport(table, diagnoses, ", ".join(judge.methods), tuple(dict.fromkeys(self.notes)))
+        explain = (lambda: (*diagnose(self, wrong, judge), *others)) if wrong else (lambda: others)
+        return GradientReport(table, explain, ", ".join(judge.methods), tuple(dict.fromkeys(self.notes)))
 
     def again(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """The gradient elsewhere, in float64 where it can be had."""
@@ -172,8 +169,6 @@ class _Job:
                 finer = self.subject.gradients(precise=True)
             except ByhandError:
                 finer = {}
-        from byhand.check.diagnose import rounding_floors
-
         floors: dict[str, float] | None = None
         for n in coarse:
             eps = float(np.finfo(self.found[n].dtype).eps)
@@ -192,7 +187,8 @@ class _Job:
                         f"rounding costs up to {max(gap / size if size else 0.0, eps):.0e}"
                     )
                     continue
-            floors = rounding_floors(self) if floors is None else floors
+            if floors is None:
+                floors = {} if self.trusted is None else self.trusted.floors()
             self.floors[n] = max(64 * eps, 16 * eps * floors.get(n, 30.0))
             self.notes.append(f"{self.found[n].dtype}: judged by its own noise floor (mistake 32 is none)")
         return judged

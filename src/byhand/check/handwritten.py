@@ -59,12 +59,8 @@ def hand_written_subject(
             if "wrong" in random.verdicts.values()
             else chosen[0]
         )
-        return replace(
-            random,
-            diagnoses=(
-                MISTAKES[33].diagnosis(tensor, "right for a cotangent of ones, wrong for a random one", "", {}),
-            ),
-        )
+        evidence = "right for a cotangent of ones, wrong for a random one"
+        return replace(random, explain=lambda: (MISTAKES[33].diagnosis(tensor, evidence, "", {}),))
     return random
 
 

@@ -1,7 +1,7 @@
 """Verdicts on the tensors of a gradient: scale-free, proof against kinks, at a cost that does not depend on their size.
 
-Per tensor 3 random directions: two normal ones, which judge normwise, and one scaled entry by entry, which judges each
-entry by its own size. All tensors at once first; one by one where that shows a difference.
+Two random directions per tensor judge it by its norm; then each entry is judged by its own size. All tensors at once
+first; halves of them, down to the wrong ones, where that shows a difference.
 
 Source: ../shared/MISTAKES.md, "Verdict rule".
 """
@@ -10,26 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from byhand.check.directional import Derivative, Forward
+from byhand.check.entries import ENTRY, Band, bands, by_size, lost_in_rounding, worst_beyond
 from byhand.check.findings import TensorRow
 from byhand.check.numeric import NOISE, ULPS, norm
+from byhand.check.trusted import Trusted, shaken
 from byhand.errors import ByhandError
 
 Array = Any
 Values = Mapping[str, Array]
 TOLERANCE = 1e-8  # normwise
-ENTRY, SMALLEST = (
-    3e-5,
-    1e-6,
-)  # an entry off by this much of its size is wrong, down to entries this small beside the others
 ZERO = 1e-9  # of what a slope would naturally be: smaller ones, lost in rounding, are zero
 LOST = 1e-6  # more rounding than this from cancellation hides mistakes
 LOOSEST = 1e-3  # a verdict that allows more than this is none
 COARSE = 1e-5  # central differences coarser than this confirm nothing
+SETTLED = 1e-6  # a slope that changes by less than this is one slope
+FLOORED = 1e4  # of the size of an entry: where rounding is larger than 1 part in this, it hides mistakes
+_FAILURES = (ByhandError, KeyError, ValueError)
 
 
 @dataclass(eq=False)
@@ -41,8 +43,9 @@ class Judge:
         values: where.
         gradients: what is judged, float64, of the right shapes and finite.
         again: the gradients at other values, where they can be asked for.
-        magnitudes: tensor -> the sum of the absolute values of the terms of each entry, where they are known.
+        trusted: the right gradients, where the loss is an expression.
         floors: tensor -> relative rounding floor of its own precision.
+        symmetric: tensor -> the part of a direction that stays in the space of the variable.
         seed: of the directions.
     """
 
@@ -50,49 +53,29 @@ class Judge:
     values: dict[str, Array]
     gradients: dict[str, Array]
     again: Callable[[Values], dict[str, Array]] | None = None
-    magnitudes: Callable[[], Mapping[str, Array]] | None = None
+    trusted: Trusted | None = None
     floors: dict[str, float] = field(default_factory=dict)
+    symmetric: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
     seed: int = 0
     methods: dict[str, None] = field(default_factory=dict)
+    slopes: dict[tuple[str, int], Derivative] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rng = np.random.default_rng((self.seed, 33))
+        self.sizes = {n: norm(g) for n, g in self.gradients.items()}
+        self.numbers = {n: k for k, n in enumerate(self.gradients)}
 
-    def rows(self, names: list[str]) -> list[TensorRow]:
-        """A verdict for each tensor."""
-        zeros = [n for n in names if not np.any(self.gradients[n])]
-        others = [n for n in names if n not in zeros]
-        found = {n: self.alone(n) for n in zeros}
-        joint = self.together(others) if len(others) > 1 else None
-        if joint is None and len(others) > 2:  # set the wrong ones apart, then try the rest together
-            suspects = [n for n in others if not self.passes(n)]
-            found |= {n: self.alone(n) for n in suspects}
-            others = [n for n in others if n not in suspects]
-            joint = self.together(others) if len(others) > 1 else None
-        for n in others:
-            g = self.gradients[n]
-            found[n] = TensorRow(n, g.shape, "right", joint, self.allowed(n)) if joint is not None else self.alone(n)
-        return [found[n] for n in names]
+    @cached_property
+    def loss(self) -> float:
+        """The loss at the values."""
+        return self.forward.value(self.values)
 
-    def passes(self, name: str) -> bool:
-        """Whether one direction shows no difference."""
-        g = self.gradients[name]
-        v = self.rng.standard_normal(g.shape)
-        slope = self.slope({name: v})
-        return abs(float(np.sum(g * v)) - slope.value) <= self.allowed(name) * norm(g) + 20 * slope.error
+    # ---- directions and slopes
 
-    def allowed(self, name: str) -> float:
-        """The relative error that counts as equal."""
-        return max(TOLERANCE, self.floors.get(name, 0.0))
-
-    def directions(self, name: str) -> list[Array]:
-        """Two normal directions, and one in which each entry counts by its own size."""
-        g = self.gradients[name]
-        found = [self.rng.standard_normal(g.shape, dtype=np.float32).astype(float) for _ in range(2)]
-        size = norm(g) / max(1, g.size) ** 0.5
-        if size > 0.0 and self.allowed(name) <= TOLERANCE:
-            found.append(np.copysign(size / (np.abs(g) + SMALLEST * size), found[0] * found[1]))
-        return found
+    def direction(self, name: str, k: int) -> Array:
+        """The k-th random direction of a tensor."""
+        rng = np.random.default_rng((self.seed, 33, self.numbers[name], k))
+        v = rng.standard_normal(self.gradients[name].shape, dtype=np.float32).astype(float)
+        return self.symmetric[name](v) if name in self.symmetric else v
 
     def slope(self, direction: Values, values: Values | None = None) -> Derivative:
         """The derivative of the loss."""
@@ -100,59 +83,175 @@ class Judge:
         self.methods[found.method] = None
         return found
 
-    def together(self, names: list[str]) -> float | None:
-        """The largest relative error along common directions, every tensor counting alike; None where one is wrong."""
-        sizes = {n: norm(self.gradients[n]) for n in names}
-        chosen = {n: self.directions(n) for n in names}
-        worst = 0.0
-        for k in range(min(map(len, chosen.values()))):
-            direction = {n: chosen[n][k] / sizes[n] for n in names}
+    def single(self, name: str, k: int) -> tuple[Array, float, Derivative]:
+        """A direction of one tensor, what the gradient says of it, and what the loss says."""
+        v = self.direction(name, k)
+        if (name, k) not in self.slopes:
+            self.slopes[name, k] = self.slope({name: v})
+        return v, float(np.sum(self.gradients[name] * v)), self.slopes[name, k]
+
+    def allowed(self, name: str) -> float:
+        """The relative error that counts as equal."""
+        return max(TOLERANCE, self.floors.get(name, 0.0))
+
+    def fine(self, name: str) -> bool:
+        """Whether entries are judged one by one: a tensor of coarse numbers is judged by its norm only."""
+        return self.allowed(name) <= TOLERANCE and self.sizes[name] > 0.0
+
+    # ---- all tensors
+
+    def rows(self, names: list[str]) -> list[TensorRow]:
+        """A verdict for each tensor."""
+        others = [n for n in names if self.sizes[n] > 0.0]
+        suspects = [n for n in names if n not in others or self.differs(n)]
+        rest = [n for n in others if n not in suspects]
+        suspects += self.search(rest, False) if rest else []
+        rest = [n for n in rest if n not in suspects]
+        joint = self.together(rest, 1) if rest else None
+        entries = joint is not None and self.entries_together(rest)
+        found = {}
+        for n in names:
+            if n in suspects or joint is None:
+                found[n] = self.alone(n)
+            else:
+                row = TensorRow(n, self.gradients[n].shape, "right", joint, self.allowed(n))
+                found[n] = row if entries else self.entry_by_entry(row)
+        return [found[n] for n in names]
+
+    def differs(self, name: str) -> bool:
+        """Whether the right gradient is known and is another one by its norm."""
+        if self.trusted is None or name not in self.trusted.names:
+            return False
+        right = self.trusted.gradients[name]
+        return not norm(self.gradients[name] - right) <= self.allowed(name) * self.sizes[name]
+
+    def search(self, names: list[str], wrong: bool) -> list[str]:
+        """The tensors that are off along the first direction, found by halving; `wrong`: one of these is."""
+        if not wrong and self.together(names, 0) is not None:
+            return []
+        if len(names) == 1:
+            return names
+        middle = len(names) // 2
+        first = self.search(names[:middle], False)
+        return first + self.search(names[middle:], not first)
+
+    def together(self, names: list[str], k: int) -> float | None:
+        """The relative error along a common direction, every tensor counting alike; None where it is too large."""
+        if len(names) == 1:
+            _, found, slope = self.single(names[0], k)
+            size = self.sizes[names[0]]
+            error, blur = abs(found - slope.value) / size, slope.error / size
+        else:
+            direction = {n: self.direction(n, k) / self.sizes[n] for n in names}
             found = sum(float(np.sum(self.gradients[n] * direction[n])) for n in names)
             slope = self.slope(direction)
-            error = abs(found - slope.value)
-            scale = (
-                ENTRY / max(self.gradients[n].size for n in names) ** 0.5
-                if k == 2
-                else max(self.allowed(n) for n in names)
-            )
-            if not error <= scale or (k < 2 and 20 * slope.error > COARSE):
-                return None
-            worst = max(worst, error if k < 2 else 0.0)
-        return worst
+            error, blur = abs(found - slope.value), slope.error
+        fits = error <= max(self.allowed(n) for n in names) and 20 * blur <= COARSE
+        return error if fits else None
+
+    # ---- entry by entry
+
+    def entries_together(self, names: list[str]) -> bool:
+        """Whether no entry of any tensor is off by much of its own size."""
+        if self.trusted is not None:
+            return False  # comparing costs nothing
+        layers: list[dict[str, Array]] = []
+        claims: list[float] = []
+        for n in names:
+            if not self.fine(n):
+                continue
+            g = self.gradients[n]
+            for k, band in enumerate(bands(g, self.direction(n, 1))):
+                if k == len(layers):
+                    layers.append({})
+                    claims.append(0.0)
+                layers[k][n] = band.direction / band.size
+                claims[k] += float(np.sum(g * layers[k][n]))
+        return all(
+            abs(claim - self.slope(layer).value) <= ENTRY for claim, layer in zip(claims, layers, strict=True)
+        )
+
+    def entry_by_entry(self, row: TensorRow) -> TensorRow:
+        """The verdict on a tensor that is right by its norm."""
+        name = row.name
+        if not self.fine(name):
+            return row
+        if self.trusted is not None and name in self.trusted.names:
+            return self.compared(row, self.trusted)
+        g, hidden = self.gradients[name], 0
+        for band in bands(g, self.direction(name, 1)):
+            count, wrong = lost_in_rounding(by_size(band, g), lambda part: self.probed(name, part))
+            hidden += count
+            if wrong is not None:
+                found, slope = float(np.sum(g * wrong.direction)), self.slope({name: wrong.direction})
+                place = tuple(int(i) for i in np.unravel_index(int(wrong.places[-1]), g.shape))
+                few = f"entry {list(place)}" if len(wrong.places) == 1 else f"one of {len(wrong.places)} entries"
+                gap = abs(found - slope.value) / wrong.size
+                bad = TensorRow(
+                    name, g.shape, "wrong", row.error, row.allowed, f"right by its norm; {few} is off by {gap:.0e} of its size"
+                )  # fmt: skip
+                return self.at_kink(name, wrong.direction, slope, bad) or bad
+        return self.with_floor(row, hidden)
+
+    def with_floor(self, row: TensorRow, hidden: int) -> TensorRow:
+        """The row with what rounding hides in it."""
+        if not hidden:
+            return row
+        words = f"{hidden} of {self.gradients[row.name].size} entries are lost in rounding"
+        return TensorRow(row.name, row.shape, row.verdict, row.error, row.allowed, "; ".join(filter(None, (row.note, words))))
+
+    def probed(self, name: str, part: Band) -> tuple[float, float]:
+        """How far the gradient is off along a band, and what rounding does to that; infinite while it does not matter."""
+        slope = self.slope({name: part.direction})
+        gap = abs(float(np.sum(self.gradients[name] * part.direction)) - slope.value)
+        if gap <= ENTRY * part.size:
+            return gap, float("inf")
+        return gap, NOISE * self.noise(name, part.direction, slope.value) + 20 * slope.error
+
+    def compared(self, row: TensorRow, trusted: Trusted) -> TensorRow:
+        """The verdict by comparing entries; one that differs is asked of the loss itself."""
+        name, g = row.name, self.gradients[row.name]
+        right = trusted.gradients[name]
+        place = worst_beyond(g, right, lambda: trusted.rounding(name))
+        if place is not None:
+            only = np.zeros(g.shape)
+            only[place] = 1.0
+            only = self.symmetric[name](only) if name in self.symmetric else only
+            slope, found = self.slope({name: only}), float(np.sum(g * only))
+            if abs(found - slope.value) > ENTRY * abs(slope.value):
+                gap = abs(g[place] - right[place]) / abs(right[place]) if right[place] else float("inf")
+                words = f"right by its norm; entry {list(place)} is {g[place]:.6g}, right is {right[place]:.6g}"
+                bad = TensorRow(name, g.shape, "wrong", min(gap, 1.0), row.allowed, words)
+                return self.at_kink(name, only, slope, bad) or bad
+        if not np.any(np.abs(g - right) > ENTRY * np.abs(right)):
+            return row
+        return self.with_floor(row, int(np.sum(trusted.rounding(name) * FLOORED > np.abs(right))))
+
+    # ---- one tensor
 
     def alone(self, name: str) -> TensorRow:
         """One tensor, with the reason where it is not right."""
         g, allowed = self.gradients[name], self.allowed(name)
-        size, worst, note = norm(g), 0.0, ""
-        coarsest = 0.0
-        for k, v in enumerate(self.directions(name)):
-            slope = self.slope({name: v})
-            found = float(np.sum(g * v))
-            error, scale = abs(found - slope.value), max(size, abs(slope.value) if k < 2 else 0.0)
-            relative = error / scale if scale else 0.0
+        size, worst, coarsest, note = self.sizes[name], 0.0, 0.0, ""
+        for k in range(2):
+            v, found, slope = self.single(name, k)
             if not np.isfinite(slope.value):
-                return TensorRow(
-                    name, g.shape, "not checkable", float("inf"), allowed, "the loss is not finite near this point"
-                )
-            exact = slope.method != "central differences"
-            floor = 0.0 if exact else 20 * slope.error / scale if scale else 0.0
-            if k < 2:
-                worst, coarsest = max(worst, relative), max(coarsest, floor)
-                bad = relative > max(allowed, floor)
-            else:
-                bad = error > ENTRY * scale / max(1, g.size) ** 0.5 + 20 * (0.0 if exact else slope.error)
-            if not bad:
+                why = "the loss is not finite near this point"
+                return TensorRow(name, g.shape, "not checkable", float("inf"), allowed, why)
+            error, scale = abs(found - slope.value), max(size, abs(slope.value))
+            relative = error / scale if scale else 0.0
+            floor = 0.0 if slope.method != "central differences" or not scale else 20 * slope.error / scale
+            worst, coarsest = max(worst, relative), max(coarsest, floor)
+            if relative <= max(allowed, floor):
                 continue
-            wrong = TensorRow(name, g.shape, "wrong", max(worst, relative), max(allowed, floor), "")
-            beside = self.at_kink(name, v, slope, wrong)
+            wrong = TensorRow(name, g.shape, "wrong", worst, max(allowed, floor))
+            noise = NOISE * self.noise(name, v, slope.value) / scale
+            beside = self.at_kink(name, v, slope, wrong) if noise > SETTLED or self.kinks(name) else None
             if beside is not None:
                 return beside
-            noise = NOISE * self.noise(name, v, found, slope.value) / scale
             cancelled = self.cancellation(name, v) / scale
             if relative > max(noise, cancelled):
                 return wrong
-            if k == 2:  # normwise it is right, and an entry this small is lost in rounding
-                continue
             noise = max(noise, cancelled) if relative > noise else noise
             if noise > LOOSEST or cancelled == noise > LOST:
                 lost = max(abs(found), abs(slope.value)) <= noise * scale <= ZERO * self.natural(name, v)
@@ -166,69 +265,72 @@ class Judge:
             return TensorRow(name, g.shape, "not checkable", worst, coarsest, why)
         floor32 = self.floors.get(name, 0.0)
         if floor32 > LOOSEST and size:
-            return TensorRow(
-                name,
-                g.shape,
-                "not checkable",
-                worst,
-                allowed,
-                f"the noise floor of its precision is {floor32:.0e} of its size",
-            )
-        return TensorRow(name, g.shape, "right", worst, allowed, note)
+            why = f"the noise floor of its precision is {floor32:.0e} of its size"
+            return TensorRow(name, g.shape, "not checkable", worst, allowed, why)
+        row = TensorRow(name, g.shape, "right", worst, allowed, note)
+        return row if note else self.entry_by_entry(row)
 
-    def noise(self, name: str, direction: Array, found: float, slope: float) -> float:
-        """How much both numbers change when the inputs change in the last place."""
-        rng = np.random.default_rng((self.seed, 34))
-        shaken = {
-            n: v * (1 + ULPS * rng.uniform(-1, 1, np.shape(v))) if np.asarray(v).dtype.kind == "f" else v
-            for n, v in self.values.items()
-        }
+    # ---- rounding
+
+    @cached_property
+    def nearby(self) -> tuple[dict[str, Array], dict[str, Array] | None]:
+        """The values changed in their last places, and the gradients there."""
+        values = shaken(self.values, ULPS, np.random.default_rng((self.seed, 34)))
         try:
-            total = abs(self.slope({name: direction}, shaken).value - slope)
-            if self.again is not None:
-                total += abs(float(np.sum(self.again(shaken)[name] * direction)) - found)
-        except (ByhandError, KeyError, ValueError):
+            return values, None if self.again is None else self.again(values)
+        except _FAILURES:  # a gradient that cannot be had there says nothing of rounding
+            return values, None
+
+    def noise(self, name: str, direction: Array, slope: float) -> float:
+        """How much both numbers change when the inputs change in the last place; a kink at the point changes them too."""
+        values, gradients = self.nearby
+        try:
+            total = abs(self.slope({name: -direction}, values).value + slope)
+        except _FAILURES:
             return 0.0
+        if gradients is not None and np.shape(gradients.get(name)) == np.shape(direction):
+            total += abs(float(np.sum((gradients[name] - self.gradients[name]) * direction)))
         return total if np.isfinite(total) else 0.0
 
     def cancellation(self, name: str, direction: Array) -> float:
         """What rounding may do to a slope whose terms cancel: P - Y of a confident network, samples against samples."""
-        eps = NOISE * float(np.finfo(float).eps)
-        if self.magnitudes is not None:
-            return eps * norm(self.magnitudes()[name] * direction)
-        size = norm(self.values[name]) or 1.0
-        return eps * abs(self.forward.value(self.values)) * norm(direction) / size
+        if self.trusted is not None and name in self.trusted.names:
+            return NOISE * float(np.finfo(float).eps) * norm(self.trusted.magnitudes[name] * direction)
+        return NOISE * float(np.finfo(float).eps) * self.natural(name, direction)
 
     def natural(self, name: str, direction: Array) -> float:
         """What a slope would be if the loss changed by its own size over the size of the tensor."""
-        size = norm(self.values[name]) or 1.0
-        return abs(self.forward.value(self.values)) * norm(direction) / size
+        return abs(self.loss) * norm(direction) / (norm(self.values[name]) or 1.0)
+
+    # ---- kinks
+
+    def kinks(self, name: str) -> tuple[str, ...]:
+        """The units that stand on a kink and move with a tensor, as far as they are known."""
+        return self.forward.kinked(self.values, [name])
 
     def at_kink(self, name: str, direction: Array, slope: Derivative, wrong: TensorRow) -> TensorRow | None:
         """None unless the point is on a kink: then the verdict of a point beside it, if it can be asked for."""
-        units = self.forward.kinked(self.values, list(self.gradients))
+        units = self.kinks(name)
         back = self.slope({name: -direction})
-        sides = abs(slope.value + back.value) > 1e-6 * max(abs(slope.value), abs(back.value)) + 20 * (
-            slope.error + back.error
-        )
+        largest = max(abs(slope.value), abs(back.value))
+        sides = abs(slope.value + back.value) > SETTLED * largest + 20 * (slope.error + back.error)
         if slope.method == "central differences":
             sides = slope.error > LOOSEST * max(abs(slope.value), 1e-300)
         if not units and not sides:
             return None
-        where = (
-            f"kinked units: {', '.join(units[:4])}{' ...' if len(units) > 4 else ''}"
-            if units
-            else "the loss has a kink at this point"
-        )
+        shown = f"{', '.join(units[:4])}{' ...' if len(units) > 4 else ''}"
+        where = f"kinked units: {shown}" if units else "the loss has a kink at this point"
         if self.again is not None and self.seed < 100:
             beside = beside_kinks(self.values, self.gradients, self.seed)
             try:
                 there = as_floats(self.again(beside))
-                judge = Judge(self.forward, beside, there, floors=self.floors, seed=self.seed + 100)
+                judge = Judge(
+                    self.forward, beside, there, floors=self.floors, symmetric=self.symmetric, seed=self.seed + 100
+                )
                 row = judge.alone(name)
-            except (ByhandError, KeyError, ValueError):
+            except _FAILURES:
                 row = wrong
-            if row.verdict != "not checkable" and not judge.forward.kinked(beside, list(self.gradients)):
+            if row.verdict != "not checkable" and not self.forward.kinked(beside, list(self.gradients)):
                 note = f"{where}; judged beside the kink" if row.verdict == "right" else row.note
                 return TensorRow(name, wrong.shape, row.verdict, row.error, row.allowed, note)
         return TensorRow(name, wrong.shape, "not checkable", wrong.error, wrong.allowed, where)
