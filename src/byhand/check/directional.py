@@ -84,8 +84,10 @@ class ExpressionForward:
 
     def kinked(self, values: Values, names: Sequence[str]) -> tuple[str, ...]:
         """Units whose argument is on a kink of their function, and moves."""
-        env, found = self.environment(values), []
         order = topological([self.expression.root])
+        if not any(isinstance(n, Elementwise) and function(n.function).kinks for n in order):
+            return ()
+        env, found = self.environment(values), []
         called = {n.body: n.name for n in order if isinstance(n, Named)}
         rng = np.random.default_rng(39)
         leaves = [self.expression.symbols[n] for n in names]

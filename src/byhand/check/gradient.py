@@ -53,7 +53,7 @@ def check_gradient(
         )
     found = subject.gradients()
     names = _names(wrt, found, expression)
-    job = _Job(subject, forward, expression, {n: found[n] for n in names}, names)
+    job = _Job(subject, forward, expression, {n: found[n] for n in names}, names, first)
     return job.report(forward.value(subject.arrays) == first)
 
 
@@ -91,9 +91,10 @@ class _Job:
         expression: Expression | None,
         found: dict[str, Array],
         names: list[str],
+        loss: float,
     ) -> None:
         self.subject, self.forward, self.expression = subject, forward, expression
-        self.found, self.names = found, names
+        self.found, self.names, self.loss = found, names, loss
         self.notes: list[str] = []
         self.floors: dict[str, float] = {}
         self.trusted = None if expression is None else Trusted(expression, subject.arrays, [*names, *found])
@@ -110,17 +111,15 @@ class _Job:
             return GradientReport(rows, notes=("fix the random seed inside the loss",))
         verdicts = {n: row for n in self.names if (row := self.malformed(n)) is not None}
         good = [n for n in self.names if n not in verdicts]
-        repeated = self.other_calls()
         judged = self.precise(good)
-        judge = Judge(
-            self.forward,
-            self.subject.arrays,
-            judged,
-            self.again if self.subject.repeatable else None,
-            self.trusted,
-            self.floors,
-        )
-        verdicts |= {r.name: r for r in judge.rows(good)} if good else {}
+        judge = self.judge(judged, self.again if self.subject.repeatable else None)
+        rows = judge.rows(good) if good else []
+        settled = all(r.verdict == "right" for r in rows) or "nearby" not in judge.__dict__
+        repeated = self.other_calls(settled)
+        if repeated is not None and not settled:  # what it returned nearby says nothing of rounding
+            judge = self.judge(judged, None)
+            rows = judge.rows(good)
+        verdicts |= {r.name: r for r in rows}
         verdicts = self.changed_inputs(verdicts)
         stale = repeated or self.stale_buffer(verdicts, judge)
         others = () if stale is None else (stale,)
@@ -133,6 +132,10 @@ class _Job:
         table = tuple(compared(verdicts[n], self.found[n], trusted) for n in self.names)
         explain = (lambda: (*diagnose(self, wrong, judge), *others)) if wrong else (lambda: others)
         return GradientReport(table, explain, ", ".join(judge.methods), tuple(dict.fromkeys(self.notes)))
+
+    def judge(self, gradients: dict[str, Array], again: Callable[..., dict[str, Array]] | None) -> Judge:
+        """Who judges."""
+        return Judge(self.forward, self.subject.arrays, gradients, again, self.trusted, self.floors, self.loss)
 
     def again(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """The gradient elsewhere, in float64 where it can be had."""
@@ -193,19 +196,22 @@ class _Job:
             self.notes.append(f"{self.found[n].dtype}: judged by its own noise floor (mistake 32 is none)")
         return judged
 
-    def other_calls(self) -> Diagnosis | None:
-        """Mistake 31: calls influence each other. The gradient is asked for elsewhere, then here again."""
+    def other_calls(self, elsewhere: bool) -> Diagnosis | None:
+        """Mistake 31: calls influence each other. The gradient is asked for elsewhere, if it has not been, then here again."""
         if not self.subject.repeatable:
             return None
         fine = [n for n in self.names if np.all(np.isfinite(self.found[n].astype(complex)))]
         floats = {n: self.subject.arrays[n] for n in fine}
-        self.elsewhere = beside_kinks(self.subject.arrays, floats, 7, 1e-2)
-        try:
-            self.there = self.subject.gradients(self.elsewhere)
-        except ByhandError:
-            self.there = {}
+        if elsewhere:
+            self.elsewhere = beside_kinks(self.subject.arrays, floats, 7, 1e-2)
+            try:
+                self.there = self.subject.gradients(self.elsewhere)
+            except ByhandError:
+                self.there = {}
         back = self.subject.gradients()
         for n in fine:
+            if np.array_equal(self.found[n], back.get(n, np.nan)):
+                continue
             a, b = self.found[n].astype(float), np.asarray(back.get(n, np.nan), dtype=float)
             if a.shape != b.shape or not norm(a - b) <= REPEATED * max(norm(a), norm(b)):
                 how = "another call at the same values has another shape"
@@ -234,6 +240,7 @@ class _Job:
 
     def changed_inputs(self, rows: dict[str, TensorRow]) -> dict[str, TensorRow]:
         """What functions that change their arguments in place return is no gradient of anything."""
+        self.subject.notice_copies()
         if not self.subject.mutated:
             return rows
         words = "; ".join(f"{who} changed its argument {name} in place" for name, who in self.subject.mutated.items())

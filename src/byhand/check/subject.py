@@ -89,6 +89,8 @@ class Subject:
     given: dict[str, Any]
     arrays: dict[str, Array]
     mutated: dict[str, str] = field(default_factory=dict)
+    copies: dict[str, Any] = field(default_factory=dict, repr=False)
+    looked_at: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def of(cls, loss: Any, gradient: Any, values: Any) -> Subject:
@@ -124,10 +126,7 @@ class Subject:
         """
         assert self.loss is not None
         made = {
-            n: v
-            if n in fresh and type(self.given[n]) is np.ndarray
-            else like(self.given[n], v, np.asarray(v).dtype.kind in "fc")
-            for n, v in values.items()
+            n: v if n in fresh and type(self.given[n]) is np.ndarray else self.copied(n, v) for n, v in values.items()
         }
         with quiet_float64(self.given), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -139,11 +138,25 @@ class Subject:
             except Exception as error:
                 raise CheckError(f"the loss raised {type(error).__name__}: {str(error)[:200]}") from error
             found = as_numpy(result, "the loss")
-            self.notice({n: v for n, v in made.items() if n not in fresh}, values, "the loss")
+            kept = {n for n in self.looked_at if made[n] is self.copies[n]}  # looked at again when all calls are made
+            self.notice({n: v for n, v in made.items() if n not in fresh and n not in kept}, values, "the loss")
+            self.looked_at |= self.copies.keys()
         if found.size != 1 or (found.ndim > 0 and found.shape != (1,)):
             remedy = "return one number: sum or mean over samples, or the inner product with a random cotangent"
             raise CheckError(f"the loss is not a scalar: it has shape {found.shape}", remedy)
         return found.reshape(())[()]  # type: ignore[no-any-return]
+
+    def copied(self, name: str, value: Array) -> Any:
+        """A copy for the loss; that of the value given is used again as long as it is unchanged."""
+        if value is not self.arrays[name]:
+            return like(self.given[name], value, np.asarray(value).dtype.kind in "fc")
+        if name not in self.copies or name in self.mutated:
+            self.copies[name] = like(self.given[name], value, value.dtype.kind in "fc")
+        return self.copies[name]
+
+    def notice_copies(self) -> None:
+        """Remember which copies that were used again and again some call has changed."""
+        self.notice(self.copies, self.arrays, "the loss")
 
     # ---- the gradient
 

@@ -45,6 +45,7 @@ class Judge:
         again: the gradients at other values, where they can be asked for.
         trusted: the right gradients, where the loss is an expression.
         floors: tensor -> relative rounding floor of its own precision.
+        loss: the loss at the values.
         symmetric: tensor -> the part of a direction that stays in the space of the variable.
         seed: of the directions.
     """
@@ -55,27 +56,27 @@ class Judge:
     again: Callable[[Values], dict[str, Array]] | None = None
     trusted: Trusted | None = None
     floors: dict[str, float] = field(default_factory=dict)
+    loss: float = 0.0
     symmetric: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
     seed: int = 0
     methods: dict[str, None] = field(default_factory=dict)
     slopes: dict[tuple[str, int], Derivative] = field(default_factory=dict)
+    drawn: dict[tuple[str, int], Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sizes = {n: norm(g) for n, g in self.gradients.items()}
         self.numbers = {n: k for k, n in enumerate(self.gradients)}
 
-    @cached_property
-    def loss(self) -> float:
-        """The loss at the values."""
-        return self.forward.value(self.values)
-
     # ---- directions and slopes
 
     def direction(self, name: str, k: int) -> Array:
         """The k-th random direction of a tensor."""
-        rng = np.random.default_rng((self.seed, 33, self.numbers[name], k))
-        v = rng.standard_normal(self.gradients[name].shape, dtype=np.float32).astype(float)
-        return self.symmetric[name](v) if name in self.symmetric else v
+        if (name, k) not in self.drawn:
+            rng = np.random.default_rng((self.seed, 33, self.numbers[name], k))
+            v = rng.random(self.gradients[name].shape, dtype=np.float32).astype(float)  # cheaper than normal numbers
+            v = (v - 0.5) * 12**0.5
+            self.drawn[name, k] = self.symmetric[name](v) if name in self.symmetric else v
+        return self.drawn[name, k]
 
     def slope(self, direction: Values, values: Values | None = None) -> Derivative:
         """The derivative of the loss."""
@@ -105,16 +106,15 @@ class Judge:
         others = [n for n in names if self.sizes[n] > 0.0]
         suspects = [n for n in names if n not in others or self.differs(n)]
         rest = [n for n in others if n not in suspects]
-        suspects += self.search(rest, False) if rest else []
+        suspects += self.search(rest, self.joint(rest, 0)) if rest else []
         rest = [n for n in rest if n not in suspects]
-        joint = self.together(rest, 1) if rest else None
-        entries = joint is not None and self.entries_together(rest)
+        joint, entries = self.together(rest) if rest else (0.0, True)
         found = {}
         for n in names:
+            row = TensorRow(n, self.gradients[n].shape, "right", joint or 0.0, self.allowed(n))
             if n in suspects or joint is None:
                 found[n] = self.alone(n)
             else:
-                row = TensorRow(n, self.gradients[n].shape, "right", joint, self.allowed(n))
                 found[n] = row if entries else self.entry_by_entry(row)
         return [found[n] for n in names]
 
@@ -125,51 +125,65 @@ class Judge:
         right = self.trusted.gradients[name]
         return not norm(self.gradients[name] - right) <= self.allowed(name) * self.sizes[name]
 
-    def search(self, names: list[str], wrong: bool) -> list[str]:
-        """The tensors that are off along the first direction, found by halving; `wrong`: one of these is."""
-        if not wrong and self.together(names, 0) is not None:
-            return []
-        if len(names) == 1:
-            return names
-        middle = len(names) // 2
-        first = self.search(names[:middle], False)
-        return first + self.search(names[middle:], not first)
-
-    def together(self, names: list[str], k: int) -> float | None:
-        """The relative error along a common direction, every tensor counting alike; None where it is too large."""
+    def joint(self, names: list[str], k: int) -> Derivative:
+        """What the gradients claim beyond the slope along a common direction, every tensor counting alike."""
         if len(names) == 1:
             _, found, slope = self.single(names[0], k)
             size = self.sizes[names[0]]
-            error, blur = abs(found - slope.value) / size, slope.error / size
-        else:
-            direction = {n: self.direction(n, k) / self.sizes[n] for n in names}
-            found = sum(float(np.sum(self.gradients[n] * direction[n])) for n in names)
-            slope = self.slope(direction)
-            error, blur = abs(found - slope.value), slope.error
-        fits = error <= max(self.allowed(n) for n in names) and 20 * blur <= COARSE
-        return error if fits else None
+            return Derivative((found - slope.value) / size, slope.error / size, slope.method)
+        direction = {n: self.direction(n, k) / self.sizes[n] for n in names}
+        slope = self.slope(direction)
+        return Derivative(self.claimed(direction) - slope.value, slope.error, slope.method)
+
+    def claimed(self, direction: Values) -> float:
+        """What the gradients say of the slope."""
+        return sum(float(np.vdot(self.gradients[n], d)) for n, d in direction.items())
+
+    def fits(self, names: list[str], gap: Derivative) -> bool:
+        """Whether a gap along a common direction is none."""
+        return abs(gap.value) <= max(self.allowed(n) for n in names) and 20 * gap.error <= COARSE
+
+    def search(self, names: list[str], gap: Derivative) -> list[str]:
+        """The tensors that are off along the first direction, found by halving; slopes add up, so halves cost one each."""
+        if self.fits(names, gap):
+            return []
+        if len(names) == 1:
+            (n,) = names
+            slope = self.claimed({n: self.direction(n, 0)}) - gap.value * self.sizes[n]
+            self.slopes.setdefault((n, 0), Derivative(slope, gap.error * self.sizes[n], gap.method))
+            return names
+        middle = len(names) // 2
+        left = self.joint(names[:middle], 0)
+        right = Derivative(gap.value - left.value, gap.error + left.error, gap.method)
+        return self.search(names[:middle], left) + self.search(names[middle:], right)
+
+    def together(self, names: list[str]) -> tuple[float | None, bool]:
+        """The relative error along a second direction, None where it is too large; whether no entry is off by much."""
+        direction = {n: self.direction(n, 1) / self.sizes[n] for n in names}
+        layers = [] if self.trusted is not None else self.layers(names)  # comparing entries costs nothing
+        if layers and all(self.allowed(n) <= TOLERANCE for n in names):
+            both = {n: d + layers[0][n] if n in layers[0] else d for n, d in direction.items()}
+            slope = self.slope(both)
+            gap = Derivative(self.claimed(both) - slope.value, slope.error, slope.method)
+            if self.fits(names, gap):
+                return abs(gap.value), self.entries_fit(layers[1:])
+        gap = self.joint(names, 1)
+        return abs(gap.value) if self.fits(names, gap) else None, bool(layers) and self.entries_fit(layers)
 
     # ---- entry by entry
 
-    def entries_together(self, names: list[str]) -> bool:
-        """Whether no entry of any tensor is off by much of its own size."""
-        if self.trusted is not None:
-            return False  # comparing costs nothing
-        layers: list[dict[str, Array]] = []
-        claims: list[float] = []
-        for n in names:
-            if not self.fine(n):
-                continue
-            g = self.gradients[n]
-            for k, band in enumerate(bands(g, self.direction(n, 1))):
-                if k == len(layers):
-                    layers.append({})
-                    claims.append(0.0)
-                layers[k][n] = band.direction / band.size
-                claims[k] += float(np.sum(g * layers[k][n]))
-        return all(
-            abs(claim - self.slope(layer).value) <= ENTRY for claim, layer in zip(claims, layers, strict=True)
-        )
+    def layers(self, names: list[str]) -> list[dict[str, Array]]:
+        """The bands of all tensors, the first of each together, then the second ..."""
+        found: list[dict[str, Array]] = []
+        for n in filter(self.fine, names):
+            for k, band in enumerate(bands(self.gradients[n], self.direction(n, 1))):
+                found += [{}] if k == len(found) else []
+                found[k][n] = band.direction / band.size
+        return found
+
+    def entries_fit(self, layers: list[dict[str, Array]]) -> bool:
+        """Whether no entry is off by much of its own size."""
+        return all(abs(self.claimed(layer) - self.slope(layer).value) <= ENTRY for layer in layers)
 
     def entry_by_entry(self, row: TensorRow) -> TensorRow:
         """The verdict on a tensor that is right by its norm."""
@@ -325,8 +339,9 @@ class Judge:
             try:
                 there = as_floats(self.again(beside))
                 judge = Judge(
-                    self.forward, beside, there, floors=self.floors, symmetric=self.symmetric, seed=self.seed + 100
-                )
+                    self.forward, beside, there, floors=self.floors, loss=self.loss, symmetric=self.symmetric,
+                    seed=self.seed + 100,
+                )  # fmt: skip
                 row = judge.alone(name)
             except _FAILURES:
                 row = wrong
