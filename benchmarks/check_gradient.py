@@ -322,12 +322,20 @@ def main() -> None:
         if part == "pairs":
             c, missed = gathered(pairs, each, options.jobs)
             share = f"{c['first']} of {c['cases']} ({100 * c['first'] / c['cases']:.1f} %)"
-            rows.append(("pairs of mistakes: one of them named first", "≥ 90 %", f"{share}; both, and nothing else: {c['both']}"))
+            rows.append(
+                (
+                    "pairs of mistakes: one of them named first",
+                    "≥ 90 %",
+                    f"{share}; both, and nothing else: {c['both']}",
+                )
+            )
             rows.append(("pairs called right", "0", f"{c['called right']} of {c['cases']}"))
             notes += missed
         if part == "right":
             step = max(4, networks // 50 // 4 * 4)
-            c, found = gathered(verdicts, [(k, min(k + step, networks)) for k in range(0, networks, step)], options.jobs)
+            c, found = gathered(
+                verdicts, [(k, min(k + step, networks)) for k in range(0, networks, step)], options.jobs
+            )
             told = f"{c['failed']} of {c['right']} ({c['trained']} trained to a loss below 1e-4; not checkable: {c['not checkable']})"
             rows.append(("false failures of right gradients", "0", told))
             kinds = ("zero", "negated", "random", "one entry")

@@ -111,7 +111,12 @@ def program_case(mistake: int, activation: str, seed: int) -> tuple[Any, Any, Va
         wrong = lambda **v: _backward(v, activation, upstream(v), normed, True)  # noqa: E731
         return _loss(activation, normed, loss, "G"), wrong, values
     if mistake == 35:
-        values = {**weights, "W3": weights["W3"][:, :1], "b3": weights["b3"][:1], "y": rng.standard_normal((len(values["X"]), 1))}
+        values = {
+            **weights,
+            "W3": weights["W3"][:, :1],
+            "b3": weights["b3"][:1],
+            "y": rng.standard_normal((len(values["X"]), 1)),
+        }
 
         def square(v: Values) -> Callable[[Any], Any]:
             return lambda z: (2 * (z - v["y"][:, 0]) / len(z) ** (2 if seed % 2 else 1)).sum(axis=1, keepdims=True)

@@ -110,6 +110,21 @@ class AuditReport:
                 shown += [f"{pad}mend: {line.mend}"] if line.mend else []
         return "\n".join(shown)
 
+    def __rich__(self) -> Any:
+        """The same for rich: `rich.print(report)`."""
+        from rich.console import Group
+        from rich.text import Text
+
+        from byhand.check.terminal import STYLES
+
+        summary, *lines = self.text().split("\n")
+        shown = [Text(summary, style=STYLES["right" if self.ok else "wrong"])]
+        for line in lines:
+            mark = line.lstrip("0123456789 ")[:2]
+            style = STYLES["wrong"] if mark == "!!" else "cyan" if line.lstrip().startswith("mend: ") else ""
+            shown.append(Text(line, style=style))
+        return Group(*shown)
+
     def html(self) -> str:
         """The same as HTML, without scripts or styles from elsewhere."""
         rows = []
@@ -149,6 +164,9 @@ class AuditReport:
         if not self.ok:
             summary, *rest = self.text().splitlines()
             raise CheckError(summary, *rest)
+
+    def _repr_html_(self) -> str:
+        return self.html()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/plain": self.text(), "text/html": self.html()}

@@ -64,26 +64,27 @@ def by_size(band: Band, g: Array) -> Band:
     return Band(band.size, band.direction, band.places[order])
 
 
-def lost_in_rounding(band: Band, probe: Callable[[Band], tuple[float, float]]) -> tuple[int, Band | None]:
+def lost_in_rounding(band: Band, probe: Callable[[Band], tuple[float, float, float]]) -> tuple[int, Band | None]:
     """The entries of a band whose difference is no more than rounding, found by halving.
 
     Args:
         band: entries in the order of their sizes.
-        probe: band -> how far the gradient is off along it, and what rounding does to that.
+        probe: band -> how far the gradient is off along it, what rounding does to that, what the gradient says.
     Returns: how many entries rounding hides, and the part of the band that is off by more than that, if any.
     """
     hidden = 0
     stack, probes = [band], 0
     while stack:
         part = stack.pop()
-        gap, noise = probe(part)
+        gap, noise, claim = probe(part)
         probes += 1
         if gap <= ENTRY * part.size:
             continue
         if gap > noise:
             return hidden, part
         if len(part.places) == 1 or probes + len(stack) >= MOST_PROBES:
-            hidden += len(part.places)
+            if len(part.places) > 1 or noise < claim:  # an entry that is all rounding is zero
+                hidden += len(part.places)
             continue
         middle = len(part.places) // 2
         stack += [part.part(part.places[:middle]), part.part(part.places[middle:])]

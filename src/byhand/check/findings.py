@@ -168,6 +168,14 @@ class GradientReport:
             [*lines, "", *("  ".join(f"{cells[k]:<{width[k]}}" for k in kept).rstrip() for cells in table)]
         )
 
+    def __rich__(self) -> Any:
+        """The same for rich: `rich.print(report)`."""
+        from byhand.check.terminal import grid, page
+
+        verdict = "right" if self.ok else "wrong" if "wrong" in self.verdicts.values() else "not checkable"
+        table = grid(_COLUMNS, ((r.verdict, r.cells()) for r in self.rows), _COLUMNS.index("verdict"))
+        return page(verdict, self.summary, self.notes, (d.lines() for d in self.diagnoses), table)
+
     def html(self) -> str:
         """The same as HTML, without scripts or styles from elsewhere."""
         head = "".join(f"<th>{escape(c)}</th>" for c in _COLUMNS)
@@ -200,6 +208,9 @@ class GradientReport:
         if not self.ok:
             summary, *rest = self.text().splitlines()
             raise CheckError(summary, *rest)
+
+    def _repr_html_(self) -> str:
+        return self.html()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/plain": self.text(), "text/html": self.html()}

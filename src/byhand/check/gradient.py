@@ -13,9 +13,10 @@ from byhand.check.findings import Diagnosis, GradientReport, TensorRow, compared
 from byhand.check.handwritten import hand_written_subject
 from byhand.check.mistakes import MISTAKES
 from byhand.check.numeric import norm
+from byhand.check.rounding import beside
 from byhand.check.subject import Subject, hand_written
 from byhand.check.trusted import Trusted
-from byhand.check.verdict import Judge, as_floats, beside_kinks
+from byhand.check.verdict import Judge, as_floats
 from byhand.errors import ByhandError, CheckError, DataError, nearest
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Expr
@@ -113,13 +114,13 @@ class _Job:
         good = [n for n in self.names if n not in verdicts]
         judged = self.precise(good)
         judge = self.judge(judged, self.again if self.subject.repeatable else None)
-        rows = judge.rows(good) if good else []
-        settled = all(r.verdict == "right" for r in rows) or "nearby" not in judge.__dict__
+        judgements = judge.rows(good) if good else []
+        settled = all(r.verdict == "right" for r in judgements) or not judge.asked_nearby
         repeated = self.other_calls(settled)
         if repeated is not None and not settled:  # what it returned nearby says nothing of rounding
             judge = self.judge(judged, None)
-            rows = judge.rows(good)
-        verdicts |= {r.name: r for r in rows}
+            judgements = judge.rows(good)
+        verdicts |= {r.name: r for r in judgements}
         verdicts = self.changed_inputs(verdicts)
         stale = repeated or self.stale_buffer(verdicts, judge)
         others = () if stale is None else (stale,)
@@ -203,7 +204,7 @@ class _Job:
         fine = [n for n in self.names if np.all(np.isfinite(self.found[n].astype(complex)))]
         floats = {n: self.subject.arrays[n] for n in fine}
         if elsewhere:
-            self.elsewhere = beside_kinks(self.subject.arrays, floats, 7, 1e-2)
+            self.elsewhere = beside(self.subject.arrays, floats, 7, 1e-2)
             try:
                 self.there = self.subject.gradients(self.elsewhere)
             except ByhandError:

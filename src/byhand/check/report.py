@@ -157,6 +157,16 @@ class Report:
                 lines += ["", f"{row.what} of {row.unit}, {row.by}", *(f"  {line}" for line in row.evidence.lines())]
         return "\n".join(lines)
 
+    def __rich__(self) -> Any:
+        """The same for rich: `rich.print(report)`."""
+        from byhand.check.terminal import grid, page
+
+        verdict = "wrong" if self.failed else "right" if self.ok else "not checkable"
+        parts = [(f"{r.what} of {r.unit}, {r.by}", *r.evidence.lines()) for r in self.rows if r.evidence is not None]
+        sizes = [f"sizes: {'; '.join(map(size_words, self.sizes))}"] if any(self.sizes) else []
+        table = grid(_COLUMNS, ((r.verdict, r.cells()) for r in self.rows), _COLUMNS.index("verdict"))
+        return page(verdict, self.summary, [*self.notes, *sizes], parts, table)
+
     def html(self) -> str:
         """The table as HTML, without scripts or styles from elsewhere."""
         head = "".join(f"<th>{escape(name)}</th>" for name in _COLUMNS)
@@ -197,6 +207,9 @@ class Report:
         if not self.ok:
             summary, *rest = self.text(failed_only=True).splitlines()
             raise CheckError(summary, *rest)
+
+    def _repr_html_(self) -> str:
+        return self.html()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/plain": self.text(), "text/html": self.html()}

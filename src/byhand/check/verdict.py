@@ -18,20 +18,18 @@ import numpy as np
 from byhand.check.directional import Derivative, Forward
 from byhand.check.entries import ENTRY, Band, bands, by_size, lost_in_rounding, worst_beyond
 from byhand.check.findings import TensorRow
-from byhand.check.numeric import NOISE, ULPS, norm
-from byhand.check.trusted import Trusted, shaken
-from byhand.errors import ByhandError
+from byhand.check.numeric import NOISE, norm
+from byhand.check.rounding import FAILURES, Rounding, beside
+from byhand.check.trusted import Trusted
 
 Array = Any
 Values = Mapping[str, Array]
 TOLERANCE = 1e-8  # normwise
-ZERO = 1e-9  # of what a slope would naturally be: smaller ones, lost in rounding, are zero
+ZERO = 1e-13  # of what a slope would naturally be: smaller ones, lost in rounding, are zero
 LOST = 1e-6  # more rounding than this from cancellation hides mistakes
 LOOSEST = 1e-3  # a verdict that allows more than this is none
 COARSE = 1e-5  # central differences coarser than this confirm nothing
 SETTLED = 1e-6  # a slope that changes by less than this is one slope
-FLOORED = 1e4  # of the size of an entry: where rounding is larger than 1 part in this, it hides mistakes
-_FAILURES = (ByhandError, KeyError, ValueError)
 
 
 @dataclass(eq=False)
@@ -66,6 +64,22 @@ class Judge:
     def __post_init__(self) -> None:
         self.sizes = {n: norm(g) for n, g in self.gradients.items()}
         self.numbers = {n: k for k, n in enumerate(self.gradients)}
+
+    @cached_property
+    def rounding(self) -> Rounding:
+        """What rounding may do here."""
+
+        def slope(direction: Values, values: Values) -> float:
+            return self.slope(direction, values).value
+
+        return Rounding(
+            self.values, self.gradients, slope, self.forward.value, self.loss, self.again, self.trusted, self.seed
+        )
+
+    @property
+    def asked_nearby(self) -> bool:
+        """Whether the gradient has been asked for at other values."""
+        return "nearby" in self.rounding.__dict__
 
     # ---- directions and slopes
 
@@ -197,30 +211,29 @@ class Judge:
             count, wrong = lost_in_rounding(by_size(band, g), lambda part: self.probed(name, part))
             hidden += count
             if wrong is not None:
-                found, slope = float(np.sum(g * wrong.direction)), self.slope({name: wrong.direction})
-                place = tuple(int(i) for i in np.unravel_index(int(wrong.places[-1]), g.shape))
-                few = f"entry {list(place)}" if len(wrong.places) == 1 else f"one of {len(wrong.places)} entries"
-                gap = abs(found - slope.value) / wrong.size
-                bad = TensorRow(
-                    name, g.shape, "wrong", row.error, row.allowed, f"right by its norm; {few} is off by {gap:.0e} of its size"
-                )  # fmt: skip
+                found, slope = self.claimed({name: wrong.direction}), self.slope({name: wrong.direction})
+                place = [int(i) for i in np.unravel_index(int(wrong.places[-1]), g.shape)]
+                few = f"entry {place}" if len(wrong.places) == 1 else f"one of {len(wrong.places)} entries"
+                words = f"right by its norm; {few} is off by {abs(found - slope.value) / wrong.size:.0e} of its size"
+                bad = TensorRow(name, g.shape, "wrong", row.error, row.allowed, words)
                 return self.at_kink(name, wrong.direction, slope, bad) or bad
         return self.with_floor(row, hidden)
 
     def with_floor(self, row: TensorRow, hidden: int) -> TensorRow:
-        """The row with what rounding hides in it."""
+        """The row, not checkable where entries differ by what rounding may do."""
         if not hidden:
             return row
-        words = f"{hidden} of {self.gradients[row.name].size} entries are lost in rounding"
-        return TensorRow(row.name, row.shape, row.verdict, row.error, row.allowed, "; ".join(filter(None, (row.note, words))))
+        size = self.gradients[row.name].size
+        why = f"right by its norm; {hidden} of {size} entries cannot be told from rounding: the noise floor"
+        return TensorRow(row.name, row.shape, "not checkable", row.error, row.allowed, why)
 
-    def probed(self, name: str, part: Band) -> tuple[float, float]:
-        """How far the gradient is off along a band, and what rounding does to that; infinite while it does not matter."""
-        slope = self.slope({name: part.direction})
-        gap = abs(float(np.sum(self.gradients[name] * part.direction)) - slope.value)
+    def probed(self, name: str, part: Band) -> tuple[float, float, float]:
+        """How far the gradient is off along a band, what rounding does to that (where it matters), what it says."""
+        slope, claim = self.slope({name: part.direction}), self.claimed({name: part.direction})
+        gap = abs(claim - slope.value)
         if gap <= ENTRY * part.size:
-            return gap, float("inf")
-        return gap, NOISE * self.noise(name, part.direction, slope.value) + 20 * slope.error
+            return gap, float("inf"), abs(claim)
+        return gap, self.rounding.lost(name, part.direction, slope.value) + 20 * slope.error, abs(claim)
 
     def compared(self, row: TensorRow, trusted: Trusted) -> TensorRow:
         """The verdict by comparing entries; one that differs is asked of the loss itself."""
@@ -237,9 +250,11 @@ class Judge:
                 words = f"right by its norm; entry {list(place)} is {g[place]:.6g}, right is {right[place]:.6g}"
                 bad = TensorRow(name, g.shape, "wrong", min(gap, 1.0), row.allowed, words)
                 return self.at_kink(name, only, slope, bad) or bad
-        if not np.any(np.abs(g - right) > ENTRY * np.abs(right)):
+        off = np.abs(g - right) > ENTRY * np.abs(right)
+        if not np.any(off):
             return row
-        return self.with_floor(row, int(np.sum(trusted.rounding(name) * FLOORED > np.abs(right))))
+        largest = np.maximum(np.abs(g), np.abs(right))  # an entry that is all rounding is zero
+        return self.with_floor(row, int(np.sum(off & (trusted.rounding(name) < largest))))
 
     # ---- one tensor
 
@@ -259,16 +274,16 @@ class Judge:
             if relative <= max(allowed, floor):
                 continue
             wrong = TensorRow(name, g.shape, "wrong", worst, max(allowed, floor))
-            noise = NOISE * self.noise(name, v, slope.value) / scale
+            noise = NOISE * self.rounding.noise(name, v, slope.value) / scale
             beside = self.at_kink(name, v, slope, wrong) if noise > SETTLED or self.kinks(name) else None
             if beside is not None:
                 return beside
-            cancelled = self.cancellation(name, v) / scale
+            cancelled = self.rounding.cancellation(name, v, error) / scale
             if relative > max(noise, cancelled):
                 return wrong
             noise = max(noise, cancelled) if relative > noise else noise
             if noise > LOOSEST or cancelled == noise > LOST:
-                lost = max(abs(found), abs(slope.value)) <= noise * scale <= ZERO * self.natural(name, v)
+                lost = max(abs(found), abs(slope.value)) <= noise * scale <= ZERO * self.rounding.natural(name, v)
                 if not lost:
                     why = f"the noise floor: rounding alone changes it by {noise / NOISE:.0e} of its size"
                     return TensorRow(name, g.shape, "not checkable", relative, noise, why)
@@ -283,38 +298,6 @@ class Judge:
             return TensorRow(name, g.shape, "not checkable", worst, allowed, why)
         row = TensorRow(name, g.shape, "right", worst, allowed, note)
         return row if note else self.entry_by_entry(row)
-
-    # ---- rounding
-
-    @cached_property
-    def nearby(self) -> tuple[dict[str, Array], dict[str, Array] | None]:
-        """The values changed in their last places, and the gradients there."""
-        values = shaken(self.values, ULPS, np.random.default_rng((self.seed, 34)))
-        try:
-            return values, None if self.again is None else self.again(values)
-        except _FAILURES:  # a gradient that cannot be had there says nothing of rounding
-            return values, None
-
-    def noise(self, name: str, direction: Array, slope: float) -> float:
-        """How much both numbers change when the inputs change in the last place; a kink at the point changes them too."""
-        values, gradients = self.nearby
-        try:
-            total = abs(self.slope({name: -direction}, values).value + slope)
-        except _FAILURES:
-            return 0.0
-        if gradients is not None and np.shape(gradients.get(name)) == np.shape(direction):
-            total += abs(float(np.sum((gradients[name] - self.gradients[name]) * direction)))
-        return total if np.isfinite(total) else 0.0
-
-    def cancellation(self, name: str, direction: Array) -> float:
-        """What rounding may do to a slope whose terms cancel: P - Y of a confident network, samples against samples."""
-        if self.trusted is not None and name in self.trusted.names:
-            return NOISE * float(np.finfo(float).eps) * norm(self.trusted.magnitudes[name] * direction)
-        return NOISE * float(np.finfo(float).eps) * self.natural(name, direction)
-
-    def natural(self, name: str, direction: Array) -> float:
-        """What a slope would be if the loss changed by its own size over the size of the tensor."""
-        return abs(self.loss) * norm(direction) / (norm(self.values[name]) or 1.0)
 
     # ---- kinks
 
@@ -335,32 +318,20 @@ class Judge:
         shown = f"{', '.join(units[:4])}{' ...' if len(units) > 4 else ''}"
         where = f"kinked units: {shown}" if units else "the loss has a kink at this point"
         if self.again is not None and self.seed < 100:
-            beside = beside_kinks(self.values, self.gradients, self.seed)
+            there = beside(self.values, self.gradients, self.seed)
             try:
-                there = as_floats(self.again(beside))
+                gradients = as_floats(self.again(there))
                 judge = Judge(
-                    self.forward, beside, there, floors=self.floors, loss=self.loss, symmetric=self.symmetric,
+                    self.forward, there, gradients, floors=self.floors, loss=self.loss, symmetric=self.symmetric,
                     seed=self.seed + 100,
                 )  # fmt: skip
                 row = judge.alone(name)
-            except _FAILURES:
+            except FAILURES:
                 row = wrong
-            if row.verdict != "not checkable" and not self.forward.kinked(beside, list(self.gradients)):
+            if row.verdict != "not checkable" and not self.forward.kinked(there, list(self.gradients)):
                 note = f"{where}; judged beside the kink" if row.verdict == "right" else row.note
                 return TensorRow(name, wrong.shape, row.verdict, row.error, row.allowed, note)
         return TensorRow(name, wrong.shape, "not checkable", wrong.error, wrong.allowed, where)
-
-
-def beside_kinks(
-    values: Mapping[str, Array], gradients: Mapping[str, Array], seed: int, by: float = 1e-3
-) -> dict[str, Array]:
-    """Values nearby: each tensor that has a gradient moved by a thousandth of its size, in general position."""
-    rng = np.random.default_rng((seed, 35))
-    moved = dict(values)
-    for n in gradients:
-        v = np.asarray(values[n], dtype=float)
-        moved[n] = v + by * (norm(v) / max(1, v.size) ** 0.5 or 1.0) * rng.standard_normal(v.shape, dtype=np.float32)
-    return moved
 
 
 def as_floats(gradients: Mapping[str, Array]) -> dict[str, Array]:

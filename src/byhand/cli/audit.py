@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from byhand.cli.inputs import read_expression
-from byhand.cli.output import Failure, painter, write
+from byhand.cli.output import Failure, show, write
 
 EXAMPLES = """\b
 Example: a file with
@@ -29,8 +29,6 @@ def audit(file: Path, as_json: bool) -> None:
 
     Exit codes: 0 right, 1 a line is wrong, 2 usage.
     """
-    import sys
-
     text = read_expression("-", None) if str(file) == "-" else read_expression(None, file)
     from byhand.audit.audit import audit as run
 
@@ -38,8 +36,6 @@ def audit(file: Path, as_json: bool) -> None:
     if as_json:
         write(json.dumps(report.to_dict(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        paint = painter(sys.stdout)
-        summary, *rest = report.text().split("\n")
-        write("\n".join([paint("good" if report.ok else "bad", summary), *rest]))
+        show(report)
     if not report.ok:
         raise Failure("the derivation is not right (see above)" if report.wrong else report.summary, 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from byhand.cli.output import Failure, painter, write
+from byhand.cli.output import Failure, show, write
 
 EXAMPLES = """\b
 Example
@@ -49,8 +49,7 @@ def check(gradient: str, loss: str | None, values: str | None, wrt: tuple[str, .
     if as_json:
         write(json.dumps(report.to_dict(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        summary, *rest = report.text().split("\n")
-        write("\n".join([painter(sys.stdout)("good" if report.ok else "bad", summary), *rest]))
+        show(report)
     if not report.ok:
         raise Failure("the gradient is not right (see above)", 1)
 

@@ -37,6 +37,19 @@ def write(text: str) -> None:
     _print(text if text.endswith("\n") else text + "\n", sys.stdout)
 
 
+def show(report: Any) -> None:
+    """A report: by rich on a terminal (which heeds NO_COLOR), as plain text elsewhere."""
+    if not sys.stdout.isatty():
+        write(report.text())
+        return
+    from rich.console import Console
+
+    console = Console()
+    with console.capture() as shown:
+        console.print(report)
+    write(shown.get())
+
+
 def note(text: str) -> None:
     """A line to standard error."""
     _print(text + "\n", sys.stderr)
