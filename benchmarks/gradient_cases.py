@@ -146,7 +146,7 @@ def trained(values: Values, function: Any, steps: int) -> tuple[Values, float]:
     squares = {n: np.zeros_like(v) for n, v in moments.items()}
     loss = np.inf
     for t in range(1, steps + 1):
-        loss, found = function(**values)
+        loss, found = function.raw(*(values[n] for n in function.inputs))
         if loss < 5e-5:
             break
         for n in moments:

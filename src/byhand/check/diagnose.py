@@ -23,16 +23,36 @@ if TYPE_CHECKING:
 Array = Any
 
 
-def diagnose(job: _Job, wrong: list[str], judge: Judge) -> tuple[Diagnosis, ...]:
-    """What explains the wrong tensors."""
+def single_entry(name: str, note: str) -> Diagnosis:
+    """A tensor that is right by its norm: no mistake of the catalogue is as small as that."""
+    what = "single entries are wrong: an index, a slice, a special case?"
+    return Diagnosis(None, name, f"d{name} is {note}", "", what)
+
+
+def diagnose(job: _Job, notes: dict[str, str], judge: Judge) -> tuple[Diagnosis, ...]:
+    """What explains the wrong tensors.
+
+    Args:
+        job: the check.
+        notes: wrong tensor -> the note of its verdict.
+        judge: who gave the verdicts.
+    """
     infinite = [n for n in job.names if not np.all(np.isfinite(job.found[n].astype(complex)))]
     if job.trusted is None:
-        return overflow(job, infinite) if infinite else black_box(job, wrong, judge)
+        return overflow(job, infinite) if infinite else box(job, notes, judge)
     with np.errstate(all="ignore"):
         graph = job.trusted.graph
         if infinite:
             return overflow(job, [n for n in graph.backward_order() if n in infinite], graph)
-        return explained(job, graph, judge)
+        return explained(job, graph, judge, notes)
+
+
+def box(job: _Job, notes: dict[str, str], judge: Judge) -> tuple[Diagnosis, ...]:
+    """What can be told without knowing the loss."""
+    small = [n for n, note in notes.items() if note.startswith("right by its norm")]
+    large = [n for n in notes if n not in small]
+    found = black_box(job, large, judge) if large else ()
+    return (*found, *(single_entry(n, notes[n]) for n in small))
 
 
 def overflow(job: _Job, names: list[str], graph: Graph | None = None) -> tuple[Diagnosis, ...]:
@@ -48,7 +68,7 @@ def overflow(job: _Job, names: list[str], graph: Graph | None = None) -> tuple[D
     return (MISTAKES[36].diagnosis(n, evidence, "the loss", {}),)
 
 
-def explained(job: _Job, graph: Graph, judge: Judge) -> tuple[Diagnosis, ...]:
+def explained(job: _Job, graph: Graph, judge: Judge, notes: dict[str, str]) -> tuple[Diagnosis, ...]:
     """The mistakes found, the first in backward order first."""
     right = Replay(graph)
     roles = Roles(graph)
@@ -65,8 +85,9 @@ def explained(job: _Job, graph: Graph, judge: Judge) -> tuple[Diagnosis, ...]:
     search = Search(graph, given, judge.floors, (lambda: elsewhere(job, graph)) if job.subject.repeatable else None)
     first = search.wrong(search.base)
     if not first:
+        small = tuple(single_entry(n, notes[n]) for n in order if notes.get(n))
         below = "the difference is below what the diagnosis can resolve"
-        return tuple(form.values()) or (unknown(search, search.base, order[:1], below),)
+        return tuple(form.values()) or small or (unknown(search, search.base, order[:1], below),)
     found, rest, others = search.explain(search.base, first)
     diagnoses = [
         named(search, p, k, found, others if len(found) == 1 and not rest else ()) for k, p in enumerate(found)

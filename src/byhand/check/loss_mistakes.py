@@ -57,7 +57,7 @@ def loss(roles: Roles) -> Iterator[Patch]:
         (5, 1 / np.log(10)),
         (7, -1.0),
     ):
-        if k != 1.0 and roles.losses:
+        if k != 1.0 and roles.losses and (mistake != 7 or roles.targets or roles.probabilities):
             yield Patch(mistake, place, words, edges={e: scaled(k) for e in roles.losses})
             if roles.penalties and mistake != 7:
                 yield Patch(

@@ -218,6 +218,13 @@ def restricted(variable: Symbol, g: Array) -> Array:
     return g + g.T - np.diag(np.diag(g)) if "symmetric" in variable.assumptions else g
 
 
+def projected(variable: Symbol, g: Array) -> Array:
+    """The part of a gradient or a direction that lies in the space of the variable: symmetric, diagonal matrices."""
+    if "diagonal" in variable.assumptions:
+        return np.diag(np.diag(g))
+    return (g + g.T) / 2 if "symmetric" in variable.assumptions else g
+
+
 def paired(variable: Symbol, gradient: Array, direction: Array) -> float:
     """What a gradient says of the derivative along a direction; each free entry counts once."""
     product = np.asarray(gradient) * direction

@@ -236,7 +236,7 @@ def jax_gradients(
     root: Expr, variables: tuple[Symbol, ...], values: Mapping[Expr, Array], sizes: Sizes
 ) -> dict[Symbol, Array]:
     """The gradients of a scalar node by jax.grad, in float64 on the CPU, all entries taken as independent."""
-    with _jax_in_float64() as jax:
+    with jax_in_float64() as jax:
         library = jax_library()
         labels = {node for node, v in values.items() if np.asarray(v).dtype.kind in "iu"}
         constants = {n: v if n in labels else library.array(v) for n, v in values.items() if n not in variables}
@@ -249,7 +249,7 @@ def jax_gradients(
 
 
 @contextmanager
-def _jax_in_float64() -> Iterator[Any]:
+def jax_in_float64() -> Iterator[Any]:
     """JAX with 64-bit numbers for as long as this lasts; what the program has set stays as it is."""
     log = logging.getLogger("jax._src.xla_bridge")  # it warns of accelerators that are present but not used
     level = log.level
@@ -266,4 +266,7 @@ def _jax_in_float64() -> Iterator[Any]:
         yield jax
 
 
-__all__ = ["Library", "installed", "interpret", "jax_gradients", "jax_library", "torch_gradients", "torch_library"]
+__all__ = [
+    "Library", "installed", "interpret", "jax_gradients", "jax_in_float64", "jax_library", "torch_gradients",
+    "torch_library",
+]  # fmt: skip

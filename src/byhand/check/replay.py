@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.check.numeric import Environment
+from byhand.check.numeric import Environment, projected
 from byhand.derive.derivation import Derivation
 from byhand.derive.record import Unit
 from byhand.expr.evaluate import bind, evaluate_node, node_value
@@ -192,13 +192,13 @@ class Replay:
         return self.contributions[edge]
 
     def gradient(self, name: str) -> Array:
-        """The gradient of a variable."""
+        """The gradient of a variable; that of a symmetric or diagonal one is such a matrix."""
         if name not in self.results:
             v = self.graph.variables[name]
             if self.shared(v) and name not in self.named:
                 assert self.parent is not None
                 return self.parent.gradient(name)
-            found = self.adjoint(v)
+            found = projected(v, self.adjoint(v))
             for patch in self.patches:
                 if name in patch.results:
                     found = patch.results[name](self, found)

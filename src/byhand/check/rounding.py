@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from byhand.errors import ByhandError
 Array = Any
 Values = Mapping[str, Array]
 EPS = NOISE * float(np.finfo(float).eps)
-ELSEWHERE = (0.5, 2.0)  # of the size of the parameters: so far away loss and gradients have their usual sizes
+ELSEWHERE = (0.5, 2.0, 2.0)  # of the size of the parameters: so far away loss and gradients have their usual sizes
 FAR = 1e6  # an error this many times what rounding could do is none of it
 FAILURES = (ByhandError, KeyError, ValueError)  # what functions raise at points that nobody chose
 
@@ -33,6 +33,7 @@ class Rounding:
         again: the gradients elsewhere, where they can be asked for.
         trusted: the right gradients, where the loss is an expression.
         seed: of the changes.
+        spaces: tensor -> the part of a direction that stays in the space of the variable.
     """
 
     values: dict[str, Array]
@@ -43,6 +44,7 @@ class Rounding:
     again: Callable[[Values], dict[str, Array]] | None
     trusted: Trusted | None
     seed: int
+    spaces: Mapping[str, Callable[[Array], Array]]
 
     @cached_property
     def nearby(self) -> tuple[dict[str, Array], dict[str, Array] | None]:
@@ -69,16 +71,16 @@ class Rounding:
         """The sizes that entries have elsewhere: here terms may cancel, their rounding does not."""
         if self.again is None:
             return None
-        found = {n: np.abs(g) for n, g in self.gradients.items()}
-        for by in ELSEWHERE:
+        seen = {n: [g] for n, g in self.gradients.items()}
+        for k, by in enumerate(ELSEWHERE):
             try:
-                there = self.again(beside(self.values, self.gradients, self.seed, by))
+                there = self.again(beside(self.values, self.gradients, self.seed + k, by, self.spaces))
             except FAILURES:
                 continue
-            for n, g in found.items():
+            for n, g in self.gradients.items():
                 if np.shape(there.get(n, np.nan)) == g.shape and np.all(np.isfinite(there[n])):
-                    found[n] = np.maximum(g, np.maximum(np.abs(there[n]), norm(there[n]) / max(1, g.size) ** 0.5))
-        return found
+                    seen[n].append(there[n])
+        return {n: usual_sizes(gradients) for n, gradients in seen.items()}
 
     def lost(self, name: str, direction: Array, slope: float) -> float:
         """What rounding may do to a slope and to what the gradient says of it."""
@@ -106,21 +108,40 @@ class Rounding:
     def usual_loss(self) -> float:
         """The size of the loss, also where it is not as small as here: what rounding in it is proportional to."""
         found = [abs(self.loss)]
-        for by in ELSEWHERE:
+        for k, by in enumerate(ELSEWHERE[:2]):
             try:
-                found.append(abs(self.value(beside(self.values, self.gradients, self.seed, by))))
+                found.append(abs(self.value(beside(self.values, self.gradients, self.seed + k, by, self.spaces))))
             except FAILURES:
                 continue
         return max(filter(np.isfinite, found))
 
 
+def usual_sizes(gradients: list[Array]) -> Array:
+    """How large entries usually are: as large as their row is, times as their column is, over the whole."""
+    squares = np.mean([np.asarray(g) ** 2 for g in gradients], axis=0)
+    whole = float(np.mean(squares))
+    if squares.ndim < 2 or not whole:
+        return np.full(squares.shape, whole**0.5)
+    product = np.full(squares.shape, whole)
+    for axis in range(squares.ndim):
+        others = tuple(k for k in range(squares.ndim) if k != axis)
+        product = product * (np.mean(squares, axis=others, keepdims=True) / whole)
+    return np.sqrt(np.maximum(product, squares))
+
+
 def beside(
-    values: Mapping[str, Array], gradients: Mapping[str, Array], seed: int, by: float = 1e-3
+    values: Mapping[str, Array],
+    names: Iterable[str],
+    seed: int,
+    by: float = 1e-3,
+    spaces: Mapping[str, Callable[[Array], Array]] | None = None,
 ) -> dict[str, Array]:
-    """Values nearby: each tensor that has a gradient moved by a thousandth of its size, in general position."""
+    """Values nearby: each tensor named moved by a part of its size, in general position within its space."""
     rng = np.random.default_rng((seed, 35))
     moved = dict(values)
-    for n in gradients:
+    for n in names:
         v = np.asarray(values[n], dtype=float)
-        moved[n] = v + by * (norm(v) / max(1, v.size) ** 0.5 or 1.0) * rng.standard_normal(v.shape, dtype=np.float32)
+        way = rng.standard_normal(v.shape, dtype=np.float32)
+        way = spaces[n](way) if spaces and n in spaces else way
+        moved[n] = v + by * (norm(v) / max(1, v.size) ** 0.5 or 1.0) * way
     return moved

@@ -66,9 +66,9 @@ def quiet_float64(values: Values) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(np.errstate(all="ignore"))
         if any(library_of(v) == "jax" for v in values.values()):
-            from byhand.check.oracles import _jax_in_float64
+            from byhand.check.oracles import jax_in_float64
 
-            stack.enter_context(_jax_in_float64())
+            stack.enter_context(jax_in_float64())
         yield
 
 

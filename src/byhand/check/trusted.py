@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.check.numeric import NOISE, ULPS, norm
+from byhand.check.numeric import NOISE, ULPS, norm, projected
 from byhand.check.replay import Graph, Replay
 from byhand.derive.derivation import Derivation, derive
 from byhand.expr.expression import Expression
@@ -66,7 +66,8 @@ class Trusted:
                 known = {c: np.abs(graph.value(c)) for c in e.node.children if c is not e.upstream}
                 part = np.abs(graph.pass_on(e, upstream, known))
                 total[e.child] = total[e.child] + part if e.child in total else part
-        return {n: total.get(v, np.zeros(np.shape(self.values[n]))) for n, v in graph.variables.items()}
+        zero = {n: np.zeros(np.shape(self.values[n])) for n in graph.variables}
+        return {n: projected(v, total.get(v, zero[n])) for n, v in graph.variables.items()}
 
     def shaken(self, eps: float, seed: int) -> dict[str, Array]:
         """The right gradients where every input is changed in its last places."""

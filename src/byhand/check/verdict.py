@@ -44,7 +44,7 @@ class Judge:
         trusted: the right gradients, where the loss is an expression.
         floors: tensor -> relative rounding floor of its own precision.
         loss: the loss at the values.
-        symmetric: tensor -> the part of a direction that stays in the space of the variable.
+        spaces: tensor -> the part of a direction that stays in the space of the variable.
         seed: of the directions.
     """
 
@@ -55,7 +55,7 @@ class Judge:
     trusted: Trusted | None = None
     floors: dict[str, float] = field(default_factory=dict)
     loss: float = 0.0
-    symmetric: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
+    spaces: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
     seed: int = 0
     methods: dict[str, None] = field(default_factory=dict)
     slopes: dict[tuple[str, int], Derivative] = field(default_factory=dict)
@@ -73,7 +73,15 @@ class Judge:
             return self.slope(direction, values).value
 
         return Rounding(
-            self.values, self.gradients, slope, self.forward.value, self.loss, self.again, self.trusted, self.seed
+            self.values,
+            self.gradients,
+            slope,
+            self.forward.value,
+            self.loss,
+            self.again,
+            self.trusted,
+            self.seed,
+            self.spaces,
         )
 
     @property
@@ -89,7 +97,7 @@ class Judge:
             rng = np.random.default_rng((self.seed, 33, self.numbers[name], k))
             v = rng.random(self.gradients[name].shape, dtype=np.float32).astype(float)  # cheaper than normal numbers
             v = (v - 0.5) * 12**0.5
-            self.drawn[name, k] = self.symmetric[name](v) if name in self.symmetric else v
+            self.drawn[name, k] = self.spaces[name](v) if name in self.spaces else v
         return self.drawn[name, k]
 
     def slope(self, direction: Values, values: Values | None = None) -> Derivative:
@@ -243,7 +251,7 @@ class Judge:
         if place is not None:
             only = np.zeros(g.shape)
             only[place] = 1.0
-            only = self.symmetric[name](only) if name in self.symmetric else only
+            only = self.spaces[name](only) if name in self.spaces else only
             slope, found = self.slope({name: only}), float(np.sum(g * only))
             if abs(found - slope.value) > ENTRY * abs(slope.value):
                 gap = abs(g[place] - right[place]) / abs(right[place]) if right[place] else float("inf")
@@ -310,7 +318,8 @@ class Judge:
         units = self.kinks(name)
         back = self.slope({name: -direction})
         largest = max(abs(slope.value), abs(back.value))
-        sides = abs(slope.value + back.value) > SETTLED * largest + 20 * (slope.error + back.error)
+        blur = 20 * (slope.error + back.error) + self.rounding.cancellation(name, direction)
+        sides = abs(slope.value + back.value) > SETTLED * largest + blur
         if slope.method == "central differences":
             sides = slope.error > LOOSEST * max(abs(slope.value), 1e-300)
         if not units and not sides:
@@ -318,11 +327,11 @@ class Judge:
         shown = f"{', '.join(units[:4])}{' ...' if len(units) > 4 else ''}"
         where = f"kinked units: {shown}" if units else "the loss has a kink at this point"
         if self.again is not None and self.seed < 100:
-            there = beside(self.values, self.gradients, self.seed)
+            there = beside(self.values, self.gradients, self.seed, spaces=self.spaces)
             try:
                 gradients = as_floats(self.again(there))
                 judge = Judge(
-                    self.forward, there, gradients, floors=self.floors, loss=self.loss, symmetric=self.symmetric,
+                    self.forward, there, gradients, floors=self.floors, loss=self.loss, spaces=self.spaces,
                     seed=self.seed + 100,
                 )  # fmt: skip
                 row = judge.alone(name)
