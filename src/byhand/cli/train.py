@@ -42,6 +42,7 @@ DATA = "a file .csv or .npz, or iris, wine, breast_cancer, digits, diabetes"
 @click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, nesterov, adam, ..., lbfgs.")
 @click.option("--lr", type=float, help="Learning rate. [default: the optimizer's own]")
 @click.option("--schedule", default="constant", show_default=True, help="constant, step, cosine, one_cycle, ...")
+@click.option("--engine", default="auto", show_default=True, help="numpy, jax, or auto: whichever is done first.")
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of a step. [default: 32; large data 128]")
 @click.option("--epochs", type=click.IntRange(min=1), help="[default: by the size of the data]")
 @click.option("--l2", type=click.FloatRange(min=0), default=0.0, help="λ of λ‖W‖². [default: 0]")
@@ -72,6 +73,7 @@ def train(data: str, target: str | None, output: Path, as_json: bool, test: floa
         "net": "-".join(map(str, model._key[0])),
         "samples": len(X),
         "epochs": model.history_.epochs,
+        "engine": model.engine_,
         "stopped": model.history_.stopped,
         "loss": model.loss_,
         "seconds": round(model.history_.seconds, 3),
@@ -117,6 +119,7 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> tu
         "net": o["net"], "solver": o["solver"], "optimizer": o["optimizer"], "learning_rate": o["lr"], "schedule": o["schedule"],
         "batch_size": o["batch"] or "auto", "max_epochs": o["epochs"] or "auto", "l2": o["l2"],
         "dropout": o["dropout"], "early_stopping": o["early_stopping"], "random_state": o["seed"],
+        "engine": o["engine"],
         "activation": list(activations) if len(activations) > 1 else (activations or ("relu",))[0],
         "patience": 10 if o["early_stopping"] else None,
         "callbacks": [_progress()] if sys.stderr.isatty() else None, "keep_on_interrupt": True,

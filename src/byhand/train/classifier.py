@@ -50,11 +50,13 @@ class MLPClassifier(ClassifierMixin, Estimator):
             and keep the best parameters; with `fit(validation_data=...)` nothing is held out.
         monitor: "loss" or "accuracy": what is watched.
         warm_start, random_state, verbose: as in scikit-learn.
+        engine: "numpy", "jax" (the extra `jax`), or "auto": the one that is expected to be done first, start-up and
+            compilation included (see `byhand.train.engines`). All give the same weights, up to rounding.
         callbacks: callables (epoch, history); True stops.
         keep_on_interrupt: Ctrl-C ends the fit with what was learned.
     Attributes:
         classes_, parameters_, coefs_, intercepts_, loss_, loss_curve_, validation_loss_curve_, validation_scores_,
-        n_iter_, history_, net_.
+        n_iter_, history_, engine_, net_.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         random_state: Any = None,
         verbose: bool = False,
         dtype: Any = "float64",
+        engine: str = "auto",
         callbacks: Sequence[Callable[..., Any]] | None = None,
         keep_on_interrupt: bool = False,
     ) -> None:
@@ -121,6 +124,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         self.random_state = random_state
         self.verbose = verbose
         self.dtype = dtype
+        self.engine = engine
         self.callbacks = callbacks
         self.keep_on_interrupt = keep_on_interrupt
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from byhand.errors import DataError, ParseError
 from byhand.nets.architecture import read_sizes
 from byhand.nets.mlp import MLP
+from byhand.train.engines import Work, chosen
 from byhand.train.loop import History, Trainer
 from byhand.train.programs import plain_net, predictor_of, program_of, settings_of
 from byhand.train.scaling import Scaling
@@ -204,9 +206,14 @@ class Estimator(BaseEstimator):
         if self.solver == "newton":
             from byhand.train.newton import NewtonTrainer
 
+            self.engine_ = "numpy"
             return NewtonTrainer(program, self.parameters_, settings, self._dtype())
         if self.solver != "gradient":
             raise ParseError(f"solver is {self.solver!r}: gradient or newton")
+        if settings.engine == "auto":
+            work = Work.of(program, samples, settings.batch_size, settings.epochs, self._dtype())
+            settings = replace(settings, engine="numpy" if self.optimizer == "lbfgs" else chosen(work))
+        self.engine_ = settings.engine
         if isinstance(rng, np.random.RandomState):
             rng = np.random.default_rng(rng.randint(2**31))
         return Trainer(program, self.parameters_, settings, rng, self._dtype())

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from byhand.errors import ByhandError, DataError
-from byhand.train.optimizers import Updater, clip_gradient, optimizer_row
-from byhand.train.program import Step, TrainingProgram
+from byhand.train.engines import engine_row
+from byhand.train.optimizers import Updater, optimizer_row
+from byhand.train.program import TrainingProgram
 from byhand.train.schedules import rates
 
 Array = Any
@@ -34,6 +35,7 @@ class Settings:
         clip_norm: the greatest 2-norm of a gradient, None for any.
         dropout: the share of hidden units that are left out.
         patience, tol: stop after so many epochs without an improvement of tol; None never stops.
+        engine: a row of `engines`.
     """
 
     optimizer: str = "adam"
@@ -48,6 +50,7 @@ class Settings:
     dropout: float = 0.0
     patience: int | None = None
     tol: float = 1e-4
+    engine: str = "numpy"
 
 
 @dataclass(slots=True)
@@ -92,6 +95,7 @@ class Trainer:
     Attributes:
         parameters, gradient: vectors (count,).
         converged: whether another epoch would change nothing; steps of an optimizer never know.
+        engine: what takes the steps on them.
     """
 
     converged = False
@@ -107,8 +111,6 @@ class Trainer:
         self.program, self.settings, self.rng = program, settings, rng
         self.parameters = program.flat(values, dtype)
         self.gradient = np.zeros_like(self.parameters)
-        self._steps: dict[int, Step] = {}
-        self._masks = [n for n in program.data if n.startswith("D")]
         s = settings
         if not 0 <= s.dropout < 1:
             raise DataError(f"dropout is {s.dropout!r}: a number from 0 on and below 1")
@@ -122,16 +124,12 @@ class Trainer:
                 raise DataError(f"the learning rate is {rate!r}: a number above 0")
             self.updater = Updater(row, s.optimizer_settings, self.parameters, self.gradient)
             self._rate = rates(s.schedule, s.schedule_settings, float(rate))
+        make = engine_row(s.engine).make()
+        self.engine = make(program, self.parameters, self.gradient, self.updater, rng, s.dropout, s.clip_norm)
 
     def named(self) -> dict[str, Array]:
         """The parameters by name, as views."""
         return self.program.views(self.parameters)
-
-    def step_for(self, batch: int) -> Step:
-        """The step for batches of one size, made once."""
-        if batch not in self._steps:
-            self._steps[batch] = self.program.step(batch, self.parameters, self.gradient)
-        return self._steps[batch]
 
     # ---- training
 
@@ -187,9 +185,10 @@ class Trainer:
     ) -> None:
         s = self.settings
         best, best_parameters, waited = inf, None, 0
+        self.engine.load()
         try:
             for epoch in range(1, s.epochs + 1):
-                history.losses.append(self.epoch(data, epoch))
+                history.losses.append(self._pass(data, epoch))
                 watched = history.losses[-1]
                 if validate is not None:
                     loss, score = validate()
@@ -217,42 +216,28 @@ class Trainer:
                 history.best_epoch = history.epochs
 
     def epoch(self, data: Mapping[str, Array], number: int = 1) -> float:
-        """One pass over the data; returns the mean loss.
+        """One pass over the data, from the parameters and the optimizer's state as they stand; returns the mean loss.
 
         Raises: DivergedError: the loss is no finite number any more.
         """
-        s, updater = self.settings, self.updater
-        assert updater is not None
-        arrays = {n: data[n] for n in self.program.data if n not in self._masks}
+        self.engine.load()
+        return self._pass(data, number)
+
+    def _pass(self, data: Mapping[str, Array], number: int) -> float:
+        s = self.settings
+        arrays = {n: data[n] for n in self.program.data if n not in self.program.masks}
         samples = len(arrays["X"])
         size = min(s.batch_size, samples)
-        per_epoch = -(-samples // size)
-        whole = per_epoch == 1
-        order = self.rng.permutation(samples) if s.shuffle and not whole else np.arange(samples)
-        count, total = (number - 1) * per_epoch, 0.0
-        for first in range(0, samples, size):
-            rows = order[first : first + size]
-            step = self.step_for(len(rows))
-            for name, array in arrays.items():
-                np.take(array, rows, 0, step.data[name], "clip")
-            self._drop(step)
-            loss = float(step.run())
-            if not isfinite(loss):
-                raise self._diverged(loss, number)
-            total += loss * len(rows)
-            if s.clip_norm is not None:
-                clip_gradient(self.gradient, s.clip_norm)
-            updater.step(self._rate(count, per_epoch, per_epoch * s.epochs))
-            count += 1
-        return total / samples
-
-    def _drop(self, step: Step) -> None:
-        keep = 1.0 - self.settings.dropout
-        for name in self._masks:
-            mask = step.data[name]
-            self.rng.random(out=mask, dtype=mask.dtype)
-            np.less(mask, keep, out=mask, casting="unsafe")
-            mask /= keep
+        steps = -(-samples // size)
+        order = self.rng.permutation(samples) if s.shuffle and steps > 1 else np.arange(samples)
+        first = (number - 1) * steps
+        rates = [self._rate(first + k, steps, steps * s.epochs) for k in range(steps)]
+        losses = self.engine.epoch(arrays, order, size, rates)
+        if not isfinite(losses[-1]):
+            raise self._diverged(float(losses[-1]), number)
+        seen = np.full(steps, size)
+        seen[-1] = samples - (steps - 1) * size
+        return float(losses @ seen) / samples
 
     def _diverged(self, loss: float, epoch: int) -> DivergedError:
         rate = f"a smaller learning rate than {self.settings.learning_rate or 'the default'}"
@@ -263,18 +248,7 @@ class Trainer:
     def _lbfgs(self, data: Mapping[str, Array], history: History, callbacks: Sequence[Callback]) -> None:
         from scipy.optimize import minimize
 
-        step = self.step_for(len(data["X"]))
-        for name in step.data:
-            if name in self._masks:
-                step.data[name][...] = 1.0
-            else:
-                step.data[name][...] = data[name]
-        latest = [inf]
-
-        def function(x: Array) -> tuple[float, Array]:
-            self.parameters[:] = x
-            latest[0] = float(step.run())
-            return latest[0], self.gradient.astype(np.float64)
+        gradient = self.engine.function({n: data[n] for n in self.program.data if n not in self.program.masks})
 
         def after(intermediate_result: Any) -> None:
             history.losses.append(float(intermediate_result.fun))
@@ -285,7 +259,7 @@ class Trainer:
 
         options = {"maxiter": self.settings.epochs, "maxfun": 10 * self.settings.epochs, "ftol": 1e-12, "gtol": 1e-4}
         start = self.parameters.astype(np.float64)
-        result = minimize(function, start, jac=True, method="L-BFGS-B", options=options, callback=after)
+        result = minimize(gradient, start, jac=True, method="L-BFGS-B", options=options, callback=after)
         if not isfinite(float(result.fun)):
             raise self._diverged(float(result.fun), max(1, history.epochs))
         self.parameters[:] = result.x

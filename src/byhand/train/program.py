@@ -128,6 +128,7 @@ class TrainingProgram:
         self.names = net.parameters
         self.shapes = {n: tuple(dim_value(d, {}) for d in net.shapes[n]) for n in self.names}
         self.count = sum(int(np.prod(s)) for s in self.shapes.values())
+        self.compiled: dict[Any, Any] = {}  # what engines keep for the next fit
 
     def views(self, flat: Array) -> dict[str, Array]:
         """The parameters as views of one vector (count,), in the order W1, b1, W2, ..."""
@@ -141,6 +142,34 @@ class TrainingProgram:
     def flat(self, values: Mapping[str, Array], dtype: Any) -> Array:
         """The parameters copied into one vector (count,)."""
         return np.concatenate([np.asarray(values[n], dtype).reshape(-1) for n in self.names])
+
+    @cached_property
+    def masks(self) -> tuple[str, ...]:
+        """The names of the dropout masks: D1, D2, ..."""
+        return tuple(n for n in self.data if re.fullmatch(r"D\d+", n))
+
+    def mask_shapes(self, batch: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of the dropout masks for batches of one size, (batch, units)."""
+        return {n: self._data_shape(n, batch) for n in self.masks}
+
+    def _data_shape(self, name: str, batch: int) -> tuple[int, ...]:
+        return tuple(batch if d == self.net.batch else dim_value(d, {}) for d in self.net.shapes[name])
+
+    def like(self, batch: int, dtype: Any) -> dict[str, Array]:
+        """Arrays of the shape and type of the arguments, for batches of one size; their values mean nothing."""
+        found = {n: np.broadcast_to(np.zeros((), dtype), s) for n, s in self.shapes.items()}
+        return found | {n: np.zeros(self._data_shape(n, batch), self._data_type(n, dtype)) for n in self.data}
+
+    def _data_type(self, name: str, dtype: Any) -> Any:
+        return np.dtype(np.intp) if self.net.targets == "labels" and name == self.net.target else np.dtype(dtype)
+
+    def graph(self, batch: int, dtype: Any) -> Graph:
+        """The step as a graph of array operations, for batches of one size; read once."""
+        key = ("graph", batch, str(dtype))
+        if key not in self.compiled:
+            self.compiled[key] = Graph(self.source, "value_and_gradients", self.like(batch, dtype))
+        found: Graph = self.compiled[key]
+        return found
 
     def step(self, batch: int, parameters: Array, gradient: Array, value: bool = True) -> Step:
         """The step in place for batches of one size.
@@ -197,14 +226,10 @@ class Step:
     """
 
     def __init__(self, program: TrainingProgram, batch: int, parameters: Array, gradient: Array, value: bool) -> None:
-        net, dtype = program.net, parameters.dtype
-        self.data: dict[str, Array] = {}
-        for name in program.data:
-            shape = tuple(batch if d == net.batch else dim_value(d, {}) for d in net.shapes[name])
-            kind = np.dtype(np.intp) if net.targets == "labels" and name == net.target else dtype
-            self.data[name] = np.zeros(shape, kind)
+        like = program.like(batch, parameters.dtype)
+        self.data: dict[str, Array] = {n: like[n] for n in program.data}
         arrays = program.views(parameters) | self.data
-        graph = Graph(program.source, "value_and_gradients", arrays)
+        graph = program.graph(batch, parameters.dtype)
         lowered = Lowering(graph, arrays, program.views(gradient), value)
         self.run: Callable[[], Any] = lowered.function
         self.nbytes, self.source = lowered.nbytes, lowered.source

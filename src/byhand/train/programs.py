@@ -57,5 +57,5 @@ def settings_of(e: Any, samples: int) -> Settings:
     return Settings(
         e.optimizer, e.learning_rate, dict(e.optimizer_settings or {}), e.schedule,
         dict(e.schedule_settings or {}), size, int(epochs), bool(e.shuffle), e.clip_norm,
-        e.dropout, e.patience, e.tol,
+        e.dropout, e.patience, e.tol, e.engine,
     )  # fmt: skip

@@ -63,6 +63,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         random_state: Any = None,
         verbose: bool = False,
         dtype: Any = "float64",
+        engine: str = "auto",
         callbacks: Sequence[Callable[..., Any]] | None = None,
         keep_on_interrupt: bool = False,
     ) -> None:
@@ -95,6 +96,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         self.random_state = random_state
         self.verbose = verbose
         self.dtype = dtype
+        self.engine = engine
         self.callbacks = callbacks
         self.keep_on_interrupt = keep_on_interrupt
 
