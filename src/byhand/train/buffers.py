@@ -25,16 +25,23 @@ class Lowering:
         arrays: the arguments, by name: read where they stand at each call.
         outputs: name of a result -> the array that receives it; one of `arrays` is updated in place.
         value: whether the value before the results is computed and returned.
+        given: names of arguments that each call is given, in this order, before the scalars; `arrays` and `outputs`
+            stand for them here and have their shapes. The others are read where they stand.
     Attributes:
         source: the function's source.
-        function: callable(*scalars) -> value or None.
+        function: callable(*given, *scalars) -> value or None.
         nbytes: the memory of the buffers.
     """
 
     def __init__(
-        self, graph: Graph, arrays: Mapping[str, Array], outputs: Mapping[str, Array], value: bool = True
+        self,
+        graph: Graph,
+        arrays: Mapping[str, Array],
+        outputs: Mapping[str, Array],
+        value: bool = True,
+        given: tuple[str, ...] = (),
     ) -> None:
-        self.graph, self.outputs = graph, outputs
+        self.graph, self.outputs, self.given = graph, outputs, {id(arrays[n]): n for n in given}
         self.scope: dict[str, Any] = {"__name__": "byhand.generated", "_copyto": np.copyto}
         self.names: dict[Node, str] = {}
         self.storage: dict[Node, Array] = {}
@@ -48,7 +55,9 @@ class Lowering:
         for name, node in graph.inputs.items():
             self.names[node] = name
             if node.kind == "input":
-                self.storage[node] = self.scope[name] = arrays[name]
+                self.storage[node] = arrays[name]
+                if name not in given:
+                    self.scope[name] = arrays[name]
         self.late: list[tuple[Any, Array]] = []
         for place, node in enumerate(self.order):
             self._emit(place, node)
@@ -150,7 +159,7 @@ class Lowering:
         name = self.names[node] = f"_v{place}"
         if node.kind == "view":
             base = node.args[0]
-            if base in self.storage:
+            if base in self.storage and id(self.storage[base]) not in self.given:
                 self.storage[node] = self.scope[name] = node.op(self.storage[base])
             else:
                 self.lines.append(f"{name} = {self._constant(node.op)}({self._word(base)})")
@@ -169,7 +178,11 @@ class Lowering:
             self._release(place, node)
             return
         out = self._buffer(place, node)
-        self.storage[node] = self.scope[name] = out
+        self.storage[node] = out
+        if id(out) in self.given:
+            name = self.names[node] = self.given[id(out)]
+        else:
+            self.scope[name] = out
         match node.kind:
             case "ufunc" | "matmul":
                 out_word = "out=" if node.op in (np.maximum, np.minimum) else ""  # NumPy wants it said there
@@ -186,12 +199,13 @@ class Lowering:
 
     def _finish(self, value: bool) -> None:
         for node, target in self.late:
-            self.lines.append(f"_copyto({self._constant(target)}, {self._word(node)})")
+            word = self.given.get(id(target)) or self._constant(target)
+            self.lines.append(f"_copyto({word}, {self._word(node)})")
         if value:
             self.lines.append(f"return {self._word(self.graph.value)}")
         scalars = [n for n, x in self.graph.inputs.items() if x.kind == "scalar"]
         body = "\n".join(f"    {line}" for line in self.lines) or "    pass"
-        self.source = f"def step({', '.join(scalars)}):\n{body}\n"
+        self.source = f"def step({', '.join([*self.given.values(), *scalars])}):\n{body}\n"
         exec(compile(self.source, "<byhand: step in place>", "exec"), self.scope)
         self.function: Callable[..., Any] = self.scope["step"]
 

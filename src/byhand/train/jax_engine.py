@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from byhand.errors import ByhandError
-from byhand.train.optimizers import Updater, update_source
+from byhand.train.optimizers import Updater
 from byhand.train.program import TrainingProgram
 from byhand.train.trace import Graph, Node
 
@@ -38,7 +38,7 @@ def jax_module() -> Any:
 def double_precision() -> Any:
     """A context in which JAX keeps float64; what it does elsewhere in the process is left alone."""
     jax = jax_module()
-    if not callable(getattr(jax, "enable_x64", None)):  # until JAX 0.8 it stood elsewhere
+    if not callable(getattr(jax, "enable_x64", None)):  # where older versions have it
         from jax.experimental import enable_x64
 
         return enable_x64(True)
@@ -218,7 +218,7 @@ class JaxEngine:
         row, settings = self.updater.row, self.updater.settings
         key = ("jax", batch, str(dtype), self.keep, self.clip_norm, row.name, tuple(sorted(settings.items())))
         if key not in self.program.compiled:
-            step = self._step(batch, dtype, update_source(row, settings))
+            step = self._step(batch, dtype, self.updater.source)
 
             def run(parameters: Any, state: Any, t: Any, samples: Any, rows: Any, rates: Any, masks: Any) -> Any:
                 def advance(carry: Any, x: Any) -> Any:

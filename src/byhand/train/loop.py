@@ -231,13 +231,18 @@ class Trainer:
         steps = -(-samples // size)
         order = self.rng.permutation(samples) if s.shuffle and steps > 1 else np.arange(samples)
         first = (number - 1) * steps
-        rates = [self._rate(first + k, steps, steps * s.epochs) for k in range(steps)]
+        rates = self._rates(first, steps)
         losses = self.engine.epoch(arrays, order, size, rates)
         if not isfinite(losses[-1]):
             raise self._diverged(float(losses[-1]), number)
         seen = np.full(steps, size)
         seen[-1] = samples - (steps - 1) * size
         return float(losses @ seen) / samples
+
+    def _rates(self, first: int, steps: int) -> list[float]:
+        if self.settings.schedule == "constant":
+            return [self._rate(0, 1, 1)] * steps
+        return [self._rate(first + k, steps, steps * self.settings.epochs) for k in range(steps)]
 
     def _diverged(self, loss: float, epoch: int) -> DivergedError:
         rate = f"a smaller learning rate than {self.settings.learning_rate or 'the default'}"

@@ -68,7 +68,7 @@ class NumpyEngine:
             rows = order[k * size : (k + 1) * size]
             step = self.step_for(len(rows))
             for name, array in data.items():
-                np.take(array, rows, 0, step.data[name], "clip")
+                array.take(rows, 0, step.data[name], "clip")
             self._drop(step)
             loss = float(step.run())
             losses.append(loss)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,7 @@ class Updater:
         parameters, gradient: vectors (count,).
         state: name -> vector (count,).
         t: how many steps were taken.
+        source: the update, which every engine lowers.
     """
 
     row: Optimizer
@@ -120,31 +122,29 @@ class Updater:
     def __post_init__(self) -> None:
         for name in self.row.state:
             self.state.setdefault(name, np.zeros_like(self.parameters))
-        source = update_source(self.row, self.settings)
+        self.source = update_source(self.row, self.settings)
+
+    @cached_property
+    def _blocks(self) -> list[tuple[Callable[..., Any], tuple[Array, ...]]]:
+        """The update in place, and the entries of each block that it is given; two sizes of blocks at most."""
         vectors = {"p": self.parameters, "g": self.gradient, **self.state}
-        self._axpy = self._blas() if self.row.name == "sgd" else None
-        self._blocks: list[Callable[..., Any]] = []
-        if self._axpy is not None:
-            return
+        made: dict[int, Callable[..., Any]] = {}
+        found = []
         for start in range(0, len(self.parameters), BLOCK):
             arrays = {n: a[start : start + BLOCK] for n, a in vectors.items()}
-            graph = Graph(source, "update", arrays, scalars=("lr", "t"))
-            updated = {n: arrays[n] for n in graph.results}
-            self._blocks.append(Lowering(graph, arrays, updated, value=False).function)
-
-    def _blas(self) -> Any:
-        from scipy.linalg import blas
-
-        return {"float32": blas.saxpy, "float64": blas.daxpy}.get(str(self.parameters.dtype))
+            size = len(arrays["p"])
+            if size not in made:
+                graph = Graph(self.source, "update", arrays, scalars=("lr", "t"))
+                outputs = {n: arrays[n] for n in graph.results}
+                made[size] = Lowering(graph, arrays, outputs, value=False, given=tuple(arrays)).function
+            found.append((made[size], tuple(arrays.values())))
+        return found
 
     def step(self, lr: float) -> None:
         """One update from the gradient as it stands."""
         self.t += 1
-        if self._axpy is not None:
-            self._axpy(self.gradient, self.parameters, a=-lr)
-            return
-        for block in self._blocks:
-            block(lr, self.t)
+        for update, arrays in self._blocks:
+            update(*arrays, lr, self.t)
 
 
 def clip_gradient(gradient: Array, norm: float) -> float:
