@@ -175,7 +175,9 @@ def main() -> None:
     nets = NETS[:-1] if options.quick else NETS
     if options.net:
         nets = [(options.net, options.batch, [])]
-    print(f"{machine('numpy', 'scipy', 'scikit-learn', 'torch', 'jax')}; {options.threads} threads, float32, plain SGD;")
+    print(
+        f"{machine('numpy', 'scipy', 'scikit-learn', 'torch', 'jax')}; {options.threads} threads, float32, plain SGD;"
+    )
     print(f"microseconds per step, medians of {rounds} rounds in turn.\n")
     print(f"| net, batch | {' | '.join(MAKERS)} | ratios (to reach) |")
     print(f"|---|{'---|' * len(MAKERS)}---|")

@@ -1,5 +1,7 @@
 """The step in place is the derived step, and that is the gradient of the loss."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,30 @@ def test_step_in_place_is_the_generated_function(activation, options):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_losses(loss, weighted):
     compare(TrainedMLP("5-7-3", loss=loss, weighted=weighted))
+
+
+@pytest.mark.parametrize("options", NETS, ids=str)
+def test_a_large_batch_in_parts_of_its_rows(options, monkeypatch):
+    monkeypatch.setattr("byhand.train.program.LARGEST", 0)
+    monkeypatch.setattr("byhand.train.program.FEWEST_ROWS", 4)  # 11 rows: 4, 4 and 3
+    monkeypatch.setattr("byhand.train.buffers.PRODUCT_ROWS", 3)
+    net = TrainedMLP("5-7-6-3", activation=["relu", "gelu"], **options)
+    _, step, *_ = compare(net)
+    assert ("_add_product" if "l2" not in options else "share *") in step.source
+
+
+def test_a_loss_that_may_be_no_mean_is_never_taken_apart(monkeypatch):
+    monkeypatch.setattr("byhand.train.program.LARGEST", 0)
+    monkeypatch.setattr("byhand.train.program.FEWEST_ROWS", 4)
+    _, step, *_ = compare(TrainedMLP("5-7-3", loss="sum((Z - Y)**2)"))
+    assert "_add_product" not in step.source
+
+
+def test_the_mask_of_relu_is_read_off_its_value():
+    _, step, *_ = compare(TrainedMLP("5-7-6-3"))
+    values = re.findall(r"_maximum\(\w+, 0\.0, out=(\w+)\)", step.source)
+    masks = re.findall(r"_greater\((\w+), 0, \w+\)", step.source)
+    assert len(values) == 2 and sorted(values) == sorted(masks)
 
 
 def test_float32():

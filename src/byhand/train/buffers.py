@@ -15,6 +15,7 @@ from byhand.train.trace import Graph, Node
 
 Array = Any
 _LIVE_TO_THE_END = 1 << 60
+PRODUCT_ROWS = 256  # of a product that is added to an array: they stay in the cache
 
 
 class Lowering:
@@ -27,6 +28,7 @@ class Lowering:
         value: whether the value before the results is computed and returned.
         given: names of arguments that each call is given, in this order, before the scalars; `arrays` and `outputs`
             stand for them here and have their shapes. The others are read where they stand.
+        accumulate: add `share` times each result to its array instead; `share` is the first scalar of each call.
     Attributes:
         source: the function's source.
         function: callable(*given, *scalars) -> value or None.
@@ -40,18 +42,26 @@ class Lowering:
         outputs: Mapping[str, Array],
         value: bool = True,
         given: tuple[str, ...] = (),
+        accumulate: bool = False,
     ) -> None:
+        self.accumulate = accumulate
         self.graph, self.outputs, self.given = graph, outputs, {id(arrays[n]): n for n in given}
         self.scope: dict[str, Any] = {"__name__": "byhand.generated", "_copyto": np.copyto}
         self.names: dict[Node, str] = {}
         self.storage: dict[Node, Array] = {}
         self.pool: dict[tuple[int, str], list[Array]] = {}
         self.nbytes = 0
+        self.scratches: dict[str, Array] = {}
         self.lines: list[str] = []
         wanted = [graph.results[k] for k in outputs] + ([graph.value] if value else [])
-        self.order = _needed(graph, [w for w in wanted if isinstance(w, Node)])
-        self.last = self._last_uses(wanted)
-        self.targets = {graph.results[k]: a for k, a in outputs.items() if isinstance(graph.results[k], Node)}
+        self.order = _comparisons_early(_needed(graph, [w for w in wanted if isinstance(w, Node)]))
+        self.added = self._added_products() if accumulate else {}
+        self.last = self._last_uses([w for w in wanted if w not in self.added])
+        self.targets = (
+            {}
+            if accumulate
+            else {graph.results[k]: a for k, a in outputs.items() if isinstance(graph.results[k], Node)}
+        )
         for name, node in graph.inputs.items():
             self.names[node] = name
             if node.kind == "input":
@@ -63,9 +73,20 @@ class Lowering:
             self._emit(place, node)
         for name, target in outputs.items():
             node = graph.results[name]
-            if not isinstance(node, Node) or self.storage.get(node) is not target:
+            if node not in self.added and (not isinstance(node, Node) or self.storage.get(node) is not target):
                 self.late.append((node, target))
         self._finish(value)
+
+    def _added_products(self) -> dict[Any, Array]:
+        """Results that are products of matrices, used nowhere else -> their arrays: added block by block."""
+        used = {a for n in self.order for a in n.args if isinstance(a, Node)}
+        nodes = [self.graph.results[k] for k in self.outputs]
+        return {
+            n: self.outputs[k]
+            for k, n in self.graph.results.items()
+            if k in self.outputs and isinstance(n, Node) and n.kind == "matmul" and n.ndim == 2
+            if n not in used and nodes.count(n) == 1 and n is not self.graph.value
+        }
 
     # ---- liveness
 
@@ -112,12 +133,20 @@ class Lowering:
                     self.last[a] = _LIVE_TO_THE_END  # its memory is the result's from now on
                     return held
         key = (int(np.prod(node.shape)), str(node.dtype))
-        if self.pool.get(key):
-            flat = self.pool[key].pop()
-        else:
-            flat = np.zeros(key[0], node.dtype)
-            self.nbytes += flat.nbytes
+        flat = self.pool[key].pop() if self.pool.get(key) else self._new(*key)
         return flat.reshape(node.shape)
+
+    def _new(self, size: int, dtype: Any) -> Array:
+        flat = np.zeros(size, dtype)
+        self.nbytes += flat.nbytes
+        return flat
+
+    def _scratch(self, size: int, dtype: Any) -> Array:
+        """Room that each use fills anew: one array for all of a type."""
+        held = self.scratches.get(str(dtype))
+        if held is None or held.size < size:
+            held = self.scratches[str(dtype)] = self._new(size, dtype)
+        return held
 
     def _release(self, place: int, node: Node) -> None:
         for a in dict.fromkeys(self._root(a) for a in node.args if isinstance(a, Node)):
@@ -177,6 +206,15 @@ class Lowering:
             self.lines.append(f"{name} = {called}({', '.join(words)}{tail})")
             self._release(place, node)
             return
+        if node in self.added:
+            target = self.added[node]
+            scratch = self._scratch(min(PRODUCT_ROWS, node.shape[0]) * node.shape[1], node.dtype)
+            self.scope["_add_product"] = add_product
+            self.lines.append(
+                f"_add_product({', '.join([self._constant(target), *words, self._constant(scratch), 'share'])})"
+            )
+            self._release(place, node)
+            return
         out = self._buffer(place, node)
         self.storage[node] = out
         if id(out) in self.given:
@@ -200,14 +238,51 @@ class Lowering:
     def _finish(self, value: bool) -> None:
         for node, target in self.late:
             word = self.given.get(id(target)) or self._constant(target)
-            self.lines.append(f"_copyto({word}, {self._word(node)})")
+            found = self._word(node)
+            added = f"{self._constant(np.add)}({word}, share * {found}, {word})"
+            self.lines.append(added if self.accumulate else f"_copyto({word}, {found})")
         if value:
             self.lines.append(f"return {self._word(self.graph.value)}")
-        scalars = [n for n, x in self.graph.inputs.items() if x.kind == "scalar"]
+        scalars = ["share"] if self.accumulate else []
+        scalars += [n for n, x in self.graph.inputs.items() if x.kind == "scalar"]
         body = "\n".join(f"    {line}" for line in self.lines) or "    pass"
         self.source = f"def step({', '.join([*self.given.values(), *scalars])}):\n{body}\n"
         exec(compile(self.source, "<byhand: step in place>", "exec"), self.scope)
         self.function: Callable[..., Any] = self.scope["step"]
+
+
+def add_product(target: Array, a: Array, b: Array, scratch: Array, share: float) -> None:
+    """target += share * a @ b, a block of rows at a time."""
+    columns = target.shape[1]
+    for start in range(0, len(target), PRODUCT_ROWS):
+        rows = slice(start, min(start + PRODUCT_ROWS, len(target)))
+        block = scratch[: (rows.stop - start) * columns].reshape(-1, columns)
+        np.matmul(a[rows], b, block)
+        np.multiply(block, share, block)
+        np.add(target[rows], block, target[rows])
+
+
+def _comparisons_early(order: list[Node]) -> list[Node]:
+    """Each comparison right after the last other use of its operand, whose memory is then free for what follows."""
+    for node in [n for n in order if n.kind == "ufunc" and n.dtype == bool]:
+        operands = {a for a in node.args if isinstance(a, Node)}
+        place = order.index(node)
+        uses = [k for k in range(place) if order[k] in operands or operands & _reached(order[k])]
+        if uses and uses[-1] < place - 1:
+            order.insert(uses[-1] + 1, order.pop(place))
+    return order
+
+
+def _reached(node: Node) -> set[Node]:
+    """What an operation reads, through views."""
+    found = set()
+    for a in node.args:
+        while isinstance(a, Node) and a.kind == "view":
+            found.add(a)
+            a = a.args[0]
+        if isinstance(a, Node):
+            found.add(a)
+    return found
 
 
 def _needed(graph: Graph, wanted: list[Node]) -> list[Node]:

@@ -13,11 +13,14 @@ from byhand.code import compile_expression, generate
 from byhand.derive.derivation import Derivation, derive
 from byhand.errors import DataError
 from byhand.expr.dims import Dim, dim_value
+from byhand.nets.losses import LOSSES
 from byhand.nets.mlp import MLP
 from byhand.train.buffers import Lowering
 from byhand.train.trace import Graph
 
 Array = Any
+LARGEST = 1 << 25  # bytes of intermediates; a larger batch is worked on in parts
+FEWEST_ROWS = 256
 
 
 class TrainedMLP(MLP):
@@ -95,8 +98,6 @@ class TrainedMLP(MLP):
 
     @property
     def _given_loss(self) -> str:
-        from byhand.nets.losses import LOSSES
-
         return self.loss if self.loss in LOSSES else self.row.batch.replace("{Z}", "Z").replace("{Y}", self.target)
 
 
@@ -171,6 +172,14 @@ class TrainingProgram:
         found: Graph = self.compiled[key]
         return found
 
+    def rows_at_once(self, batch: int, dtype: Any) -> int:
+        """How many rows of a batch are worked on together: all, unless their intermediates are large."""
+        if self.net.loss not in LOSSES:  # a loss of the user's own need not be a mean over the samples
+            return batch
+        units = sum(dim_value(d, {}) for d in self.net.sizes[1:])
+        each = 2 * units * np.dtype(dtype).itemsize
+        return batch if batch * each <= LARGEST else min(batch, max(FEWEST_ROWS, LARGEST // each))
+
     def step(self, batch: int, parameters: Array, gradient: Array, value: bool = True) -> Step:
         """The step in place for batches of one size.
 
@@ -218,6 +227,9 @@ class TrainingProgram:
 class Step:
     """One step's loss and gradient, in buffers of its own.
 
+    A batch whose intermediates would need more than `LARGEST` bytes is worked on in parts of the rows, which are summed:
+    a mean over the samples is the mean of the means of its parts, by their sizes. The same value, up to rounding.
+
     Attributes:
         data: name -> the array that holds the batch: filled by the caller before each call.
         run: callable() -> the loss, or None; the gradient vector is filled.
@@ -228,11 +240,44 @@ class Step:
     def __init__(self, program: TrainingProgram, batch: int, parameters: Array, gradient: Array, value: bool) -> None:
         like = program.like(batch, parameters.dtype)
         self.data: dict[str, Array] = {n: like[n] for n in program.data}
-        arrays = program.views(parameters) | self.data
-        graph = program.graph(batch, parameters.dtype)
-        lowered = Lowering(graph, arrays, program.views(gradient), value)
-        self.run: Callable[[], Any] = lowered.function
-        self.nbytes, self.source = lowered.nbytes, lowered.source
+        rows = program.rows_at_once(batch, parameters.dtype)
+        self.run: Callable[[], Any]
+        if rows == batch:
+            arrays = program.views(parameters) | self.data
+            lowered = Lowering(program.graph(batch, parameters.dtype), arrays, program.views(gradient), value)
+            self.run = lowered.function
+            self.nbytes, self.source = lowered.nbytes, lowered.source
+            return
+        parts = [(k, min(k + rows, batch)) for k in range(0, batch, rows)]
+        sizes = {last - first for first, last in parts}
+        made = {size: _Part(program, size, parameters, gradient, value) for size in sizes}
+        self.nbytes = sum(part.nbytes for part in made.values())
+        self.source = made[rows].source
+
+        def run() -> Any:
+            gradient[:] = 0
+            losses = []
+            for first, last in parts:
+                part = made[last - first]
+                for name, array in part.data.items():
+                    np.copyto(array, self.data[name][first:last])
+                share = (last - first) / batch
+                losses.append((part.run(share) or 0.0) * share)
+            return sum(losses) if value else None
+
+        self.run = run
+
+
+class _Part:
+    """The step for some rows of a batch: run(share) adds share times their gradient."""
+
+    def __init__(self, program: TrainingProgram, rows: int, parameters: Array, gradient: Array, value: bool) -> None:
+        like = program.like(rows, parameters.dtype)
+        self.data = {n: like[n] for n in program.data}
+        graph, arrays = program.graph(rows, parameters.dtype), program.views(parameters) | self.data
+        lowered = Lowering(graph, arrays, program.views(gradient), value, accumulate=True)
+        self.run, self.source = lowered.function, lowered.source
+        self.nbytes = lowered.nbytes + sum(a.nbytes for a in self.data.values())
 
 
 def prediction(net: MLP) -> Callable[[Mapping[str, Array], Array], Array]:

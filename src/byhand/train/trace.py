@@ -184,6 +184,12 @@ class Graph:
         """An elementwise operation; on plain values its value."""
         if not any(isinstance(a, Node) for a in args):
             return function(*args)
+        if function is np.greater and isinstance(args[0], Node) and args[1] == 0:
+            # max(x, 0) is above zero where x is: then x itself need not be kept
+            args = (
+                self._known.get(("ufunc", np.maximum, (id(args[0]), _key(0.0)), (), str(args[0].dtype)), args[0]),
+                0,
+            )
         shape = np.broadcast_shapes(*(a.shape if isinstance(a, Node) else np.shape(a) for a in args))
         kind = "scalar" if all(not isinstance(a, Node) or a.kind == "scalar" for a in args) and not shape else "ufunc"
         samples = [1.0 if isinstance(a, Node) and a.kind == "scalar" else _sample(a) for a in args]
@@ -267,7 +273,7 @@ class Graph:
         self, kind: str, op: Any, args: tuple[Any, ...], options: tuple[Any, ...], shape: Any, dtype: Any
     ) -> Node:
         """The node, or the one that computes the same."""
-        key = (kind, op, tuple(_key(a) for a in args), _key(options), str(dtype))
+        key = (kind, op, tuple(_key(a) for a in args), options and _key(options), str(dtype))
         if kind != "view" and key in self._known:
             return self._known[key]
         node = Node(kind, op, args, options, tuple(int(n) for n in shape), np.dtype(dtype))
