@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any, assert_never, cast
 
 import numpy as np
-import opt_einsum
 
 from byhand.errors import DataError, nearest
 from byhand.expr.assume import broken_properties
@@ -172,6 +171,8 @@ def _structured(
 @lru_cache(maxsize=4096)
 def _contractor(labels: tuple[tuple[int, ...], ...], out: tuple[int, ...], shapes: tuple[Shape, ...]) -> Any:
     """The product of arrays of these shapes, its order of association found once."""
+    import opt_einsum  # slow to import, and training evaluates nothing
+
     sides = ["".join(map(opt_einsum.get_symbol, ls)) for ls in (*labels, out)]
     return opt_einsum.contract_expression(f"{','.join(sides[:-1])}->{sides[-1]}", *shapes)
 

@@ -78,7 +78,7 @@ class NewtonTrainer(Trainer):
             raise self._diverged(self._now[0], 0)
         self._epochs(wide, history, validate, monitor, callbacks)
 
-    def epoch(self, data: Mapping[str, Array], number: int = 1) -> float:
+    def _pass(self, data: Mapping[str, Array], number: int) -> float:
         """One iteration; returns the loss after it."""
         assert self._now is not None
         net = self.program.net
