@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from byhand.code.function import CompiledFunction
+from byhand.code.jax_pullback import jax_pullback_source
 from byhand.code.lower import lower_derivation, lower_expression
 from byhand.code.program import Program
-from byhand.code.source import numpy_source
+from byhand.code.pullback import lower_pullback
+from byhand.code.source import jax_source, numpy_source, torch_source
+from byhand.code.torch_pullback import torch_pullback_source
+from byhand.code.two_functions import RESERVED
 from byhand.errors import ByhandError, nearest
 from byhand.expr.expression import as_expression
 
 if TYPE_CHECKING:
     from byhand.derive.derivation import Derivation
 
-TARGETS = {"numpy": numpy_source}
-PLANNED = ("torch", "jax", "c")
+# programs: one function of any values; derivations: what each library has for a function with a derivative of its own
+TARGETS: dict[str, Callable[[Program], str]] = {"numpy": numpy_source, "torch": torch_source, "jax": jax_source}
+PULLBACKS: dict[str, Callable[[Derivation], str]] = {
+    "torch": lambda d: torch_pullback_source(lower_pullback(d, RESERVED), d.source),
+    "jax": lambda d: jax_pullback_source(lower_pullback(d, RESERVED)),
+}
+FUNCTIONS: dict[str, type[CompiledFunction]] = {"numpy": CompiledFunction}
+PLANNED = ("c",)
 
 
 def generate(derivation: Derivation, target: str = "numpy") -> str:
-    """Source of a function that returns the value and the gradients.
+    """Source of a function that returns the value and the gradients; for PyTorch and JAX, of one that they differentiate.
 
-    Raises: ByhandError: an unknown target.
+    Raises: ByhandError: an unknown target, or an operation that the target lacks.
     """
+    if target in PULLBACKS:
+        return PULLBACKS[target](derivation)
     return _source(lower_derivation(derivation), target)
 
 
 def compile_function(derivation: Derivation, target: str = "numpy") -> CompiledFunction:
     """callable(**arrays) -> (value, {name: gradient}), made from the generated source.
 
-    Raises: ByhandError: an unknown target.
+    Raises: ByhandError: an unknown target, or one that is not installed.
     """
-    program = lower_derivation(derivation)
+    source = generate(derivation, target)
     roots = [derivation.prepared.root, *(g.root for g in derivation.gradients.values())]
-    return CompiledFunction(program, _source(program, target), roots, derivation.f.symbols.values())
+    return _function(target)(lower_derivation(derivation), source, roots, derivation.f.symbols.values())
 
 
 def generate_expression(f: Any, target: str = "numpy") -> str:
@@ -47,11 +60,11 @@ def generate_expression(f: Any, target: str = "numpy") -> str:
 def compile_expression(f: Any, target: str = "numpy") -> CompiledFunction:
     """callable(**arrays) -> value, made from the generated source.
 
-    Raises: ByhandError: an unknown target.
+    Raises: ByhandError: an unknown target, or one that is not installed.
     """
     e = as_expression(f)
     program = lower_expression(e)
-    return CompiledFunction(program, _source(program, target), [e.root], e.symbols.values())
+    return _function(target)(program, _source(program, target), [e.root], e.symbols.values())
 
 
 def _source(program: Program, target: str) -> str:
@@ -61,6 +74,18 @@ def _source(program: Program, target: str) -> str:
         raise ByhandError(f"target {target!r} is not there yet", f"there is: {', '.join(TARGETS)}")
     near = nearest(str(target), [*TARGETS, *PLANNED])
     raise ByhandError(f"unknown target {target!r}{near}", f"known: {', '.join(TARGETS)}")
+
+
+def _function(target: str) -> type[CompiledFunction]:
+    if target in FUNCTIONS:
+        return FUNCTIONS[target]
+    if target == "torch":
+        from byhand.code.torch_function import TorchFunction
+
+        return TorchFunction
+    from byhand.code.jax_function import JaxFunction
+
+    return JaxFunction
 
 
 __all__ = ["CompiledFunction", "compile_expression", "compile_function", "generate", "generate_expression"]

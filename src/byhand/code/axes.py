@@ -20,11 +20,11 @@ def _sum_over(w: Writer, f: Form, keep: bool = False) -> Code:
     kept = ["keepdims=True"] if keep else []
     shape = tuple(1 if i in axes else n for i, n in enumerate(a.shape) if keep or i not in axes)
     if len(axes) == arg.rank and not keep:
-        return Code(call(f"np.{word}", a.text))
+        return Code(call(f"{w.np}.{word}", a.text))
     over = [f"axis={axes[0] if len(axes) == 1 else axes}"]
     if is_name(a.text):
         return Code(call(f"{a.text}.{word}", *over, *kept), shape=shape)
-    return Code(call(f"np.{word}", a.text, *over, *kept), shape=shape)
+    return Code(call(f"{w.np}.{word}", a.text, *over, *kept), shape=shape)
 
 
 def _expand(w: Writer, f: Form) -> Code:
@@ -35,7 +35,7 @@ def _expand(w: Writer, f: Form) -> Code:
     start = next((i for i in range(f.rank) if i in data.positions or data.shape[i] == 1), f.rank)
     needed = [i for i in added if i >= start]
     if arg.kind in ("sums", "means", "squeeze") and arg.args[0].rank == f.rank and list(arg.data) == added and needed:
-        return w.full(arg.args[0]) if arg.kind == "squeeze" else _sum_over(w, arg, keep=True)
+        return w.full(arg.args[0]) if arg.kind == "squeeze" else w.rows[f"{arg.kind} kept"](w, arg)
     if arg.kind == "squeeze" and arg.args[0].rank == f.rank and list(arg.data) == added:
         return w.full(arg.args[0])
     a = w.full(arg)
@@ -80,22 +80,22 @@ def _take(w: Writer, f: Form) -> Code:
 def _pick(w: Writer, f: Form) -> Code:
     values, labels = f.args
     if values.rank == 2:
-        rows = call("np.arange", w.dim(shape_of(values)[0]).text)
+        rows = call(f"{w.np}.arange", w.dim(shape_of(values)[0]).text)
         return _index(w, f, [rows, w.full(labels).text], view=False)
     at = f"{w.full(labels).at(Level.ATOM)}[..., None]"
-    return Code(f"{call('np.take_along_axis', w.full(values).text, at, 'axis=-1')}[..., 0]", shape=shape_of(f))
+    return Code(f"{call(f'{w.np}.take_along_axis', w.full(values).text, at, 'axis=-1')}[..., 0]", shape=shape_of(f))
 
 
 def _pad(w: Writer, f: Form) -> Code:
     widths = [padding(span, w.size) for span in f.data]
     around = widths[0] if len(widths) == 1 else tuple_code(widths)
-    return Code(call("np.pad", w.full(f.args[0]).text, around), shape=shape_of(f))
+    return Code(call(f"{w.np}.pad", w.full(f.args[0]).text, around), shape=shape_of(f))
 
 
 def _concatenate(w: Writer, f: Form) -> Code:
     axis, shape = f.data
     parts = f"[{', '.join(w.full(a).text for a in f.args)}]"
-    return Code(call("np.concatenate", parts, *([f"axis={axis}"] if axis else [])), shape=shape)
+    return Code(call(f"{w.np}.concatenate", parts, *([f"axis={axis}"] if axis else [])), shape=shape)
 
 
 def _reshape(w: Writer, f: Form) -> Code:
@@ -110,12 +110,16 @@ def _einsum(w: Writer, f: Form) -> Code:
     spec = ",".join("".join(letter[x] for x in ls) for ls in data.labels) + "->" + "".join(letter[x] for x in data.out)
     best = ["optimize=True"] if len(f.args) > 1 else []
     view = len(f.args) == 1 and {*data.out} == {*data.labels[0]}
-    return Code(call("np.einsum", f'"{spec}"', *(w.full(a).text for a in f.args), *best), shape=shape_of(f), view=view)
+    return Code(
+        call(f"{w.np}.einsum", f'"{spec}"', *(w.full(a).text for a in f.args), *best), shape=shape_of(f), view=view
+    )
 
 
 AXES: dict[str, Row] = {
     "sums": _sum_over,
     "means": _sum_over,
+    "sums kept": lambda w, f: _sum_over(w, f, keep=True),
+    "means kept": lambda w, f: _sum_over(w, f, keep=True),
     "expand": _expand,
     "transpose": _transpose,
     "permute": _permute,

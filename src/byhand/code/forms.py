@@ -3,6 +3,7 @@
 Beside the kinds of `rules.forms`, a lowered form may be one of
 
     mask            z > 0, as an array of booleans
+    heaviside       1 where z > 0, else 0; `data` where z = 0
     norm            the 2-norm
     sums, means     sum, mean over the axes in `data`
     squeeze         axes of size one dropped (`data`)

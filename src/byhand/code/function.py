@@ -6,7 +6,7 @@ import ast
 import keyword
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,11 +34,15 @@ class CompiledFunction:
         declared: inputs that were declared; those that are not needed may be given all the same.
     """
 
+    library: ClassVar[str] = "numpy"
+
     def __init__(self, program: Program, source: str, roots: list[Expr], declared: Iterable[Symbol] = ()) -> None:
         self.program, self.source = program, source
         self._declared = tuple(dict.fromkeys([*program.inputs, *declared]))
         self.inputs = tuple(s.name for s in program.inputs)
-        self.raw: Callable[..., Any] = _executed(source, program.function, [program.names[s] for s in program.inputs])
+        self.raw: Callable[..., Any] = _executed(
+            source, program.function, [program.names[s] for s in program.inputs], self.library
+        )
         self._roots = roots
         self.__doc__ = self.raw.__doc__
 
@@ -62,8 +66,11 @@ class CompiledFunction:
     def _nodes(self) -> list[Structured]:
         return [n for n in topological(self._roots) if isinstance(n, Structured)]
 
-    def checked(self, arrays: Mapping[str, Any]) -> list[Array]:
-        """The arguments of `raw`: checked, of one floating-point type."""
+    def check(self, arrays: Mapping[str, Any]) -> dict[Expr, Array]:
+        """The arguments by input: all there, of fitting shapes, real, not empty, labels in range.
+
+        Raises: DataError: they are not.
+        """
         values, sizes = bind(self._expression, arrays)
         for s in self.program.inputs:
             if values[s].size == 0:
@@ -71,6 +78,11 @@ class CompiledFunction:
             if values[s].dtype.kind == "c":
                 raise DataError(f"{s.name}: a real array is needed, not {values[s].dtype}")
         self._check_indices(values, sizes)
+        return values
+
+    def checked(self, arrays: Mapping[str, Any]) -> list[Array]:
+        """The arguments of `raw`: checked, of one floating-point type."""
+        values = self.check(arrays)
         given = [arrays[n].dtype for n in self.inputs if isinstance(arrays[n], (np.ndarray, np.generic))]
         floats = [t for t in given if t.kind == "f"]
         dtype = np.result_type(*floats) if floats else np.dtype(np.float64)
@@ -111,14 +123,14 @@ def _cast(result: Any, dtype: np.dtype[Any]) -> Any:
             return np.asarray(result, dtype)[()]
 
 
-def _executed(source: str, name: str, arguments: list[str]) -> Callable[..., Any]:
+def _executed(source: str, name: str, arguments: list[str], library: str) -> Callable[..., Any]:
     """The function that the source defines: source of our own, whose names are checked once more."""
     for word in arguments:
         if not word.isidentifier() or keyword.iskeyword(word):
             raise ByhandError(f"{word!r} is not a name in Python")
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import) and [a.name for a in node.names] != ["numpy"]:
-            raise ByhandError("generated code imports NumPy only")
+        if isinstance(node, ast.Import) and not {a.name.split(".")[0] for a in node.names} <= {library, "math"}:
+            raise ByhandError(f"generated code imports {library} only")
     scope: dict[str, Any] = {"__name__": "byhand.generated"}
     exec(compile(source, f"<byhand: {name}>", "exec"), scope)
     function: Callable[..., Any] = scope[name]

@@ -10,8 +10,8 @@ from byhand.expr import numeric
 
 
 @cache
-def kernel_source(name: str) -> str:
-    """The source of a kernel for real arrays.
+def kernel_source(name: str, library: str = "np") -> str:
+    """The source of a kernel for real arrays of a library, under the name that generated code has for it.
 
     >>> print(kernel_source("normal_pdf"))
     def normal_pdf(z):
@@ -22,7 +22,8 @@ def kernel_source(name: str) -> str:
     (tree,) = ast.parse(source).body
     assert isinstance(tree, ast.FunctionDef)
     body = "\n".join(source.splitlines()[tree.body[0].lineno - 1 :])
-    return f"def {name}({', '.join(_arguments(tree.args))}):\n{body.replace('.real', '')}"
+    body = body.replace(".real", "").replace("np.", f"{library}.")
+    return f"def {name}({', '.join(_arguments(tree.args))}):\n{body}"
 
 
 def _arguments(args: ast.arguments) -> list[str]:

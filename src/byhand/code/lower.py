@@ -25,19 +25,30 @@ from byhand.rules.forms import Form, NoMatrixForm
 if TYPE_CHECKING:
     from byhand.derive.derivation import Derivation
 
+LAST = "ℓ"  # what is differentiated where the function is one step of a longer computation
 
-def lower_derivation(d: Derivation) -> Program:
-    """The program of a function and its gradients."""
+
+def lower_derivation(d: Derivation, upstream: Symbol | None = None, reserved: Iterable[str] = ()) -> Program:
+    """The program of a function and its gradients.
+
+    Args:
+        d: the derivation.
+        upstream: the symbol that `d` was pulled back from, where it was; the last of the inputs.
+        reserved: names that the target uses itself.
+    """
     root, gradients = d.prepared.root, {u.node: u.value for u in d.units if isinstance(u.node, Symbol)}
     wanted = {v: gradients[v] for v in d.variables}
     adjoints = {u.adjoint: u.node for u in d.units if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)}
     written = {s for s in d.f.symbols.values() if s.name not in d.f.unused}
     inputs = needed_inputs([d.f.root, *d.variables, *written], d.f.symbols.values())
-    value_name = ts.Name(d.f.name)
+    value_name = ts.Name(d.f.name if upstream is None else LAST)
     labels: dict[Expr, Math] = {
         a: ts.Partial(value_name, ts.Name(n.name if isinstance(n, Named) else d.f.name)) for a, n in adjoints.items()
     }
-    lowering = _Lowering(inputs, [root], labels, d.prepared.automatic, d.f.vectors_as_rows)
+    if upstream is not None:
+        inputs, labels[upstream] = (*inputs, upstream), ts.Partial(value_name, ts.Name(d.f.name))
+    lowering = _Lowering(inputs, [root], labels, d.prepared.automatic, d.f.vectors_as_rows, reserved)
+    lowering.one_softmax = upstream is not None  # NumPy shows softmax as softmax
     order = topological([root, *wanted.values()])
     for node in order:
         if isinstance(node, Named) and node not in adjoints:
@@ -62,17 +73,20 @@ def lower_derivation(d: Derivation) -> Program:
     return lowering.program(f"{d.f.name} and {gradient} with respect to {listed}", "value_and_gradients", names, value)
 
 
-def lower_expressions(roots: Mapping[str, Expr], inputs: Iterable[Symbol] | None = None) -> Program:
+def lower_expressions(
+    roots: Mapping[str, Expr], inputs: Iterable[Symbol] | None = None, reserved: Iterable[str] = ()
+) -> Program:
     """The program of expressions on their own: Jacobians, predictions.
 
     Args:
         roots: name of the result -> node.
         inputs: the arguments; by default the symbols that occur.
+        reserved: names that the target uses itself.
     """
     nodes = list(roots.values())
     order = topological(nodes)
     symbols = tuple(inputs) if inputs is not None else tuple(n for n in order if isinstance(n, Symbol))
-    lowering = _Lowering(symbols, nodes, {}, set())
+    lowering = _Lowering(symbols, nodes, {}, set(), reserved=reserved)
     for node in order:
         if isinstance(node, Named):
             lowering.define(node, "forward")
@@ -81,9 +95,9 @@ def lower_expressions(roots: Mapping[str, Expr], inputs: Iterable[Symbol] | None
     return lowering.program(", ".join(roots), "values", list(roots))
 
 
-def lower_expression(e: Expression) -> Program:
+def lower_expression(e: Expression, reserved: Iterable[str] = ()) -> Program:
     """The program of one expression."""
-    return lower_expressions({e.name: e.root}, needed_inputs([e.root], e.symbols.values()))
+    return lower_expressions({e.name: e.root}, needed_inputs([e.root], e.symbols.values()), reserved)
 
 
 def needed_inputs(nodes: Iterable[Expr], declared: Iterable[Symbol]) -> tuple[Symbol, ...]:
@@ -123,12 +137,14 @@ class _Lowering:
     labels: Mapping[Expr, Math]
     automatic: set[str]
     vectors_as_rows: bool = False
+    reserved: Iterable[str] = ()
+    one_softmax: bool = False
     names: dict[Expr, str] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     origins: dict[Form, Form] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.identifiers = Identifiers()
+        self.identifiers = Identifiers(self.reserved)
         for s in self.inputs:
             self.names[s] = self.identifiers.give(s.name)
         dims = dict.fromkeys(n for s in self.inputs for d in s.shape for n in sorted(dim_names(d)))
@@ -178,7 +194,10 @@ class _Lowering:
 
     def program(self, title: str, function: str, outputs: Iterable[str], value: str | None = None) -> Program:
         sharing = Sharing(self.identifiers, self.form_math)
-        statements = with_solves(sharing.shared(without_dead(self.statements)))
+        needed = without_dead(self.statements)
+        if self.one_softmax:
+            needed = sharing.one_softmax(needed)
+        statements = with_solves(sharing.shared(needed))
         for s in statements:
             self.names.setdefault(s.leaf, s.name)
         return Program(title, function, self.inputs, tuple(statements), self.names, self.dims, tuple(outputs), value)

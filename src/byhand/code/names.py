@@ -13,8 +13,9 @@ from byhand.expr import numeric
 KERNELS = frozenset(
     name for name, f in vars(numeric).items() if inspect.isfunction(f) and f.__module__ == numeric.__name__
 )
+LIBRARIES = ("np", "jnp", "jax", "torch", "math")
 RESERVED = frozenset(
-    {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *KERNELS, "np", "values", "value_and_gradients"}
+    {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *KERNELS, *LIBRARIES, "values", "value_and_gradients"}
 )
 
 

@@ -27,12 +27,12 @@ from byhand.code.shapes import shape_of
 from byhand.code.writer import Row, Writer, joined
 from byhand.errors import ByhandError
 from byhand.expr.dims import Coefficient
-from byhand.expr.functions import function
+from byhand.expr.functions import FUNCTIONS as KNOWN
 from byhand.expr.nodes import Constant, Expr
 from byhand.rules.forms import Form, Scale
 
-CONSTANTS = {"pi": "np.pi"}
-FUNCTIONS = {"step": "np.heaviside({z}, 0.0)"}  # where the `code` of the table of functions is not for numbers
+# `code` of the table of functions; step as a number
+FUNCTIONS = {name: row.code for name, row in KNOWN.items()} | {"step": "np.heaviside({z}, 0.0)"}
 _CLOSED = re.compile(r"[\w.]*\(.*\)")
 _KERNEL = re.compile(r"([a-z]\w*)\(")
 
@@ -40,7 +40,7 @@ _KERNEL = re.compile(r"([a-z]\w*)\(")
 def _name(w: Writer, f: Form) -> Code:
     node: Expr = f.data
     if isinstance(node, Constant):
-        return literal(CONSTANTS.get(node.name, repr(node.value)))
+        return literal(f"{w.np}.pi" if node.name == "pi" else repr(node.value))
     return Code(w.program.names[node], shape=node.shape, view=True, plain=node in w.plain)
 
 
@@ -49,16 +49,20 @@ def _number(w: Writer, f: Form) -> Code:
 
 
 def _function(w: Writer, f: Form) -> Code:
-    template = FUNCTIONS.get(f.data) or function(f.data).code
+    template = w.function_code(f.data)
     arg = w.code(f.args[0])
     kernel = _KERNEL.match(template)
     if kernel and kernel[1] in KERNELS:
         w.kernel(kernel[1])
-    if arg.plain:  # NumPy would make a number of double precision of it
-        return literal(call("float", template.format(z=arg.at(Level.ATOM))))
+    if arg.plain:
+        return w.of_number(f.data, arg)
     if _CLOSED.fullmatch(template):
         return Code(template.format(z=arg.text), shape=arg.shape)
     return Code(template.format(z=arg.at(Level.ATOM)), Level.COMPARE, arg.shape)
+
+
+def _heaviside(w: Writer, f: Form) -> Code:
+    return Code(call(f"{w.np}.heaviside", w.code(f.args[0]).text, str(float(f.data))), shape=shape_of(f))
 
 
 def _mask(w: Writer, f: Form) -> Code:
@@ -69,8 +73,8 @@ def _mask(w: Writer, f: Form) -> Code:
 def _power(w: Writer, f: Form) -> Code:
     base, p = w.code(f.args[0]), f.data
     if p < 0:
-        return replace(quotient(literal("1"), [raised(base, -p)]), shape=base.shape)
-    return raised(base, p)
+        return replace(quotient(literal("1"), [raised(base, -p, w.np)]), shape=base.shape)
+    return raised(base, p, w.np)
 
 
 def _signed(w: Writer, f: Form) -> tuple[bool, Code]:
@@ -108,7 +112,7 @@ def _scaled(w: Writer, f: Form) -> Code:
         return literal("0")
     top, bottom = coefficient_codes(data.coefficient, w.size)
     for form, p in zip(f.args, data.powers, strict=False):
-        (top if p > 0 else bottom).append(raised(w.code(form), abs(p)))
+        (top if p > 0 else bottom).append(raised(w.code(form), abs(p), w.np))
     core = f.args[-1] if data.has_core and f.args[-1].kind != "fill" else None
     over, under = _factors(w, core) if core is not None else ([], [])
     if top or not over:
@@ -133,7 +137,7 @@ def _factors(w: Writer, f: Form) -> tuple[list[Code], list[Code]]:
     divisors = [_divisor(a) for a in parts]
     multiplied = [a for a, d in zip(parts, divisors, strict=True) if d is None]
     over = sorted(((a, w.code(a)) for a in multiplied), key=lambda p: _place(w, *p))
-    under = [raised(w.code(d[0]), d[1]) for d in divisors if d is not None]
+    under = [raised(w.code(d[0]), d[1], w.np) for d in divisors if d is not None]
     codes = [c for _, c in over]
     if len(parts) > 1 and codes and codes[0].level == Level.MATMUL:
         codes[0] = replace(codes[0], text=f"({codes[0].text})", level=Level.ATOM)
@@ -177,7 +181,7 @@ def _norm_squared(w: Writer, f: Form) -> Code:
     a = w.full(f.args[0])
     if len(a.shape) == 1 and is_name(a.text):
         return Code(f"{a.text} @ {a.text}", Level.MATMUL)
-    return Code(call("np.sum", power(a, "2")))
+    return Code(call(f"{w.np}.sum", power(a, "2")))
 
 
 def _differential(w: Writer, f: Form) -> Code:
@@ -194,25 +198,33 @@ NUMPY: dict[str, Row] = {
     "differential": _differential,
     "function": _function,
     "mask": _mask,
+    "heaviside": _heaviside,
     "operation": _operation,
     "power": _power,
     "sum": _sum,
     "scaled": _scaled,
     "norm_squared": _norm_squared,
-    "norm": call_row("np.linalg.norm"),
+    "norm": call_row("linalg.norm"),
     "dot": _dot,
     "matvec": _matmul,
     "matmul": _matmul,
-    "outer": call_row("np.outer"),
+    "outer": call_row("outer"),
     "hadamard": _hadamard,
-    "trace": call_row("np.trace"),
-    "diagonal": call_row("np.diag", view=True),
-    "diagonal_matrix": call_row("np.diag"),
+    "trace": call_row("trace"),
+    "diagonal": call_row("diag", view=True),
+    "diagonal_matrix": call_row("diag"),
     "identity": lambda w, f: Code(eye(w, f.data[0]), shape=shape_of(f)),
     "fill": lambda w, f: literal("1"),
-    "kron": call_row("np.kron"),
-    "solve": call_row("np.linalg.solve"),
+    "kron": call_row("kron"),
+    "solve": call_row("linalg.solve"),
     **AXES,
 }
 
-__all__ = ["NUMPY", "OPERATIONS"]
+
+class NumpyWriter(Writer):
+    """Source for NumPy."""
+
+    rows, functions = NUMPY, FUNCTIONS
+
+
+__all__ = ["NUMPY", "OPERATIONS", "NumpyWriter"]

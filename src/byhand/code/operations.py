@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from byhand.code.forms import Span
 from byhand.code.python import Code, Level, call, power, span_code
 from byhand.code.shapes import shape_of
@@ -13,22 +11,24 @@ from byhand.rules.forms import Form
 
 
 def call_row(name: str, view: bool = False) -> Row:
-    return lambda w, f: Code(call(name, *(w.full(a).text for a in f.args)), shape=shape_of(f), view=view)
+    return lambda w, f: Code(call(f"{w.np}.{name}", *(w.full(a).text for a in f.args)), shape=shape_of(f), view=view)
 
 
-def _over_axes(name: str, usual: Callable[[int], tuple[int, ...]]) -> Row:
-    """A kernel with its axes, the usual ones left out."""
+def over_axes(name: str, last: bool | None) -> Row:
+    """A function with its axes, the usual ones left out: the last, or all; None for a library that wants them said.
+
+    A name without a dot is a kernel.
+    """
 
     def row(w: Writer, f: Form) -> Code:
         rank, axes = f.data[1]
-        shown = [] if axes == usual(rank) else [f"axis={axes[0] if len(axes) == 1 else axes}"]
-        return Code(call(w.kernel(name), w.full(f.args[0]).text, *shown), shape=shape_of(f))
+        usual = None if last is None else (rank - 1,) if last else tuple(range(rank))
+        word = "dim" if last is None else "axis"
+        shown = [] if axes == usual else [f"{word}={axes[0] if len(axes) == 1 else axes}"]
+        function = name if "." in name else w.kernel(name)
+        return Code(call(function, w.full(f.args[0]).text, *shown), shape=shape_of(f))
 
     return row
-
-
-def _last(rank: int) -> tuple[int, ...]:
-    return (rank - 1,)
 
 
 def _general_power(w: Writer, f: Form) -> Code:
@@ -40,9 +40,9 @@ def _general_power(w: Writer, f: Form) -> Code:
 
 def _where(w: Writer, f: Form) -> Code:
     codes = [w.code(a) for a in f.args]
-    text = call("np.where", *(c.text for c in codes))
+    text = call(f"{w.np}.where", *(c.text for c in codes))
     if codes[1].plain and codes[2].plain and w.arrays:  # two numbers would make float64
-        text += f".astype({w.program.names[w.arrays[0]]}.dtype)"
+        text += f".astype({w.mention(w.arrays[0])}.dtype)"
     return Code(text, shape=joined([c.shape for c in codes]))
 
 
@@ -52,7 +52,7 @@ def _one_hot(w: Writer, f: Form) -> Code:
 
 
 def eye(w: Writer, size: Dim) -> str:
-    return call("np.eye", w.dim(size).text, *w.dtype)
+    return call(f"{w.np}.eye", w.dim(size).text, *w.dtype)
 
 
 def _selection(w: Writer, f: Form) -> Code:
@@ -66,12 +66,12 @@ def _pairing(w: Writer, f: Form) -> Code:
 
 
 OPERATIONS: dict[str, Row] = {
-    "inv": call_row("np.linalg.inv"),
-    "det": call_row("np.linalg.det"),
-    "logdet": lambda w, f: Code(f"{call('np.linalg.slogdet', w.full(f.args[0]).text)}[1]"),
-    "softmax": _over_axes("softmax", _last),
-    "log_softmax": _over_axes("log_softmax", _last),
-    "logsumexp": _over_axes("logsumexp", lambda rank: tuple(range(rank))),
+    "inv": call_row("linalg.inv"),
+    "det": call_row("linalg.det"),
+    "logdet": lambda w, f: Code(f"{call(f'{w.np}.linalg.slogdet', w.full(f.args[0]).text)}[1]"),
+    "softmax": over_axes("softmax", last=True),
+    "log_softmax": over_axes("log_softmax", last=True),
+    "logsumexp": over_axes("logsumexp", last=False),
     "power": _general_power,
     "where": _where,
     "one_hot": _one_hot,

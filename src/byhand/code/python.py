@@ -148,12 +148,12 @@ def coefficient_codes(c: Coefficient, names: Callable[[str], str]) -> tuple[list
     return top, bottom
 
 
-def raised(base: Code, p: Fraction) -> Code:
+def raised(base: Code, p: Fraction, library: str = "np") -> Code:
     """A positive power; the square root of a number of Python's stays one."""
     if p == 1:
         return base
     if p == Fraction(1, 2) and not base.plain:
-        return Code(call("np.sqrt", base.text), shape=base.shape)
+        return Code(call(f"{library}.sqrt", base.text), shape=base.shape)
     return Code(power(base, exponent_code(p)), Level.POWER, base.shape, plain=base.plain, power_first=True)
 
 
@@ -178,13 +178,14 @@ def span_code(span: Span, names: Callable[[str], str]) -> str:
 
 def from_end(place: Dim, size: Dim, names: Callable[[str], str]) -> str:
     """An index; counted from the end where its distance from there is a number."""
-    beyond = add_dims(place, _minus(size))
+    beyond = add_dims(place, minus(size))
     if isinstance(place, Dimension) and isinstance(beyond, int) and beyond < 0:
         return str(beyond)
     return dim_code(place, names).text
 
 
-def _minus(d: Dim) -> Dim:
+def minus(d: Dim) -> Dim:
+    """-d."""
     return Dimension(tuple((m, -c) for m, c in d.terms)) if isinstance(d, Dimension) else -d
 
 
@@ -192,5 +193,5 @@ def padding(span: Span | None, names: Callable[[str], str]) -> str:
     """How many zeros stand before and behind, as np.pad takes it."""
     if span is None:
         return "(0, 0)"
-    behind = add_dims(span.size, _minus(add_dims(span.first, span.length)))
+    behind = add_dims(span.size, minus(add_dims(span.first, span.length)))
     return f"({dim_code(span.first, names).text}, {dim_code(behind, names).text})"

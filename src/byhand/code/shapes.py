@@ -6,8 +6,10 @@ from byhand.errors import MissingRuleError
 from byhand.expr.dims import Shape, multiply_dims
 from byhand.rules.forms import Form
 
-_AS_FIRST = frozenset({"function", "mask", "power", "sum", "hadamard", "differential"})
-_SCALAR = frozenset({"number", "norm_squared", "norm", "dot", "inner", "trace", "total"})
+_AS_FIRST = frozenset(
+    {"function", "mask", "heaviside", "gate", "minus_hot", "power", "sum", "hadamard", "differential"}
+)
+_SCALAR = frozenset({"number", "norm_squared", "norm", "dot", "inner", "trace", "total", "nll"})
 _IN_DATA = frozenset({"fill", "spread_rows", "spread_columns", "reshape"})
 
 
@@ -37,6 +39,8 @@ def shape_of(form: Form) -> Shape:
             return shapes[0][1:]
         case "matmul":
             return _matmul(*shapes)
+        case "addmm":
+            return _matmul(*shapes[1:])
         case "outer":
             return (*shapes[0], *shapes[1])
         case "scale_rows" | "scale_columns":

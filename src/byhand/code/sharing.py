@@ -67,7 +67,21 @@ class Sharing:
             return statements
         return self.extracted(statements, wanted)
 
-    def extracted(self, statements: list[Statement], wanted: set[Form]) -> list[Statement]:
+    def one_softmax(self, statements: list[Statement]) -> list[Statement]:
+        """softmax(Z) as exp(S) where the value needs S = log_softmax(Z): the maximum and the sum are taken once."""
+        found = [(s.section, p) for s in statements for p in parts(s.form) if p.kind == "operation"]
+        exponentials = {(p.args, p.data[1]) for _, p in found if p.data[0] == "softmax"}
+        logs = {(p.args, p.data[1]): p for section, p in found if p.data[0] == "log_softmax" and section != "backward"}
+        wanted = {key: p for key, p in logs.items() if key in exponentials}
+
+        def change(f: Form) -> Form:
+            log = wanted.get((f.args, f.data[1])) if f.kind == "operation" and f.data[0] == "softmax" else None
+            return f if log is None else Form("function", (log,), "exp", f.rank)
+
+        changed = [with_form(s, mapped(s.form, change)) for s in statements]
+        return self.extracted(changed, {*wanted.values()}, "S") if wanted else statements
+
+    def extracted(self, statements: list[Statement], wanted: set[Form], letter: str | None = None) -> list[Statement]:
         """The statements with each wanted form under a name, made just before its first use."""
         given: dict[Form, Form] = {}
         done: list[Statement] = []
@@ -79,7 +93,7 @@ class Sharing:
             if form not in wanted or root:
                 return new
             late = any(s.section == "value" and s.leaf in uses([new]) for s in done)
-            made = self.named(new, form, user, late)
+            made = self.named(new, form, user, late, letter)
             done.append(made)
             given[form] = leaf_form(made.leaf)
             return given[form]
@@ -90,10 +104,13 @@ class Sharing:
                 given.setdefault(s.form, leaf_form(s.leaf))
         return done
 
-    def named(self, form: Form, original: Form, user: Statement, late: bool) -> Statement:
+    def named(
+        self, form: Form, original: Form, user: Statement, late: bool, letter: str | None = None
+    ) -> Statement:
         """A new intermediate before its first user; `late`: it needs a result, so that it stands among these."""
         shape = shape_of(form)
-        name = self.identifiers.numbered(LETTERS[min(len(shape), 3)])
+        given = self.identifiers.give(letter) if letter else None
+        name = given or self.identifiers.numbered(LETTERS[min(len(shape), 3)])
         section = "forward" if user.section == "value" and not late else user.section
         return Statement(name, temporary(name, shape), form, section, self.math(original), ours=True)
 

@@ -7,12 +7,13 @@ for columns). Rows for products entry by entry and sums pass that on; all others
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from byhand.code.program import Program, Statement
 from byhand.code.python import Code, Level, call, dim_code, literal
 from byhand.code.shapes import shape_of
 from byhand.expr.dims import Dim, Shape
-from byhand.expr.nodes import Constant, Expr
+from byhand.expr.nodes import Constant, Expr, Symbol
 from byhand.rules.forms import Form
 
 Row = Callable[["Writer", Form], Code]
@@ -22,15 +23,28 @@ _VIEWS = frozenset({"transpose", "permute", "squeeze", "slice", "reshape", "expa
 class Writer:
     """Prints the forms of one program, and notes what they need: kernels, dimensions, a dtype.
 
+    A target is a subclass: its rows, and what its library calls the few things that are not rows.
+
+    Attributes:
+        np: the library as generated code calls it.
+        rows: one row per kind of form.
+        functions: the source of each elementwise function of {z}.
+
     Args:
         program: what is printed.
-        rows: one row per kind of form.
     """
 
-    def __init__(self, program: Program, rows: Mapping[str, Row]) -> None:
-        self.program, self.rows = program, rows
+    np: ClassVar[str] = "np"
+    rows: ClassVar[Mapping[str, Row]]
+    functions: ClassVar[Mapping[str, str]]
+    writes_in_place: ClassVar[bool] = False
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
         self.kernels: dict[str, None] = {}
         self.dims: dict[str, None] = {}
+        self.in_place: dict[Expr, Expr] = {}  # result -> the argument whose memory it takes
+        self.mentioned: dict[Symbol, None] = {}
         self.returned: set[Expr] = set()
         self.made = {s.leaf: s for s in program.statements}
         self.plain: set[Expr] = set()  # names of numbers of Python's
@@ -53,7 +67,7 @@ class Writer:
             return added
         if not code.shape:
             return Code(self.filled(code, shape), shape=shape)
-        return Code(call("np.broadcast_to", code.text, self.shape(shape)), shape=shape, view=True)
+        return Code(call(f"{self.np}.broadcast_to", code.text, self.shape(shape)), shape=shape, view=True)
 
     def statement(self, s: Statement) -> str:
         """name = source."""
@@ -74,7 +88,11 @@ class Writer:
                 return self.tiled(code, shape) if code.shape else self.filled(code, shape, s.result)
             code = added
         borrowed = s.result is not None and code.view and shape and not self.owned(form)
-        return f"{code.at(Level.ATOM)}.copy()" if borrowed else code.text
+        return self.copied(code) if borrowed else code.text
+
+    def copied(self, code: Code) -> str:
+        """A view as an array of its own."""
+        return f"{code.at(Level.ATOM)}.copy()"
 
     def owned(self, form: Form) -> bool:
         """Whether a view may be returned: of an intermediate that is no view of an input and returned only once."""
@@ -88,7 +106,7 @@ class Writer:
     def tiled(self, code: Code, shape: Shape) -> str:
         have = (None,) * (len(shape) - len(code.shape)) + tuple(code.shape)
         times = [literal("1") if h == n else self.dim(n) for h, n in zip(have, shape, strict=True)]
-        return call("np.tile", code.text, tuple_code([t.text for t in times]))
+        return call(f"{self.np}.tile", code.text, tuple_code([t.text for t in times]))
 
     def filled(self, code: Code, shape: Shape, variable: str | None = None) -> str:
         """An array that is one number everywhere; like its variable where it is a gradient."""
@@ -97,10 +115,23 @@ class Writer:
         word = {"0": "zeros", "1": "ones"}.get(code.text)
         value = [] if word else [code.text]
         if like is not None:
-            return call(f"np.{word or 'full'}_like", self.program.names[like], *value)
-        return call(f"np.{word or 'full'}", self.shape(shape), *value, *(self.dtype or ["dtype=float"]))
+            return call(f"{self.np}.{word or 'full'}_like", self.mention(like), *value)
+        return call(f"{self.np}.{word or 'full'}", self.shape(shape), *value, *(self.dtype or self.usual_dtype))
+
+    def function_code(self, name: str) -> str:
+        """The source of an elementwise function of {z}."""
+        return self.functions[name]
+
+    def of_number(self, name: str, arg: Code) -> Code:
+        """A function of a number of Python's as one: NumPy would make a number of double precision of it."""
+        return literal(call("float", self.functions[name].format(z=arg.at(Level.ATOM))))
 
     # ---- dimensions and dtype
+
+    def mention(self, s: Symbol) -> str:
+        """The name of an input that is asked for its type or shape only."""
+        self.mentioned[s] = None
+        return self.program.names[s]
 
     def size(self, name: str) -> str:
         self.dims[name] = None
@@ -115,7 +146,12 @@ class Writer:
     @property
     def dtype(self) -> list[str]:
         """The argument that makes a constant array as precise as the inputs; none where all inputs are scalars."""
-        return [f"dtype={self.program.names[self.arrays[0]]}.dtype"] if self.arrays else []
+        return [f"dtype={self.mention(self.arrays[0])}.dtype"] if self.arrays else []
+
+    @property
+    def usual_dtype(self) -> list[str]:
+        """The argument where all inputs are scalars."""
+        return ["dtype=float"]
 
     def kernel(self, name: str) -> str:
         self.kernels[name] = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -139,6 +139,15 @@ class Derivation:
         from byhand.derive.layout import relayout
 
         return self if layout == "rows" else derive(relayout(self.f, layout), [v.name for v in self.variables])
+
+    def pulled_back(self, upstream: Symbol) -> Derivation:
+        """The derivation with an adjoint other than 1 of the function: what a further function of its value asks for.
+
+        Args:
+            upstream: a scalar symbol, the derivative of that further function with respect to this one.
+        """
+        units = Accumulation(self.prepared, self.variables, self.f.name, upstream).run()
+        return replace(self, units=tuple(units))
 
     # ---- views
 

@@ -45,13 +45,14 @@ class Accumulation:
         prepared: the function.
         wrt: the inputs to differentiate with respect to.
         name: what the function is called; adjoints are named after it.
+        upstream: the adjoint of the function, a scalar; 1 where the function is the last one.
     """
 
-    def __init__(self, prepared: Prepared, wrt: Sequence[Symbol], name: str) -> None:
+    def __init__(self, prepared: Prepared, wrt: Sequence[Symbol], name: str, upstream: Expr | None = None) -> None:
         self.prepared, self.wrt, self.name = prepared, list(wrt), name
         self.active = self.depending()
         self.units: list[Unit] = []
-        self.contributions: dict[Expr, list[Expr]] = {prepared.root: [number(1)]}
+        self.contributions: dict[Expr, list[Expr]] = {prepared.root: [number(1) if upstream is None else upstream]}
         self.adjoints: dict[Expr, Expr] = {}
         self.adjoint_nodes: set[Expr] = set()
         self.plain = Simplifier(fold=prepared.fold)

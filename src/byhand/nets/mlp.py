@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
@@ -243,6 +243,20 @@ class MLP:
         skipped = {self.target, self.l2}
         shapes = {n: s for n, s in self.shapes.items() if n not in skipped}
         return read(text, declare(shapes, {}), LONGEST_TEXT)
+
+    # ---- code
+
+    def code(self, target: str = "numpy") -> str:
+        """Source of the loss and its gradients with respect to the parameters; for "torch" with an `nn.Module`."""
+        from byhand.derive.derivation import derive
+
+        return derive(self).code(target)
+
+    def function(self, target: str = "numpy") -> Callable[..., tuple[Any, dict[str, Any]]]:
+        """callable(**arrays) -> (loss, {parameter: gradient})."""
+        from byhand.derive.derivation import derive
+
+        return derive(self).function(target)
 
     # ---- parameters as arrays
 

@@ -1,0 +1,166 @@
+"""Pieces of generated Python files: signatures, docstrings, sizes, and statements with their mathematics beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from byhand.code.program import Program, Statement
+from byhand.code.writer import Writer
+from byhand.expr.assume import PROPERTIES
+from byhand.expr.dims import Dimension, show_shape
+from byhand.expr.nodes import Expr, Named, Symbol
+from byhand.notation import typeset as ts
+from byhand.notation.text import to_text
+
+WIDEST = 120
+COMMENT_COLUMN = 48  # statements longer than this do not push the comments of others to the right
+LONGEST_TITLE = 80
+INDENT = "    "
+
+
+def title(program: Program) -> str:
+    """What is computed, without the names of variables where they are many."""
+    title = program.title if len(program.title) <= LONGEST_TITLE else program.title.split(" with respect to ")[0]
+    return quoted(title)
+
+
+def quoted(text: str) -> str:
+    """Text that may stand in a docstring."""
+    return text.replace("\\", "\\\\").replace('"""', "'''")
+
+
+def signature(function: str, names: Sequence[str]) -> list[str]:
+    """def function(names):, over several lines where it is long."""
+    one_line = f"def {function}({', '.join(names)}):"
+    if len(one_line) <= WIDEST:
+        return [one_line]
+    inside = f"{INDENT}{', '.join(names)}"
+    inner = [inside] if len(inside) <= WIDEST else [f"{INDENT}{n}," for n in names]
+    return [f"def {function}(", *inner, "):"]
+
+
+def formulas(program: Program) -> list[str]:
+    """The named intermediates and the value as mathematics, and a blank line after them; none where none has a form."""
+    forward = [s for s in program.statements if s.section == "forward" and isinstance(s.leaf, Named)]
+    shown = [*forward, *(s for s in program.statements if s.section == "value" and s.result is not None)]
+    lines = [f"{s.name} = {to_text(s.math)}" for s in shown if s.math is not None]
+    return [*(f"{INDENT}{quoted(line)}" for line in lines if len(line) < WIDEST - 12), ""] if lines else []
+
+
+def arguments(program: Program) -> list[str]:
+    """The inputs with their shapes and what is declared of them."""
+    if not program.inputs:
+        return []
+    return ["Args:", *(f"{INDENT}{program.names[s]}: {described(s)}." for s in program.inputs)]
+
+
+def docstring(program: Program) -> list[str]:
+    """What is computed, from what, by which formula; shapes of everything that goes in and comes out."""
+    lines = [f'"""{title(program)}.', "", *formulas(program), *arguments(program)]
+    shapes = {s.name: s.shape for s in program.statements}
+    results = [(name, shapes[held]) for name, held in program.results.items()]
+    listed = ", ".join(f"{quoted(name)} {show_shape(shape)}" for name, shape in results)
+    if program.value is not None:
+        lines += ["Returns:", *wrapped(f"{program.value}, a scalar, and a dict of gradients by name: {listed}.")]
+    elif len(results) == 1:
+        lines += ["Returns:", f"{INDENT}An array of shape {show_shape(results[0][1])}."]
+    else:
+        lines += ["Returns:", *wrapped(f"A dict of arrays by name: {listed}.")]
+    return [*lines, '"""']
+
+
+def described(s: Symbol) -> str:
+    """The shape of an input, and what is declared of it."""
+    shape = f"shape {show_shape(s.shape)}" if s.shape else "scalar"
+    implied = {q for p in s.assumptions for q in PROPERTIES[p].implies}
+    words = [PROPERTIES[p].words.format(X=s.name) for p in sorted(s.assumptions - implied - {"labels"})]
+    kind = "integer labels, " if "labels" in s.assumptions else ""
+    return "; ".join([f"{kind}{shape}", *words])
+
+
+def wrapped(text: str) -> list[str]:
+    """Text as indented lines."""
+    lines, line = [], INDENT
+    for word in text.split(" "):
+        if len(line) + len(word) > WIDEST - 10:
+            lines.append(line.rstrip())
+            line = INDENT
+        line += word + " "
+    return [*lines, line.rstrip()]
+
+
+def size_lines(w: Writer, arrays: Iterable[Expr]) -> list[str]:
+    """N, D = X.shape: the dimensions that the statements use, from the first array that has them."""
+    lines, program = [], w.program
+    todo = dict.fromkeys(d for d in program.dims if d in w.dims)
+    for s in arrays:
+        axes = {str(d): i for i, d in reversed(list(enumerate(s.shape))) if isinstance(d, Dimension) and str(d) in todo}
+        names = [str(d) for d in s.shape]
+        if len(axes) == len(s.shape) > 1:
+            lines.append(f"{', '.join(program.dims[n] for n in names)} = {program.names[s]}.shape")
+        else:
+            found = sorted(axes.items(), key=lambda t: t[1])
+            lines += [f"{program.dims[n]} = {program.names[s]}.shape[{i}]" for n, i in found]
+        for n in axes:
+            del todo[n]
+    return lines
+
+
+def blocks(w: Writer, sections: Iterable[Iterable[Statement]]) -> list[str]:
+    """Sections of statements, comments in columns, a blank line before each."""
+    lines: list[str] = []
+    for statements in sections:
+        block = [(w.statement(s), formula_of(s), show_shape(s.shape)) for s in statements]
+        lines += ["", *aligned(block)] if block else []
+    return lines
+
+
+def function_source(head: list[str], lines: Iterable[str]) -> str:
+    """A function of its signature and the lines of its body."""
+    return "\n".join([*head, *(f"{INDENT}{line}" if line else "" for line in lines)])
+
+
+def file_source(title: str, imports: Mapping[str, str], definitions: Sequence[str]) -> str:
+    """A file: its docstring, the imports whose prefix occurs, the definitions."""
+    used = [line for prefix, line in imports.items() if any(prefix in d for d in definitions)]
+    head = [f'"""{title}; derived and written by byhand."""', *(["\n".join(used)] if used else [])]
+    return "\n\n\n".join(["\n\n".join(head), *definitions]) + "\n"
+
+
+def formula_of(s: Statement) -> str:
+    """The mathematics of a statement; empty where it has none."""
+    if s.math is None:
+        return ""
+    math = ts.Relation("=", s.left, s.math) if s.left is not None else s.math
+    return re.sub(r"\s+", " ", to_text(math))
+
+
+def aligned(block: list[tuple[str, str, str]]) -> list[str]:
+    """Comments in a column at the right where they fit, else close behind, else above the statement."""
+    room = WIDEST - len(INDENT)
+    column = max((len(code) for code, _, _ in block if len(code) <= COMMENT_COLUMN), default=0) + 2
+    lines = []
+    for code, formula, shape in block:
+        right = f"# {formula}   {shape}" if formula else f"# {shape}"
+        behind = max(column, len(code) + 2)
+        start = behind if behind + len(right) <= room else len(code) + 2
+        if start + len(right) > room and formula:
+            if len(formula) + 2 <= room:
+                lines.append(f"# {formula}")
+            start, right = behind, f"# {shape}"
+        lines.append(f"{code:<{start}}{right}" if start + len(right) <= room else code)
+    return lines
+
+
+def return_lines(program: Program) -> list[str]:
+    """return L, {"W1": dW1}; the value alone; a dict of several."""
+    results = program.results
+    if program.value is None and len(results) == 1:
+        return [f"return {next(iter(results.values()))}"]
+    items = [f'"{key}": {name}' for key, name in results.items()]
+    front = f"return {program.value}, " if program.value is not None else "return "
+    one_line = f"{front}{{{', '.join(items)}}}"
+    if len(one_line) <= WIDEST - len(INDENT):
+        return [one_line]
+    return [f"{front}{{", *(f"{INDENT}{item}," for item in items), "}"]

@@ -1,0 +1,143 @@
+"""A program in two functions: forward, which keeps what the backward needs, and backward, which starts from an adjoint.
+
+The backward is derived with an adjoint of the function other than 1 (`Derivation.pulled_back`), so it is the pullback
+of the function, whatever is computed from its value later. What is kept is decided here: outputs of activations rather
+than their arguments, never both, and nothing that the backward can read off its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from byhand.code.forms import mapped, rebuilt
+from byhand.code.lower import lower_derivation
+from byhand.code.program import Program, Statement, leaf_form, uses, with_form
+from byhand.expr.nodes import Expr, Symbol, symbol
+from byhand.rules.forms import Form
+
+if TYPE_CHECKING:
+    from byhand.derive.derivation import Derivation
+
+# f(z) > 0 exactly where z > 0: the output tells what the derivative needs.
+SIGN_KEEPING = frozenset({"relu", "leaky_relu", "elu", "selu"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pullback:
+    """A program with the parts that stand in its two functions.
+
+    Attributes:
+        program: all statements; its inputs without the upstream adjoint.
+        upstream: the symbol of the adjoint of the value; its identifier is in the program's names.
+    """
+
+    program: Program
+    upstream: Symbol
+
+    @property
+    def forward(self) -> list[Statement]:
+        """Statements up to the value."""
+        return [s for s in self.program.statements if s.section != "backward"]
+
+    @property
+    def backward(self) -> list[Statement]:
+        """Statements after it."""
+        return [s for s in self.program.statements if s.section == "backward"]
+
+    def saved(self, touched: Iterable[Expr] = ()) -> list[Expr]:
+        """What the backward reads: inputs in order, then intermediates in the order of their computation.
+
+        Args:
+            touched: inputs that its source mentions beyond its forms: for a dtype or a size.
+        """
+        own = {s.leaf for s in self.backward}
+        read = ({*uses(s.form for s in self.backward)} - own) | {*touched}
+        return [leaf for leaf in (*self.program.inputs, *(s.leaf for s in self.forward)) if leaf in read]
+
+
+def lower_pullback(d: Derivation, reserved: Iterable[str] = ()) -> Pullback:
+    """The two functions of a derivation.
+
+    Args:
+        d: the derivation.
+        reserved: names that the target uses itself.
+    """
+    taken = {*d.f.symbols, *d.f.intermediates, *d.f.dimension_names}
+    name = f"d{d.f.name}"
+    while name in taken:
+        name += "_"
+    upstream = symbol(name, ())
+    program = lower_derivation(d.pulled_back(upstream), upstream, reserved)
+    statements = _recomputed(_late(_by_outputs(list(program.statements))))
+    inputs = tuple(s for s in program.inputs if s is not upstream)
+    return Pullback(replace(program, inputs=inputs, statements=tuple(statements)), upstream)
+
+
+def _by_outputs(statements: list[Statement]) -> list[Statement]:
+    """1[Z > 0] as 1[H > 0] where H = relu(Z): then Z need not be kept."""
+    outputs = {
+        s.form.args[0]: leaf_form(s.leaf)
+        for s in statements
+        if s.section == "forward" and s.form.kind == "function" and s.form.data in SIGN_KEEPING
+    }
+
+    def change(form: Form) -> Form:
+        decides = form.kind == "mask" or (form.kind == "function" and form.data == "step")
+        return rebuilt(form, (outputs[form.args[0]],)) if decides and form.args[0] in outputs else form
+
+    return [with_form(s, mapped(s.form, change)) if s.section == "backward" else s for s in statements]
+
+
+def _late(statements: list[Statement]) -> list[Statement]:
+    """What only the backward needs is computed there, just before it is needed."""
+    needed: set[Expr] = set()
+    early: list[Statement] = []
+    late: dict[Expr, Statement] = {}
+    for s in reversed(statements):
+        if s.section == "value" or s.leaf in needed:
+            needed |= {*uses([s.form])}
+            early.append(s)
+        elif s.section == "forward":
+            late[s.leaf] = replace(s, section="backward")
+    done = early[::-1]
+    placed: set[Expr] = set()
+
+    def place(s: Statement) -> None:
+        for leaf in uses([s.form]):
+            if leaf in late and leaf not in placed:
+                place(late[leaf])
+        placed.add(s.leaf)
+        done.append(s)
+
+    for s in statements:
+        if s.section == "backward":
+            place(s)
+    return done
+
+
+def _recomputed(statements: list[Statement]) -> list[Statement]:
+    """Where a function's argument is kept, its output is computed again rather than kept too; so are constants."""
+    own = {s.leaf for s in statements if s.section == "backward"}
+    read = {*uses(s.form for s in statements if s.section == "backward")} - own
+    again = {
+        s.leaf: replace(s, section="backward")
+        for s in statements
+        if s.section == "forward" and s.leaf in read and (not uses([s.form]) or _is_function_of(s.form, read))
+    }
+    done: list[Statement] = []
+    for s in statements:
+        if s.section == "backward":
+            for leaf in uses([s.form]):
+                if leaf in again:
+                    done.append(again.pop(leaf))
+        done.append(s)
+    return done
+
+
+def _is_function_of(form: Form, leaves: set[Expr]) -> bool:
+    return form.kind == "function" and form.args[0].kind == "name" and form.args[0].data in leaves
+
+
+__all__ = ["Pullback", "lower_pullback"]

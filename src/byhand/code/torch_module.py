@@ -1,0 +1,98 @@
+"""Networks for PyTorch: an `nn.Module` that holds the parameters and calls the generated functions."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from byhand.code.layout import INDENT, function_source, signature
+from byhand.code.python import dim_code
+from byhand.code.two_functions import TwoFunctions
+from byhand.expr.dims import dim_names
+from byhand.nets.inits import default_init
+
+if TYPE_CHECKING:
+    from byhand.nets.mlp import MLP
+
+# The rows of `nets.inits` that a network chooses by itself, as source for weights (m, n).
+INITS = {
+    "he": "torch.randn({m}, {n}) * math.sqrt(2 / {m})",
+    "lecun": "torch.randn({m}, {n}) / math.sqrt({m})",
+    "glorot": "(2 * torch.rand({m}, {n}) - 1) * math.sqrt(6 / ({m} + {n}))",
+}
+
+
+def module_source(source: object, two: TwoFunctions) -> list[str]:
+    """The module of a network whose parameters were all derived; nothing for an expression."""
+    from byhand.nets.mlp import MLP
+
+    if not isinstance(source, MLP) or {*source.parameters} != {*two.pullback.program.outputs}:
+        return []
+    return [_module(source, two)]
+
+
+def _module(net: MLP, two: TwoFunctions) -> str:
+    program = two.pullback.program
+    named = {s.name: program.names[s] for s in program.inputs}
+    data = [named[n] for n in named if n not in net.parameters and n != net.l2]
+    sizes = list(dict.fromkeys(n for d in net.sizes for n in sorted(dim_names(d))))
+    lam = [net.l2] if isinstance(net.l2, str) else []
+    arguments = ", ".join(["self", *data])
+    values = [f"self.{n}" if n in net.parameters or n in lam else named[n] for n in named]
+    called = ", ".join(values)
+    parts = [
+        "class Network(torch.nn.Module):",
+        f'{INDENT}"""{_words(net)}"""',
+        "",
+        *_indented(
+            signature("__init__", ["self", *sizes, *lam]), ["super().__init__()", *_parameters(net), *_penalty(lam)]
+        ),
+        "",
+        *_indented(
+            [f"def forward({arguments}):"],
+            [f'"""{two.value} of a batch, for autograd."""', f"return value({called})"],
+        ),
+        "",
+        *_indented(
+            [f"def backward({arguments}):"],
+            [
+                f'"""{two.value} of a batch; its gradients are added to .grad, without autograd."""',
+                f"{two.value}, gradients = value_and_gradients({called})",
+                "for name, gradient in gradients.items():",
+                f"{INDENT}parameter = getattr(self, name)",
+                f"{INDENT}if parameter.requires_grad:",
+                f"{INDENT * 2}parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)",
+                f"return {two.value}",
+            ],
+        ),
+    ]
+    return "\n".join(parts)
+
+
+def _words(net: MLP) -> str:
+    sizes = "-".join(map(str, net.sizes))
+    sizes = sizes if len(sizes) < 60 else f"{net.sizes[0]}-...-{net.sizes[-1]}"
+    activations = " and ".join(dict.fromkeys(net.activations))
+    return f"{sizes}{f', {activations}' if activations else ''}; the loss is {net.loss if len(net.loss) < 40 else 'given'}."
+
+
+def _parameters(net: MLP) -> list[str]:
+    lines = []
+    for k, (m, n) in enumerate(pairwise(net.sizes), 1):
+        activation = net.activations[k - 1] if k < net.depth else net.output_activation
+        words = {"m": dim_code(m, str).text, "n": dim_code(n, str).text}
+        lines.append(f"self.W{k} = torch.nn.Parameter({INITS[default_init(activation)].format(**words)})")
+        if net.bias:
+            lines.append(f"self.b{k} = torch.nn.Parameter(torch.zeros({words['n']}))")
+    return lines
+
+
+def _penalty(names: list[str]) -> list[str]:
+    return [f'self.register_buffer("{n}", torch.tensor(float({n})))' for n in names]
+
+
+def _indented(head: list[str], lines: list[str]) -> list[str]:
+    return [f"{INDENT}{line}" if line else "" for line in function_source(head, lines).split("\n")]
+
+
+__all__ = ["INITS", "module_source"]
