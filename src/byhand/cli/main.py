@@ -14,6 +14,7 @@ import click
 
 from byhand.cli.audit import audit
 from byhand.cli.check import check
+from byhand.cli.compile import compile_
 from byhand.cli.completion import completion
 from byhand.cli.demo import demo
 from byhand.cli.derive import derive
@@ -59,7 +60,21 @@ def cli() -> None:
     """
 
 
-for command in (derive, net, explain, check, audit, rules, train, predict, evaluate, demo, doctor, completion):
+for command in (
+    derive,
+    net,
+    explain,
+    compile_,
+    check,
+    audit,
+    rules,
+    train,
+    predict,
+    evaluate,
+    demo,
+    doctor,
+    completion,
+):
     cli.add_command(command)
 
 

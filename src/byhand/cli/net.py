@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import click
 
-from byhand.cli.options import view_options
+from byhand.cli.options import Command, view_options
 from byhand.cli.present import View, deliver
+
+if TYPE_CHECKING:
+    from byhand.nets.mlp import MLP
 
 # The library's lists, written out so that --help needs no library; a test compares them.
 LOSSES = (
@@ -28,15 +32,27 @@ LOSS = f"{', '.join(LOSSES)}, or an expression in Z and the targets y or Y."
 BATCH = "The number of samples, a name or an integer; 1 is a single sample, its data a vector."
 
 
+def net_options(command: Command) -> Command:
+    """--act, --output-act, --loss, --l2, --targets, --batch, --bias: what a network is beside its sizes."""
+    decorators = (
+        click.option("--act", "activations", multiple=True, metavar="NAME", help=f"{ACTIVATION} [default: relu]"),
+        click.option("--output-act", metavar="NAME", help="Applied to the last layer before the loss. [default: none]"),
+        click.option("--loss", default=LOSSES[0], show_default=True, metavar="NAME", help=LOSS),
+        click.option(
+            "--l2", default="0", metavar="NUMBER|NAME", help="λ of the penalty λ‖W‖², or a name for it. [default: 0]"
+        ),
+        click.option("--targets", type=click.Choice(TARGETS), help="[default: what the loss takes]"),
+        click.option("--batch", default="N", show_default=True, metavar="N|1", help=BATCH),
+        click.option("--bias/--no-bias", default=True, show_default=True, help="Whether the layers have biases."),
+    )
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
 @click.command(epilog=EXAMPLES)
 @click.argument("sizes")
-@click.option("--act", "activations", multiple=True, metavar="NAME", help=f"{ACTIVATION} [default: relu]")
-@click.option("--output-act", metavar="NAME", help="Applied to the last layer before the loss. [default: none]")
-@click.option("--loss", default=LOSSES[0], show_default=True, metavar="NAME", help=LOSS)
-@click.option("--l2", default="0", metavar="NUMBER|NAME", help="λ of the penalty λ‖W‖², or a name for it. [default: 0]")
-@click.option("--targets", type=click.Choice(TARGETS), help="[default: what the loss takes]")
-@click.option("--batch", default="N", show_default=True, metavar="N|1", help=BATCH)
-@click.option("--bias/--no-bias", default=True, show_default=True, help="Whether the layers have biases.")
+@net_options
 @view_options()
 def net(
     view: View,
@@ -54,11 +70,29 @@ def net(
     The parameters are W1 (inputs, outputs), b1, W2, ...; the data X, one sample a row, and labels y or targets Y.
     """
     from byhand.derive.derivation import derive
-    from byhand.nets import MLP
+
+    deliver(derive(network(sizes, activations, output_act, loss, l2, targets, batch, bias)), view)
+
+
+def network(
+    sizes: str,
+    activations: tuple[str, ...],
+    output_act: str | None,
+    loss: str,
+    l2: str,
+    targets: str | None,
+    batch: str,
+    bias: bool,
+) -> MLP:
+    """The network that the options ask for.
+
+    Raises: ByhandError: what the library refuses.
+    """
+    from byhand.nets.mlp import MLP
 
     # "1" on the command line is one sample, its data vectors; a batch that holds one sample has another notation
     samples = None if batch == "1" else int(batch) if re.fullmatch(r"[0-9]{1,12}", batch) else batch
-    network = MLP(
+    return MLP(
         sizes,
         activation=list(activations) if len(activations) > 1 else activations[0] if activations else "relu",
         loss=loss,
@@ -68,4 +102,3 @@ def net(
         targets=targets,
         batch=samples,
     )
-    deliver(derive(network), view)

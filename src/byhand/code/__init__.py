@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from byhand.code.function import CompiledFunction
 from byhand.code.jax_pullback import jax_pullback_source
+from byhand.code.kinks import with_slope_at_zero
 from byhand.code.lower import lower_derivation, lower_expression
 from byhand.code.program import Program
-from byhand.code.pullback import lower_pullback
+from byhand.code.pullback import Pullback, lower_pullback
 from byhand.code.source import jax_source, numpy_source, torch_source
 from byhand.code.torch_pullback import torch_pullback_source
 from byhand.code.two_functions import RESERVED
@@ -21,30 +22,31 @@ if TYPE_CHECKING:
 
 # programs: one function of any values; derivations: what each library has for a function with a derivative of its own
 TARGETS: dict[str, Callable[[Program], str]] = {"numpy": numpy_source, "torch": torch_source, "jax": jax_source}
-PULLBACKS: dict[str, Callable[[Derivation], str]] = {
-    "torch": lambda d: torch_pullback_source(lower_pullback(d, RESERVED), d.source),
-    "jax": lambda d: jax_pullback_source(lower_pullback(d, RESERVED)),
-}
+PULLBACKS: dict[str, Callable[[Pullback, Any], str]] = {"torch": torch_pullback_source, "jax": jax_pullback_source}
 FUNCTIONS: dict[str, type[CompiledFunction]] = {"numpy": CompiledFunction}
 PLANNED = ("c",)
 
 
-def generate(derivation: Derivation, target: str = "numpy") -> str:
+def generate(derivation: Derivation, target: str = "numpy", relu_at_zero: float = 0) -> str:
     """Source of a function that returns the value and the gradients; for PyTorch and JAX, of one that they differentiate.
 
+    Args:
+        derivation: what was derived.
+        target: a key of TARGETS.
+        relu_at_zero: the derivative of relu at 0, of leaky_relu, elu and selu the place of it between both sides: 0, 0.5, 1.
     Raises: ByhandError: an unknown target, or an operation that the target lacks.
     """
     if target in PULLBACKS:
-        return PULLBACKS[target](derivation)
-    return _source(lower_derivation(derivation), target)
+        return PULLBACKS[target](lower_pullback(derivation, RESERVED, relu_at_zero), derivation.source)
+    return _source(with_slope_at_zero(lower_derivation(derivation), relu_at_zero), target)
 
 
-def compile_function(derivation: Derivation, target: str = "numpy") -> CompiledFunction:
-    """callable(**arrays) -> (value, {name: gradient}), made from the generated source.
+def compile_function(derivation: Derivation, target: str = "numpy", relu_at_zero: float = 0) -> CompiledFunction:
+    """callable(**arrays) -> (value, {name: gradient}), made from the generated source: see `generate`.
 
     Raises: ByhandError: an unknown target, or one that is not installed.
     """
-    source = generate(derivation, target)
+    source = generate(derivation, target, relu_at_zero)
     roots = [derivation.prepared.root, *(g.root for g in derivation.gradients.values())]
     return _function(target)(lower_derivation(derivation), source, roots, derivation.f.symbols.values())
 

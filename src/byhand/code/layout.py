@@ -30,22 +30,43 @@ def quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"""', "'''")
 
 
-def signature(function: str, names: Sequence[str]) -> list[str]:
+def signature(function: str, names: Sequence[str], depth: int = 0) -> list[str]:
     """def function(names):, over several lines where it is long."""
-    one_line = f"def {function}({', '.join(names)}):"
-    if len(one_line) <= WIDEST:
+    return spread(f"def {function}(", names, "):", depth)
+
+
+def spread(front: str, items: Sequence[str], back: str, depth: int) -> list[str]:
+    """front items back: on one line where they fit, else the items on a line of their own, else one a line.
+
+    Args:
+        front, items, back: the text; front ends with a bracket that back closes.
+        depth: how often the lines will be indented.
+    """
+    room = WIDEST - depth * len(INDENT)
+    one_line = f"{front}{', '.join(items)}{back}"
+    if len(one_line) <= room:
         return [one_line]
-    inside = f"{INDENT}{', '.join(names)}"
-    inner = [inside] if len(inside) <= WIDEST else [f"{INDENT}{n}," for n in names]
-    return [f"def {function}(", *inner, "):"]
+    inside = f"{INDENT}{', '.join(items)}"
+    return [front, *([inside] if len(inside) <= room else [f"{INDENT}{i}," for i in items]), back]
+
+
+def tuple_lines(front: str, items: Sequence[str], back: str, depth: int) -> list[str]:
+    """front items back for a tuple without brackets of its own; it gets them where there is one item, or too many."""
+    bare = f"{front}{', '.join(items)}{back}"
+    if len(items) == 1:
+        return [f"{front}({items[0]},){back}"]
+    if items and len(bare) <= WIDEST - depth * len(INDENT):
+        return [bare]
+    return spread(f"{front}(", items, f"){back}", depth)
 
 
 def formulas(program: Program) -> list[str]:
-    """The named intermediates and the value as mathematics, and a blank line after them; none where none has a form."""
+    """The named intermediates and the value as mathematics, then the conventions, each followed by a blank line."""
     forward = [s for s in program.statements if s.section == "forward" and isinstance(s.leaf, Named)]
-    shown = [*forward, *(s for s in program.statements if s.section == "value" and s.result is not None)]
-    lines = [f"{s.name} = {to_text(s.math)}" for s in shown if s.math is not None]
-    return [*(f"{INDENT}{quoted(line)}" for line in lines if len(line) < WIDEST - 12), ""] if lines else []
+    defined = [*forward, *(s for s in program.statements if s.section == "value" and s.result is not None)]
+    lines = [f"{s.name} = {to_text(s.math)}" for s in defined if s.math is not None]
+    shown = [*(f"{INDENT}{quoted(line)}" for line in lines if len(line) < WIDEST - 12), ""] if lines else []
+    return [*shown, *program.notes, *([""] if program.notes else [])]
 
 
 def arguments(program: Program) -> list[str]:
@@ -116,9 +137,14 @@ def blocks(w: Writer, sections: Iterable[Iterable[Statement]]) -> list[str]:
     return lines
 
 
+def indented(lines: Iterable[str]) -> list[str]:
+    """Lines one level deeper."""
+    return [f"{INDENT}{line}" if line else "" for line in lines]
+
+
 def function_source(head: list[str], lines: Iterable[str]) -> str:
     """A function of its signature and the lines of its body."""
-    return "\n".join([*head, *(f"{INDENT}{line}" if line else "" for line in lines)])
+    return "\n".join([*head, *indented(lines)])
 
 
 def file_source(title: str, imports: Mapping[str, str], definitions: Sequence[str]) -> str:

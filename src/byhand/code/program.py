@@ -58,6 +58,7 @@ class Program:
         dims: the identifier of each named dimension.
         outputs: the names of the results, in order, the value left out.
         value: the identifier of the function's value, where gradients come with it.
+        notes: sentences for the docstring: conventions.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Program:
     dims: Mapping[str, str]
     outputs: tuple[str, ...]
     value: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def results(self) -> dict[str, str]:

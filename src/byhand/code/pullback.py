@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from byhand.code.forms import mapped, rebuilt
+from byhand.code.kinks import with_slope_at_zero
 from byhand.code.lower import lower_derivation
 from byhand.code.program import Program, Statement, leaf_form, uses, with_form
 from byhand.expr.nodes import Expr, Symbol, symbol
@@ -57,19 +58,20 @@ class Pullback:
         return [leaf for leaf in (*self.program.inputs, *(s.leaf for s in self.forward)) if leaf in read]
 
 
-def lower_pullback(d: Derivation, reserved: Iterable[str] = ()) -> Pullback:
+def lower_pullback(d: Derivation, reserved: Iterable[str] = (), relu_at_zero: float = 0) -> Pullback:
     """The two functions of a derivation.
 
     Args:
         d: the derivation.
         reserved: names that the target uses itself.
+        relu_at_zero: the derivative of relu at 0.
     """
     taken = {*d.f.symbols, *d.f.intermediates, *d.f.dimension_names}
     name = f"d{d.f.name}"
     while name in taken:
         name += "_"
     upstream = symbol(name, ())
-    program = lower_derivation(d.pulled_back(upstream), upstream, reserved)
+    program = with_slope_at_zero(lower_derivation(d.pulled_back(upstream), upstream, reserved), relu_at_zero)
     statements = _recomputed(_late(_by_outputs(list(program.statements))))
     inputs = tuple(s for s in program.inputs if s is not upstream)
     return Pullback(replace(program, inputs=inputs, statements=tuple(statements)), upstream)

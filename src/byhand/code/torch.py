@@ -218,17 +218,6 @@ class TorchWriter(Writer):
             return f"{self.program.names[self.in_place[s.leaf]]}.{s.form.data}_()"
         return super().right(s)
 
-    def tensor(self) -> str:
-        """An input that gives others their type and device."""
-        floats = [s for s in self.program.inputs if "labels" not in s.assumptions]
-        if not floats:
-            raise ByhandError("no input is a tensor of numbers, so none gives the result a type")
-        return self.mention(self.arrays[0] if self.arrays else floats[0])
-
-    def type_of(self) -> str:
-        """Its type."""
-        return f"{self.tensor()}.dtype"
-
     @property
     def dtype(self) -> list[str]:
         """Type and device of a tensor of constants."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from byhand.code.layout import INDENT, function_source, signature
+from byhand.code.layout import INDENT, function_source, indented, signature, spread
 from byhand.code.python import dim_code
 from byhand.code.two_functions import TwoFunctions
 from byhand.expr.dims import dim_names
@@ -37,29 +37,28 @@ def _module(net: MLP, two: TwoFunctions) -> str:
     data = [named[n] for n in named if n not in net.parameters and n != net.l2]
     sizes = list(dict.fromkeys(n for d in net.sizes for n in sorted(dim_names(d))))
     lam = [net.l2] if isinstance(net.l2, str) else []
-    arguments = ", ".join(["self", *data])
     values = [f"self.{n}" if n in net.parameters or n in lam else named[n] for n in named]
-    called = ", ".join(values)
     parts = [
         "class Network(torch.nn.Module):",
         f'{INDENT}"""{_words(net)}"""',
         "",
-        *_indented(
+        *_method(
             signature("__init__", ["self", *sizes, *lam]), ["super().__init__()", *_parameters(net), *_penalty(lam)]
         ),
         "",
-        *_indented(
-            [f"def forward({arguments}):"],
-            [f'"""{two.value} of a batch, for autograd."""', f"return value({called})"],
+        *_method(
+            signature("forward", ["self", *data], 1),
+            [f'"""{two.value} of a batch, for autograd."""', *spread("return value(", values, ")", 2)],
         ),
         "",
-        *_indented(
-            [f"def backward({arguments}):"],
+        *_method(
+            signature("backward", ["self", *data], 1),
             [
                 f'"""{two.value} of a batch; its gradients are added to .grad, without autograd."""',
-                f"{two.value}, gradients = value_and_gradients({called})",
+                *spread(f"{two.value}, gradients = value_and_gradients(", values, ")", 2),
                 "for name, gradient in gradients.items():",
                 f"{INDENT}parameter = getattr(self, name)",
+                f"{INDENT}gradient = gradient.to(parameter.dtype)  # which autocast may have lowered",
                 f"{INDENT}if parameter.requires_grad:",
                 f"{INDENT * 2}parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)",
                 f"return {two.value}",
@@ -91,8 +90,8 @@ def _penalty(names: list[str]) -> list[str]:
     return [f'self.register_buffer("{n}", torch.tensor(float({n})))' for n in names]
 
 
-def _indented(head: list[str], lines: list[str]) -> list[str]:
-    return [f"{INDENT}{line}" if line else "" for line in function_source(head, lines).split("\n")]
+def _method(head: list[str], lines: list[str]) -> list[str]:
+    return indented(function_source(head, lines).split("\n"))
 
 
 __all__ = ["INITS", "module_source"]

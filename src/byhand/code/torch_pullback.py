@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from byhand.code.kernels import kernel_source
-from byhand.code.layout import INDENT, file_source, function_source, signature, title
+from byhand.code.layout import INDENT, file_source, function_source, indented, signature, spread, title, tuple_lines
 from byhand.code.pullback import Pullback
 from byhand.code.source import IMPORTS
 from byhand.code.torch import TorchWriter
@@ -27,8 +27,8 @@ def torch_pullback_source(pullback: Pullback, source: object = None) -> str:
         two,
         [
             "with torch.no_grad():",
-            f"{INDENT}{two.value}, saved = forward({', '.join(two.inputs)})",
-            f"{INDENT}{unpacked(two, f'backward(torch.ones_like({two.value}), *saved)')}",
+            *indented(spread(f"{two.value}, saved = forward(", two.inputs, ")", 2)),
+            *indented(unpacked(two, f"backward(torch.ones_like({two.value}), *saved)", 2)),
         ],
     )
     call = function_source(
@@ -46,33 +46,31 @@ def torch_pullback_source(pullback: Pullback, source: object = None) -> str:
 
 def _function(two: TwoFunctions) -> str:
     """The class that autograd calls."""
-    names = ", ".join(two.inputs)
     others = [n for n in two.inputs if n not in two.saved]
     whole = [n for n in two.saved if n in two.inputs]
     refused = [(k, n) for k, n in enumerate(two.inputs) if n in two.underived]
     forward = []
     if refused:
         asked = " or ".join(f"ctx.needs_input_grad[{k}]" for k, _ in refused)
-        listed = " and ".join(n for _, n in refused)
         forward = [
             f"if {asked}:",
-            f'{INDENT}raise NotImplementedError("no gradient with respect to {listed} was derived")',
+            *indented(spread("raise NotImplementedError(", [f'"{two.refusal}"'], ")", 3)),
         ]
     program = two.pullback.program
     first = max(program.inputs, key=lambda s: ("labels" not in s.assumptions, s.ndim > 0))
     forward += [
-        f"{two.value}, saved = forward({names})",
-        f"ctx.save_for_backward({', '.join(['*saved', *others])})"
-        + ("  # the last for second derivatives" if others else ""),
+        *spread(f"{two.value}, saved = forward(", two.inputs, ")", 2),
+        *(["# beside what is saved, what second derivatives need"] if others else []),
+        *spread("ctx.save_for_backward(", ["*saved", *others], ")", 2),
         f"device = {program.names[first]}.device.type",
         "ctx.precision = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None",
         f"return {two.value}",
     ]
     again = [
-        f"{', '.join(['*saved', *others])}{',' * (not others)} = ctx.saved_tensors",
+        *(tuple_lines("", ["*saved", *others], " = ctx.saved_tensors", 2) if others else ["saved = ctx.saved_tensors"]),
         "if torch.is_grad_enabled():  # for a second derivative: what was saved has no graph, so it is computed again",
-        *([f"{INDENT}{', '.join(whole)}, *_ = saved"] if whole else []),
-        f"{INDENT}_, saved = forward({names})",
+        *(indented(tuple_lines("", [*whole, "*_"], " = saved", 3)) if whole else []),
+        *indented(spread("_, saved = forward(", two.inputs, ")", 3)),
     ]
     backward = [
         *again,
@@ -86,16 +84,12 @@ def _function(two: TwoFunctions) -> str:
         f'{INDENT}"""{two.value} for autograd: one node for the whole function."""',
         "",
         f"{INDENT}@staticmethod",
-        *_indented(signature("forward", ["ctx", *two.inputs]), forward),
+        *indented(function_source(signature("forward", ["ctx", *two.inputs], 1), forward).split("\n")),
         "",
         f"{INDENT}@staticmethod",
-        *_indented(signature("backward", ["ctx", two.upstream]), backward),
+        *indented(function_source(signature("backward", ["ctx", two.upstream]), backward).split("\n")),
     ]
     return "\n".join(parts)
-
-
-def _indented(head: list[str], lines: list[str]) -> list[str]:
-    return [f"{INDENT}{line}" if line else "" for line in function_source(head, lines).split("\n")]
 
 
 __all__ = ["torch_pullback_source"]

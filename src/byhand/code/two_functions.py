@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from byhand.code.layout import (
-    INDENT,
     arguments,
     blocks,
     formulas,
     function_source,
     signature,
     size_lines,
-    title,
+    spread,
+    tuple_lines,
     wrapped,
 )
 from byhand.code.program import Statement
@@ -64,6 +64,12 @@ class TwoFunctions:
         return value
 
     @property
+    def refusal(self) -> str:
+        """What is said where a gradient is asked for that is not there."""
+        names = [*self.underived[:3], *(["..."] if len(self.underived) > 3 else [])]
+        return f"no gradient was derived with respect to {_listed(names)}: name it in byhand.derive(f, wrt)"
+
+    @property
     def upstream(self) -> str:
         """The identifier of its adjoint."""
         return self.pullback.program.names[self.pullback.upstream]
@@ -102,18 +108,18 @@ def two_functions(pullback: Pullback, writer: type[Writer], packed: bool) -> Two
             *size_lines(front, program.inputs),
             *written,
             "",
-            f"return {program.value}, {_tuple(names)}",
+            *spread(f"return {program.value}, (", names, ",)" if len(names) == 1 else ")", 1),
         ],
     )
     backward = function_source(
         signature("backward", ["saved", upstream] if packed else [upstream, *names]),
         [
             *_backward_words(pullback, given),
-            *([f"{', '.join(names)}{',' * (len(names) == 1)} = saved"] if packed and names else []),
+            *(tuple_lines("", names, " = saved", 1) if packed and names else []),
             *size_lines(back, saved),
             *body,
             "",
-            f"return {', '.join(given)}{',' * (len(given) == 1)}",
+            *tuple_lines("return ", given, "", 1),
         ],
     )
     derived = tuple(i for i, g in zip(inputs, given, strict=True) if g != "None")
@@ -189,25 +195,19 @@ def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
 
 
-def _tuple(names: list[str]) -> str:
-    return f"({', '.join(names)}{',' * (len(names) == 1)})"
-
-
 def value_and_gradients(two: TwoFunctions, body: Iterable[str]) -> str:
     """The function that returns the value and a dict of gradients; `body` are the lines before it returns."""
-    program = two.pullback.program
-    items = ", ".join(f'"{n}": {held}' for n, held in program.results.items())
-    one_line = f"return {two.value}, {{{items}}}"
-    rest = [f'{INDENT}"{n}": {held},' for n, held in program.results.items()]
-    last = [one_line] if len(one_line) + 4 <= 120 else [f"return {two.value}, {{", *rest, "}"]
-    words = f'"""{title(program)}: the value, and a dict of gradients by name."""'
+    items = [f'"{n}": {held}' for n, held in two.pullback.program.results.items()]
+    last = spread(f"return {two.value}, {{", items, "}", 1)
+    words = f'"""{two.value}, and a dict of its gradients by name."""'
     return function_source(signature("value_and_gradients", two.inputs), [words, *body, *last])
 
 
-def unpacked(two: TwoFunctions, right: str) -> str:
+def unpacked(two: TwoFunctions, right: str, depth: int) -> list[str]:
     """dW, db = right, with _ for what has no gradient."""
-    left = ", ".join("_" if g == "None" else g for g in two.gradients)
-    return f"{left}{',' * (len(two.gradients) == 1)} = {right}"
+    names = ["_" if g == "None" else g for g in two.gradients]
+    lines = tuple_lines("", names, f" = {right}", depth)
+    return lines if len(lines) == 1 else [f"gradients = {right}", *tuple_lines("", names, " = gradients", depth)]
 
 
 __all__ = ["RESERVED", "TwoFunctions", "two_functions", "unpacked", "value_and_gradients"]

@@ -12,6 +12,7 @@ from typing import ClassVar
 from byhand.code.program import Program, Statement
 from byhand.code.python import Code, Level, call, dim_code, literal
 from byhand.code.shapes import shape_of
+from byhand.errors import ByhandError
 from byhand.expr.dims import Dim, Shape
 from byhand.expr.nodes import Constant, Expr, Symbol
 from byhand.rules.forms import Form
@@ -147,6 +148,20 @@ class Writer:
     def dtype(self) -> list[str]:
         """The argument that makes a constant array as precise as the inputs; none where all inputs are scalars."""
         return [f"dtype={self.mention(self.arrays[0])}.dtype"] if self.arrays else []
+
+    def tensor(self) -> str:
+        """The name of an input that gives others its type, for libraries where numbers alone do not.
+
+        Raises: ByhandError: there is none.
+        """
+        floats = [s for s in self.program.inputs if "labels" not in s.assumptions]
+        if not floats:
+            raise ByhandError("no input is an array of numbers, so none gives the result a type")
+        return self.mention(self.arrays[0] if self.arrays else floats[0])
+
+    def type_of(self) -> str:
+        """Its type."""
+        return f"{self.tensor()}.dtype"
 
     @property
     def usual_dtype(self) -> list[str]:

@@ -185,17 +185,21 @@ class Derivation:
 
         return as_dict(self, notation, level, layout)
 
-    def code(self, target: str = "numpy") -> str:
-        """Source of a function that returns the value and the gradients."""
+    def code(self, target: str = "numpy", *, relu_at_zero: float = 0) -> str:
+        """Source for "numpy", "torch" or "jax": a function that returns the value and the gradients.
+
+        For PyTorch and JAX also a function that autograd differentiates by the derived gradients.
+        `relu_at_zero` is relu'(0): 0, 0.5 or 1.
+        """
         from byhand.code import generate
 
-        return generate(self, target)
+        return generate(self, target, relu_at_zero)
 
-    def function(self, target: str = "numpy") -> Callable[..., tuple[Any, dict[str, Any]]]:
+    def function(self, target: str = "numpy", *, relu_at_zero: float = 0) -> Callable[..., tuple[Any, dict[str, Any]]]:
         """callable(**arrays) -> (value, {name: gradient})."""
         from byhand.code import compile_function
 
-        return compile_function(self, target)
+        return compile_function(self, target, relu_at_zero)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {

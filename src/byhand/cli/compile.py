@@ -1,0 +1,96 @@
+"""`byhand compile`: the gradients of an expression or a network as code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from byhand.cli.derive import derivation
+from byhand.cli.net import net_options, network
+from byhand.cli.options import CHECK, LAYOUTS, ExpressionCommand, expression_options
+from byhand.cli.output import deliver_text, note
+from byhand.cli.present import examine
+
+if TYPE_CHECKING:
+    from byhand.derive.derivation import Derivation
+
+# The library's list, written out so that --help needs no library; a test compares them.
+TARGETS = ("numpy", "torch", "jax")
+SLOPES = ("0", "0.5", "1")
+_OF_EXPRESSIONS = ("file", "wrt", "shapes", "assumptions")
+_OF_NETWORKS = ("activations", "output_act", "loss", "l2", "targets", "batch", "bias")
+_OPTION = {"shapes": "--shape", "assumptions": "--assume", "activations": "--act", "output_act": "--output-act"}
+_SIZES = re.compile(r"\s*\w+(\s*-\s*\w+)+\s*")
+EXAMPLES = """\b
+Examples
+  byhand compile "sum((X @ w - y)**2)" --wrt w --shape X:m,n --shape w:n --shape y:m
+  byhand compile 784-300-10 --act relu --to torch -o network.py
+  byhand compile @loss.txt --shape "X:N,d W:d,k t:N" --assume t:labels --to jax
+"""
+
+
+@click.command("compile", cls=ExpressionCommand, epilog=EXAMPLES)
+@expression_options
+@net_options
+@click.option(
+    "--to", "target", type=click.Choice(TARGETS), default="numpy", show_default=True, help="For which library."
+)
+@click.option("--relu-at-zero", type=click.Choice(SLOPES), default="0", show_default=True, help="relu'(0).")
+@click.option("--layout", type=click.Choice(LAYOUTS), default="rows", show_default=True, help="As for derive.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
+@click.option("--check/--no-check", default=True, show_default=True, help=CHECK)
+@click.pass_context
+def compile_(
+    context: click.Context,
+    /,
+    target: str,
+    relu_at_zero: str,
+    layout: str,
+    output: Path | None,
+    check: bool,
+    **given: Any,
+) -> None:
+    """Write the gradients of EXPR, or of a network of sizes such as 784-300-10, as code.
+
+    EXPR is what `byhand derive` takes, with --shape for its inputs; a network is what `byhand net` takes. For PyTorch
+    the code has a torch.autograd.Function, and for networks a torch.nn.Module; for JAX a jax.custom_vjp function.
+    """
+    d = _derived(context, given).in_layout(layout)
+    if check:
+        examine(d)
+    deliver_text(d.code(target, relu_at_zero=float(relu_at_zero)), output)
+
+
+def _derived(context: click.Context, given: dict[str, Any]) -> Derivation:
+    """The derivation of the expression or of the network.
+
+    Raises: click.UsageError: options of both. ByhandError: what the library refuses.
+    """
+
+    def typed(names: tuple[str, ...]) -> list[str]:
+        source = {n: context.get_parameter_source(n) for n in names}
+        return [n for n in names if source[n] is ParameterSource.COMMANDLINE]
+
+    of_expression, of_network = typed(_OF_EXPRESSIONS), typed(_OF_NETWORKS)
+    text = given["expression"]
+    is_network = text is not None and _SIZES.fullmatch(text) is not None and not of_expression
+    if text is not None and of_expression and re.fullmatch(r"\s*[0-9]+(\s*-\s*[0-9]+)+\s*", text):
+        option = _OPTION.get(of_expression[0], f"--{of_expression[0]}")
+        raise click.UsageError(f"{text} is a network, and {option} is for an expression: leave it out")
+    if of_expression and of_network:
+        first, second = (_OPTION.get(names[0], f"--{names[0]}") for names in (of_expression, of_network))
+        raise click.UsageError(f"{first} is for an expression, {second} for a network: give one kind")
+    if of_network and not is_network:
+        option = _OPTION.get(of_network[0], f"--{of_network[0]}")
+        raise click.UsageError(f"{option} is for a network, and {text!r} is none: write its sizes, 784-300-10")
+    if not is_network:
+        return derivation(text, given["file"], given["wrt"], given["shapes"], given["assumptions"])
+    from byhand.derive.derivation import derive
+
+    if not text[:1].isdigit():
+        note(f"{text} is read as the sizes of a network; for an expression give the shapes of its inputs: --shape")
+    return derive(network(text, *(given[n] for n in _OF_NETWORKS)))
