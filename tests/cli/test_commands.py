@@ -7,8 +7,10 @@ from importlib import import_module
 import pytest
 from click.testing import CliRunner
 
+from byhand.cli import compile as compile_command
 from byhand.cli import net, options
 from byhand.cli.main import cli
+from byhand.code import TARGETS as CODE_TARGETS
 from byhand.derive.layout import LAYOUTS
 from byhand.nets.losses import LOSSES, TARGETS
 from byhand.notation.document import LEVELS, NOTATIONS
@@ -27,6 +29,7 @@ def test_the_lists_of_help_are_those_of_the_library():
     assert tuple(LAYOUTS) == options.LAYOUTS
     assert tuple(LOSSES) == net.LOSSES
     assert net.TARGETS == TARGETS
+    assert tuple(sorted(compile_command.TARGETS)) == tuple(sorted(CODE_TARGETS))
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in sorted(cli.commands))])

@@ -10,7 +10,7 @@ import pytest
 from acceptance.random_expressions import generate
 
 import byhand
-from byhand.code import generate_expression
+from byhand.code import PULLBACKS, generate_expression
 
 GOLDEN = Path(__file__).parent / "golden"
 NETWORK = """
@@ -41,14 +41,20 @@ SOURCES = {
 }
 
 
-def source(name):
+def source(name, target="numpy"):
     text, shapes, assume, wrt = SOURCES[name]
-    return byhand.derive(byhand.parse(text, shapes, assume), wrt).code("numpy")
+    return byhand.derive(byhand.parse(text, shapes, assume), wrt).code(target)
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_golden(name):
     assert source(name) == (GOLDEN / f"{name}.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("target", PULLBACKS)
+@pytest.mark.parametrize("name", ["network", "least_squares"])
+def test_golden_of_other_targets(name, target):
+    assert source(name, target) == (GOLDEN / f"{name}_{target}.txt").read_text("utf-8")
 
 
 def ruff(*arguments, text):
@@ -59,13 +65,16 @@ def ruff(*arguments, text):
 def random_sources():
     for seed in range(100, 140):
         case = generate(random.Random(seed))
-        yield byhand.derive(byhand.parse(case.text, case.shapes, case.assume)).code("numpy")
+        target = ("numpy", *PULLBACKS)[seed % (1 + len(PULLBACKS))]
+        yield byhand.derive(byhand.parse(case.text, case.shapes, case.assume)).code(target)
 
 
 @pytest.fixture(scope="module")
 def many():
     """Golden and random sources, each in a scope of its own."""
-    return [*map(source, SOURCES), *random_sources()]
+    deep = byhand.derive(byhand.MLP("-".join(["64"] * 9 + ["10"]), l2="lam"))
+    others = [source(name, target) for name in SOURCES for target in PULLBACKS]
+    return [*map(source, SOURCES), *others, *(deep.code(target) for target in PULLBACKS), *random_sources()]
 
 
 def test_lines_fit(many):

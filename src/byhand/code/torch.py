@@ -136,6 +136,12 @@ def _one_hot(w: Writer, f: Form) -> Code:
     return Code(f"{hot}.to({w.type_of()})", shape=shape_of(f))
 
 
+def _kron(w: Writer, f: Form) -> Code:
+    """torch.kron (2.13) refuses operands whose rows are not contiguous."""
+    operands = (f"{w.full(a).at(Level.ATOM)}.contiguous()" for a in f.args)
+    return Code(call("torch.kron", *operands), shape=shape_of(f))
+
+
 def _addmm(w: Writer, f: Form) -> Code:
     return Code(
         call("torch.addmm", *(w.full(a).text for a in f.args)), shape=shape_of(f.args[1])[:1] + shape_of(f.args[2])[1:]
@@ -199,6 +205,7 @@ TORCH: dict[str, Row] = {
     "einsum": _einsum,
     "heaviside": _heaviside,
     "norm": call_row("linalg.vector_norm"),
+    "kron": _kron,
     "addmm": _addmm,
     "gate": _gate,
     "nll": _nll,
