@@ -132,7 +132,11 @@ def blocks(w: Writer, sections: Iterable[Iterable[Statement]]) -> list[str]:
     """Sections of statements, comments in columns, a blank line before each."""
     lines: list[str] = []
     for statements in sections:
-        block = [(w.statement(s), formula_of(s), show_shape(s.shape)) for s in statements]
+        block: list[tuple[str, str, str]] = []
+        for s in statements:
+            block.append((w.statement(s), formula_of(s), show_shape(s.shape)))
+            if s.leaf in w.released:
+                block.append((f"del {', '.join(w.released[s.leaf])}", "", ""))
         lines += ["", *aligned(block)] if block else []
     return lines
 
@@ -168,6 +172,9 @@ def aligned(block: list[tuple[str, str, str]]) -> list[str]:
     column = max((len(code) for code, _, _ in block if len(code) <= COMMENT_COLUMN), default=0) + 2
     lines = []
     for code, formula, shape in block:
+        if not shape:
+            lines.append(code)
+            continue
         right = f"# {formula}   {shape}" if formula else f"# {shape}"
         behind = max(column, len(code) + 2)
         start = behind if behind + len(right) <= room else len(code) + 2

@@ -63,6 +63,24 @@ def in_place(statements: list[Statement], kept: set[Expr]) -> dict[Expr, Expr]:
     return found
 
 
+def released(statements: list[Statement]) -> dict[Expr, list[str]]:
+    """Arrays that nobody reads after a statement, by that statement: their memory can be given back.
+
+    Two at a time, so that a layer has one such line.
+    """
+    own = {s.leaf: s.name for s in statements if len(s.shape) > 1 and s.result is None}
+    last: dict[Expr, Statement] = {}
+    for s in statements:
+        last |= {leaf: s for leaf in uses([s.form]) if leaf in own}
+    found: dict[Expr, list[str]] = {}
+    dead: list[str] = []
+    for s in statements[:-1]:
+        dead += [own[leaf] for leaf, reader in last.items() if reader is s]
+        if len(dead) > 1:
+            found[s.leaf], dead = dead, []
+    return found
+
+
 def _addmm(f: Form) -> Form | None:
     if len(f.args) != 2 or f.rank != 2:
         return None
@@ -119,4 +137,4 @@ def _sign_of_nll(f: Form) -> Form:
     return Form("scaled", tuple(args), Scale(coefficient, data.powers, data.has_core), f.rank)
 
 
-__all__ = ["in_place", "with_idioms"]
+__all__ = ["in_place", "released", "with_idioms"]

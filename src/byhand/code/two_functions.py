@@ -20,7 +20,7 @@ from byhand.code.program import Statement
 from byhand.code.pullback import Pullback
 from byhand.code.python import dim_code
 from byhand.code.source import fit
-from byhand.code.torch_idioms import in_place
+from byhand.code.torch_idioms import in_place, released
 from byhand.code.writer import Writer
 from byhand.expr.dims import Dim, Dimension, add_dims, multiply_dims, show_shape
 from byhand.expr.nodes import Expr
@@ -88,11 +88,14 @@ def two_functions(pullback: Pullback, writer: type[Writer], packed: bool) -> Two
     back = writer(program)
     read = pullback.saved()
     back.arrays.sort(key=lambda s: s not in read)
+    if writer.writes_in_place:
+        back.released = released(pullback.backward)
     body = blocks(back, [pullback.backward])
     saved = _with_sizes(pullback, back)
     kept = {*saved, *(s.leaf for s in pullback.forward if s.name == program.value)}
     front = writer(program)
-    front.in_place = in_place(pullback.forward, kept) if front.writes_in_place else {}
+    if writer.writes_in_place:
+        front.in_place = in_place(pullback.forward, kept)
     steps, last = _sections(pullback.forward)
     written = blocks(front, [steps, last])
     names = [program.names[x] for x in saved]

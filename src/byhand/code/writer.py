@@ -45,6 +45,7 @@ class Writer:
         self.kernels: dict[str, None] = {}
         self.dims: dict[str, None] = {}
         self.in_place: dict[Expr, Expr] = {}  # result -> the argument whose memory it takes
+        self.released: dict[Expr, list[str]] = {}  # statement -> arrays that nobody reads after it
         self.mentioned: dict[Symbol, None] = {}
         self.returned: set[Expr] = set()
         self.made = {s.leaf: s for s in program.statements}
