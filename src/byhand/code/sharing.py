@@ -104,9 +104,7 @@ class Sharing:
                 given.setdefault(s.form, leaf_form(s.leaf))
         return done
 
-    def named(
-        self, form: Form, original: Form, user: Statement, late: bool, letter: str | None = None
-    ) -> Statement:
+    def named(self, form: Form, original: Form, user: Statement, late: bool, letter: str | None = None) -> Statement:
         """A new intermediate before its first user; `late`: it needs a result, so that it stands among these."""
         shape = shape_of(form)
         given = self.identifiers.give(letter) if letter else None
