@@ -25,6 +25,7 @@ _OF_EXPRESSIONS = ("file", "wrt", "shapes", "assumptions")
 _OF_NETWORKS = ("activations", "output_act", "loss", "l2", "targets", "batch", "bias")
 _OPTION = {"shapes": "--shape", "assumptions": "--assume", "activations": "--act", "output_act": "--output-act"}
 _SIZES = re.compile(r"\s*\w+(\s*-\s*\w+)+\s*")
+CHUNK = "Compute the logits of a softmax for so many rows at a time. [default: all]"
 EXAMPLES = """\b
 Examples
   byhand compile "sum((X @ w - y)**2)" --wrt w --shape X:m,n --shape w:n --shape y:m
@@ -40,6 +41,7 @@ Examples
     "--to", "target", type=click.Choice(TARGETS), default="numpy", show_default=True, help="For which library."
 )
 @click.option("--relu-at-zero", type=click.Choice(SLOPES), default="0", show_default=True, help="relu'(0).")
+@click.option("--chunk", type=click.IntRange(min=1), metavar="ROWS", help=CHUNK)
 @click.option("--layout", type=click.Choice(LAYOUTS), default="rows", show_default=True, help="As for derive.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
 @click.option("--check/--no-check", default=True, show_default=True, help=CHECK)
@@ -49,6 +51,7 @@ def compile_(
     /,
     target: str,
     relu_at_zero: str,
+    chunk: int | None,
     layout: str,
     output: Path | None,
     check: bool,
@@ -62,7 +65,7 @@ def compile_(
     d = _derived(context, given).in_layout(layout)
     if check:
         examine(d)
-    deliver_text(d.code(target, relu_at_zero=float(relu_at_zero)), output)
+    deliver_text(d.code(target, relu_at_zero=float(relu_at_zero), chunk=chunk), output)
 
 
 def _derived(context: click.Context, given: dict[str, Any]) -> Derivation:

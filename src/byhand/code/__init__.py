@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from byhand.code.chunk_source import numpy_chunks, torch_chunks
 from byhand.code.function import CompiledFunction
 from byhand.code.jax_pullback import jax_pullback_source
 from byhand.code.kinks import with_slope_at_zero
@@ -23,30 +24,39 @@ if TYPE_CHECKING:
 # programs: one function of any values; derivations: what each library has for a function with a derivative of its own
 TARGETS: dict[str, Callable[[Program], str]] = {"numpy": numpy_source, "torch": torch_source, "jax": jax_source}
 PULLBACKS: dict[str, Callable[[Pullback, Any], str]] = {"torch": torch_pullback_source, "jax": jax_pullback_source}
+CHUNKED: dict[str, Callable[[Program, int, Any], str]] = {"numpy": numpy_chunks, "torch": torch_chunks}
 FUNCTIONS: dict[str, type[CompiledFunction]] = {"numpy": CompiledFunction}
 PLANNED = ("c",)
 
 
-def generate(derivation: Derivation, target: str = "numpy", relu_at_zero: float = 0) -> str:
+def generate(derivation: Derivation, target: str = "numpy", relu_at_zero: float = 0, chunk: int | None = None) -> str:
     """Source of a function that returns the value and the gradients; for PyTorch and JAX, of one that they differentiate.
 
     Args:
         derivation: what was derived.
         target: a key of TARGETS.
         relu_at_zero: the derivative of relu at 0, of leaky_relu, elu and selu the place of it between both sides: 0, 0.5, 1.
+        chunk: how many rows of the logits of a softmax are computed at a time; all by default.
     Raises: ByhandError: an unknown target, or an operation that the target lacks.
     """
+    if chunk is not None and target in {*TARGETS, *PLANNED}:
+        if target not in CHUNKED:
+            raise ByhandError(f"target {target!r} has no chunks", f"there is: {', '.join(CHUNKED)}")
+        program = lower_derivation(derivation, reserved=RESERVED, one_softmax=True)
+        return CHUNKED[target](with_slope_at_zero(program, relu_at_zero), chunk, derivation.source)
     if target in PULLBACKS:
         return PULLBACKS[target](lower_pullback(derivation, RESERVED, relu_at_zero), derivation.source)
     return _source(with_slope_at_zero(lower_derivation(derivation), relu_at_zero), target)
 
 
-def compile_function(derivation: Derivation, target: str = "numpy", relu_at_zero: float = 0) -> CompiledFunction:
+def compile_function(
+    derivation: Derivation, target: str = "numpy", relu_at_zero: float = 0, chunk: int | None = None
+) -> CompiledFunction:
     """callable(**arrays) -> (value, {name: gradient}), made from the generated source: see `generate`.
 
     Raises: ByhandError: an unknown target, or one that is not installed.
     """
-    source = generate(derivation, target, relu_at_zero)
+    source = generate(derivation, target, relu_at_zero, chunk)
     roots = [derivation.prepared.root, *(g.root for g in derivation.gradients.values())]
     return _function(target)(lower_derivation(derivation), source, roots, derivation.f.symbols.values())
 

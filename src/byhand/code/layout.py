@@ -128,7 +128,7 @@ def size_lines(w: Writer, arrays: Iterable[Expr]) -> list[str]:
     return lines
 
 
-def blocks(w: Writer, sections: Iterable[Iterable[Statement]]) -> list[str]:
+def blocks(w: Writer, sections: Iterable[Iterable[Statement]], depth: int = 1) -> list[str]:
     """Sections of statements, comments in columns, a blank line before each."""
     lines: list[str] = []
     for statements in sections:
@@ -137,7 +137,7 @@ def blocks(w: Writer, sections: Iterable[Iterable[Statement]]) -> list[str]:
             block.append((w.statement(s), formula_of(s), show_shape(s.shape)))
             if s.leaf in w.released:
                 block.append((f"del {', '.join(w.released[s.leaf])}", "", ""))
-        lines += ["", *aligned(block)] if block else []
+        lines += ["", *aligned(block, WIDEST - depth * len(INDENT))] if block else []
     return lines
 
 
@@ -166,9 +166,8 @@ def formula_of(s: Statement) -> str:
     return re.sub(r"\s+", " ", to_text(math))
 
 
-def aligned(block: list[tuple[str, str, str]]) -> list[str]:
+def aligned(block: list[tuple[str, str, str]], room: int) -> list[str]:
     """Comments in a column at the right where they fit, else close behind, else above the statement."""
-    room = WIDEST - len(INDENT)
     column = max((len(code) for code, _, _ in block if len(code) <= COMMENT_COLUMN), default=0) + 2
     lines = []
     for code, formula, shape in block:

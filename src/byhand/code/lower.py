@@ -28,13 +28,16 @@ if TYPE_CHECKING:
 LAST = "ℓ"  # what is differentiated where the function is one step of a longer computation
 
 
-def lower_derivation(d: Derivation, upstream: Symbol | None = None, reserved: Iterable[str] = ()) -> Program:
+def lower_derivation(
+    d: Derivation, upstream: Symbol | None = None, reserved: Iterable[str] = (), one_softmax: bool = False
+) -> Program:
     """The program of a function and its gradients.
 
     Args:
         d: the derivation.
         upstream: the symbol that `d` was pulled back from, where it was; the last of the inputs.
         reserved: names that the target uses itself.
+        one_softmax: whether softmax is had from the logarithm of it that the value needs.
     """
     root, gradients = d.prepared.root, {u.node: u.value for u in d.units if isinstance(u.node, Symbol)}
     wanted = {v: gradients[v] for v in d.variables}
@@ -48,7 +51,7 @@ def lower_derivation(d: Derivation, upstream: Symbol | None = None, reserved: It
     if upstream is not None:
         inputs, labels[upstream] = (*inputs, upstream), ts.Partial(value_name, ts.Name(d.f.name))
     lowering = _Lowering(inputs, [root], labels, d.prepared.automatic, d.f.vectors_as_rows, reserved)
-    lowering.one_softmax = upstream is not None  # NumPy shows softmax as softmax
+    lowering.one_softmax = one_softmax
     order = topological([root, *wanted.values()])
     for node in order:
         if isinstance(node, Named) and node not in adjoints:

@@ -60,12 +60,12 @@ def plain_source(program: Program, writer: type[Writer], target: str) -> str:
     return file_source(title(program), IMPORTS[target], definitions)
 
 
-def fit(program: Program, writer: type[Writer]) -> Program:
-    """The program with lines that are not too wide."""
+def fit(program: Program, writer: type[Writer], depth: int = 1) -> Program:
+    """The program with lines that are not too wide where they are indented so often."""
 
     def measure(p: Program) -> Callable[[Statement], int]:
         w = writer(p)
-        return lambda s: len(INDENT) + len(w.statement(s))
+        return lambda s: depth * len(INDENT) + len(w.statement(s))
 
     return fitted(program, measure, WIDEST)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from byhand.code.forms import Expand, hadamard, mapped
@@ -21,7 +21,14 @@ _WRITABLE = frozenset({"addmm", "sum", "matmul", "matvec", "hadamard", "scaled"}
 
 def with_idioms(program: Program) -> Program:
     """The program with what PyTorch has one call for; statements that are no longer needed are left out."""
-    hot = {s.leaf: s.form for s in program.statements if s.form.kind == "operation" and s.form.data[0] == "one_hot"}
+    new = changed(list(program.statements))
+    kept = without_dead(new) if any(s.result is not None for s in new) else new
+    return replace(program, statements=tuple(kept))
+
+
+def changed(statements: list[Statement]) -> list[Statement]:
+    """The statements with what PyTorch has one call for."""
+    hot = {s.leaf: s.form for s in statements if s.form.kind == "operation" and s.form.data[0] == "one_hot"}
 
     def change(f: Form) -> Form:
         match f.kind:
@@ -36,9 +43,7 @@ def with_idioms(program: Program) -> Program:
             case _:
                 return f
 
-    changed = [with_form(s, mapped(s.form, change)) for s in program.statements]
-    kept = without_dead(changed) if any(s.result is not None for s in changed) else changed
-    return replace(program, statements=tuple(kept))
+    return [with_form(s, mapped(s.form, change)) for s in statements]
 
 
 def in_place(statements: list[Statement], kept: set[Expr]) -> dict[Expr, Expr]:
@@ -63,12 +68,13 @@ def in_place(statements: list[Statement], kept: set[Expr]) -> dict[Expr, Expr]:
     return found
 
 
-def released(statements: list[Statement]) -> dict[Expr, list[str]]:
+def released(statements: list[Statement], kept: Iterable[Expr] = ()) -> dict[Expr, list[str]]:
     """Arrays that nobody reads after a statement, by that statement: their memory can be given back.
 
-    Two at a time, so that a layer has one such line.
+    Two at a time, so that a layer has one such line. What is `kept` is read later.
     """
-    own = {s.leaf: s.name for s in statements if len(s.shape) > 1 and s.result is None}
+    later = {*kept}
+    own = {s.leaf: s.name for s in statements if len(s.shape) > 1 and s.result is None and s.leaf not in later}
     last: dict[Expr, Statement] = {}
     for s in statements:
         last |= {leaf: s for leaf in uses([s.form]) if leaf in own}
@@ -137,4 +143,4 @@ def _sign_of_nll(f: Form) -> Form:
     return Form("scaled", tuple(args), Scale(coefficient, data.powers, data.has_core), f.rank)
 
 
-__all__ = ["in_place", "released", "with_idioms"]
+__all__ = ["changed", "in_place", "released", "with_idioms"]

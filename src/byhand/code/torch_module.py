@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from byhand.code.layout import INDENT, function_source, indented, signature, spread
+from byhand.code.program import Program
 from byhand.code.python import dim_code
-from byhand.code.two_functions import TwoFunctions
 from byhand.expr.dims import dim_names
 from byhand.nets.inits import default_init
 
@@ -22,17 +22,16 @@ INITS = {
 }
 
 
-def module_source(source: object, two: TwoFunctions) -> list[str]:
+def module_source(source: object, program: Program) -> list[str]:
     """The module of a network whose parameters were all derived; nothing for an expression."""
     from byhand.nets.mlp import MLP
 
-    if not isinstance(source, MLP) or {*source.parameters} != {*two.pullback.program.outputs}:
+    if not isinstance(source, MLP) or {*source.parameters} != {*program.outputs}:
         return []
-    return [_module(source, two)]
+    return [_module(source, program)]
 
 
-def _module(net: MLP, two: TwoFunctions) -> str:
-    program = two.pullback.program
+def _module(net: MLP, program: Program) -> str:
     named = {s.name: program.names[s] for s in program.inputs}
     data = [named[n] for n in named if n not in net.parameters and n != net.l2]
     sizes = list(dict.fromkeys(n for d in net.sizes for n in sorted(dim_names(d))))
@@ -48,20 +47,20 @@ def _module(net: MLP, two: TwoFunctions) -> str:
         "",
         *_method(
             signature("forward", ["self", *data], 1),
-            [f'"""{two.value} of a batch, for autograd."""', *spread("return value(", values, ")", 2)],
+            [f'"""{program.value} of a batch, for autograd."""', *spread("return value(", values, ")", 2)],
         ),
         "",
         *_method(
             signature("backward", ["self", *data], 1),
             [
-                f'"""{two.value} of a batch; its gradients are added to .grad, without autograd."""',
-                *spread(f"{two.value}, gradients = value_and_gradients(", values, ")", 2),
+                f'"""{program.value} of a batch; its gradients are added to .grad, without autograd."""',
+                *spread(f"{program.value}, gradients = value_and_gradients(", values, ")", 2),
                 "for name, gradient in gradients.items():",
                 f"{INDENT}parameter = getattr(self, name)",
                 f"{INDENT}gradient = gradient.to(parameter.dtype)  # which autocast may have lowered",
                 f"{INDENT}if parameter.requires_grad:",
                 f"{INDENT * 2}parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)",
-                f"return {two.value}",
+                f"return {program.value}",
             ],
         ),
     ]

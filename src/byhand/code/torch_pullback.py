@@ -39,7 +39,7 @@ def torch_pullback_source(pullback: Pullback, source: object = None) -> str:
         ],
     )
     kernels = [kernel_source(k, "torch") for k in two.kernels]
-    module = module_source(source, two)
+    module = module_source(source, two.pullback.program)
     definitions = [*kernels, two.forward, two.backward, both, _function(two), call, *module]
     return file_source(title(two.pullback.program), IMPORTS["torch"], definitions)
 

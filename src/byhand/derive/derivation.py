@@ -185,21 +185,23 @@ class Derivation:
 
         return as_dict(self, notation, level, layout)
 
-    def code(self, target: str = "numpy", *, relu_at_zero: float = 0) -> str:
+    def code(self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None) -> str:
         """Source for "numpy", "torch" or "jax": a function that returns the value and the gradients.
 
         For PyTorch and JAX also a function that autograd differentiates by the derived gradients.
-        `relu_at_zero` is relu'(0): 0, 0.5 or 1.
+        `relu_at_zero` is relu'(0): 0, 0.5 or 1. `chunk`: how many rows of the logits of a softmax are computed at a time.
         """
         from byhand.code import generate
 
-        return generate(self, target, relu_at_zero)
+        return generate(self, target, relu_at_zero, chunk)
 
-    def function(self, target: str = "numpy", *, relu_at_zero: float = 0) -> Callable[..., tuple[Any, dict[str, Any]]]:
+    def function(
+        self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None
+    ) -> Callable[..., tuple[Any, dict[str, Any]]]:
         """callable(**arrays) -> (value, {name: gradient})."""
         from byhand.code import compile_function
 
-        return compile_function(self, target, relu_at_zero)
+        return compile_function(self, target, relu_at_zero, chunk)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {

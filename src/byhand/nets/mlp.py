@@ -246,17 +246,19 @@ class MLP:
 
     # ---- code
 
-    def code(self, target: str = "numpy", *, relu_at_zero: float = 0) -> str:
+    def code(self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None) -> str:
         """Source of the loss and its gradients with respect to the parameters; for "torch" with an `nn.Module`."""
         from byhand.derive.derivation import derive
 
-        return derive(self).code(target, relu_at_zero=relu_at_zero)
+        return derive(self).code(target, relu_at_zero=relu_at_zero, chunk=chunk)
 
-    def function(self, target: str = "numpy", *, relu_at_zero: float = 0) -> Callable[..., tuple[Any, dict[str, Any]]]:
+    def function(
+        self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None
+    ) -> Callable[..., tuple[Any, dict[str, Any]]]:
         """callable(**arrays) -> (loss, {parameter: gradient})."""
         from byhand.derive.derivation import derive
 
-        return derive(self).function(target, relu_at_zero=relu_at_zero)
+        return derive(self).function(target, relu_at_zero=relu_at_zero, chunk=chunk)
 
     # ---- parameters as arrays
 
