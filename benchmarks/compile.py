@@ -1,6 +1,7 @@
 """Generated PyTorch and JAX gradients against automatic differentiation of the same forward: time and peak memory.
 
     python benchmarks/compile.py [--quick] [--threads 2]
+    python benchmarks/compile.py --chunk 256       # a linear layer and softmax cross-entropy, the logits in chunks of rows
 
 float32, relu, softmax cross-entropy of labels; the loss and all parameter gradients of one batch. In each round
 everybody has a turn; the least of the rounds' means is shown, and its ratio to automatic differentiation in the same
@@ -16,6 +17,7 @@ import argparse
 import os
 import platform
 import time
+import tracemalloc
 import weakref
 from collections.abc import Callable
 from itertools import pairwise
@@ -23,6 +25,7 @@ from typing import Any
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("--quick", action="store_true", help="the three small networks, fewer rounds")
+parser.add_argument("--chunk", type=int, help="rows at a time: batch 4096, width 1024, 32768 classes (--quick: a 64th)")
 parser.add_argument("--threads", type=int, default=2)
 options = parser.parse_args()
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -210,12 +213,63 @@ def _seconds(call: Callable[[], Any], times: int) -> float:
     return (time.perf_counter() - start) / times
 
 
+def chunked() -> None:
+    """Time, and peak memory above inputs and outputs, of a linear layer with softmax cross-entropy, float32."""
+    batch, width, classes = (512, 256, 8192) if options.quick else (4096, 1024, 32768)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((batch, width), np.float32)
+    W = rng.standard_normal((width, classes), np.float32) / np.float32(np.sqrt(width))
+    b, y = np.zeros(classes, np.float32), rng.integers(0, classes, batch)
+    text = "Z = X @ W + b\nL = mean(cross_entropy(Z, y))"
+    d = byhand.derive(byhand.parse(text, {"X": "N D", "W": "D C", "b": "C", "y": "N"}), "X,W,b")
+    generated = module_of(d.code("torch", chunk=options.chunk))
+    by_numpy = d.function("numpy", chunk=options.chunk)
+    P = [torch.tensor(a).requires_grad_() for a in (X, W, b)]
+    t = torch.tensor(y)
+
+    def eager():
+        loss = torch.nn.functional.cross_entropy(torch.addmm(P[2], P[0], P[1]), t)
+        return loss.detach(), torch.autograd.grad(loss, P)
+
+    calls = {
+        "PyTorch eager autograd": eager,
+        "PyTorch generated, function": lambda: generated["value_and_gradients"](*P, t),
+        "PyTorch generated, autograd": lambda: torch.autograd.grad(generated["value"](*P, t), P),
+        "NumPy generated, function": lambda: by_numpy.raw(*(dict(X=X, W=W, b=b, y=y)[n] for n in by_numpy.inputs)),
+    }
+    results = sum(a.nbytes for a in (X, W, b))
+    memory = {}
+    for name, call in calls.items():  # also the warm-up
+        if name.startswith("NumPy"):
+            tracemalloc.start()
+            call()
+            memory[name] = tracemalloc.get_traced_memory()[1] - results
+            tracemalloc.stop()
+        else:
+            with Peak([*P, t]) as peak:
+                call()
+            memory[name] = peak.peak - results
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(9 if options.quick else 1):
+        for name, call in calls.items():
+            best[name] = min(best[name], _seconds(call, 1))
+    print(f"batch {batch}, width {width}, {classes} classes, {options.chunk} rows at a time\n")
+    print("| | s | × autograd | MiB above inputs and outputs | × autograd |\n|---|---:|---:|---:|---:|")
+    base = "PyTorch eager autograd"
+    for name, seconds in best.items():
+        ratio = f"{memory[name] / 2**20:.0f} | {memory[name] / memory[base]:.3f}"
+        print(f"| {name} | {seconds:.2f} | {seconds / best[base]:.2f} | {ratio} |")
+
+
 def main() -> None:
     print(
         f"{platform.processor() or platform.machine()}, {options.threads} threads, Python {platform.python_version()}, ",
         end="",
     )
     print(f"torch {torch.__version__}, jax {jax.__version__}, numpy {np.__version__}\n")
+    if options.chunk:
+        chunked()
+        return
     print("| network, batch | | µs | × autodiff | MiB | × autodiff | compile, s |")
     print("|---|---|---:|---:|---:|---:|---:|")
     for sizes, batch in NETS[:3] if options.quick else NETS:

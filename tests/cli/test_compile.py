@@ -33,6 +33,7 @@ def test_a_network(tmp_path):
 
 def test_options_reach_the_code():
     assert "relu'(0) = 0.5." in run("5-7-3", "--relu-at-zero", "0.5", "--no-check").stdout
+    assert "range(0, N, 64)" in run("5-7-3", "--chunk", "64", "--to", "torch", "--no-check").stdout
     assert "W1 @ X" in run("5-7-3", "--layout", "columns", "--no-check").stdout
 
 
@@ -52,6 +53,8 @@ WRONG = {
     "no network": (["sum(X)", "--loss", "mse"], ["--loss is for a network", "784-300-10"]),
     "activation": (["5-7-3", "--act", "rleu"], ["did you mean `relu`"]),
     "slope": (["5-7-3", "--relu-at-zero", "2"], ["'2' is not one of"]),
+    "chunk": (["5-7-3", "--chunk", "0"], ["0 is not in the range"]),
+    "chunk of nothing": (["sum(X)", "--shape", "X:m", "--chunk", "9", "--no-check"], ["there is no softmax"]),
     "shapes": (["sum(X @ Y)", "--shape", "X:m,n Y:m,n"], ["inner dimensions differ"]),
     "folder": (["5-3", "--no-check", "-o", "/no/such/folder/x.py"], ["cannot write", "no such file"]),
 }
