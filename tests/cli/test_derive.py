@@ -1,14 +1,17 @@
 """`byhand derive` and `byhand explain`: every format, every way in, what is written where."""
 
 import json
+import re
 import shutil
 import subprocess
 from importlib import import_module
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import byhand
 from byhand.check.report import Report, Row
 from byhand.cli.main import cli
 
@@ -154,3 +157,31 @@ def test_explain_counts_the_uses_of_each_intermediate():
 def test_explain_says_which_variable_is_not_used():
     out = run("explain", "sum(x)", "--wrt", "y", "--shape", "x:n", "--shape", "y:m").stdout
     assert "y is not used: its gradient is zero" in out
+
+
+def test_explain_lists_every_path_with_its_product():
+    out = run("explain", "u = x**2\nx + u", "--wrt", "x", "--shape", "x:").stdout
+    paths = out.split("Paths from x to f")[1]
+    assert "2 paths: the single-variable total-derivative chain rule, a sum over the paths." in paths
+    assert "One path alone, such as x → u → f, is not the derivative." in paths
+    lines = [" ".join(line.split()) for line in paths.splitlines()]
+    assert "∂f/∂u·∂u/∂x = 2 x x → u → f" in lines and "∂f/∂x = 1 x → f, directly" in lines
+    assert "df/dx = 2 x + 1 sum over the paths" in lines
+
+
+def test_explain_draws_what_feeds_what():
+    out = run("explain", "Z = X @ W\nsum(Z**2)", "--wrt", "W", "--shape", "X:B,d W:d,h").stdout
+    assert "W_ij feeds Z_kj for every k and no other entry." in out
+    figure = out.split("Dependencies of Z on W")[1]
+    rows = re.findall(r"\[([ *0]+)\]", figure)
+    pattern = np.array([[c == "*" for c in row.split()] for row in rows])
+    rng = np.random.default_rng(0)
+    j = byhand.jacobian(byhand.parse("X @ W", shapes={"X": "B d", "W": "d h"}), "W")
+    value = j(X=rng.standard_normal((2, 2)), W=rng.standard_normal((2, 3))).reshape(6, 6)
+    assert np.array_equal(pattern, value != 0)
+
+
+def test_explain_of_a_deep_network_stays_short():
+    text = "\n".join(["x1 = x + x**2", *(f"x{k + 1} = x{k} + x{k}**2" for k in range(1, 20)), "sum(x20)"])
+    out = run("explain", text, "--wrt", "x", "--shape", "x:n").stdout
+    assert "written out for at most 16 intermediates" in out

@@ -86,9 +86,9 @@ def test_declared_dependencies_are_those_of_the_numbers(text, shapes, x):
     d = dependencies(f, x)
     sizes, rng = {"b": 2, "m": 3, "n": 5}, np.random.default_rng(0)
     values = {n: rng.standard_normal([sizes[k] for k in s.split()]) for n, s in shapes.items()}
-    J = d.j.function("interpreter")(**values)
+    J = byhand.jacobian(f, x).function("interpreter")(**values)
     for place in np.ndindex(*J.shape):
-        assert (J[place] != 0) == d.may_depend(place[: d.j.rows], place[d.j.rows :])
+        assert (J[place] != 0) == d.may_depend(place[: d.rows], place[d.rows :])
 
 
 def test_written_out():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 @click.command(cls=ExpressionCommand)
 @expression_options
 @view_options(level="micro")
+@click.option("--tensors", is_flag=True, help="The tensors behind the shortcuts, and what they would cost.")
 def explain(
     view: View,
+    tensors: bool,
     expression: str | None,
     file: Path | None,
     wrt: tuple[str, ...],
@@ -30,16 +33,24 @@ def explain(
     """Derive the gradient of EXPR and explain it.
 
     Shows every differential and every factor moved, and then, for each intermediate, what uses it (one use: the
-    chain rule along one path; several: the total derivative, a sum over the paths) and where each rule was applied.
+    chain rule along one path; several: the total derivative, a sum over the paths), every path from the variables
+    to the function with its product of local derivatives, which entries feed which, and where each rule was applied.
     """
-    deliver(derivation(expression, file, wrt, shapes, assumptions), view, sections)
+    deliver(derivation(expression, file, wrt, shapes, assumptions), view, partial(sections, tensors=tensors))
 
 
-def sections(d: Derivation) -> tuple[Section, ...]:
-    """The paths and the rules as sections of the document."""
+def sections(d: Derivation, tensors: bool = False) -> tuple[Section, ...]:
+    """The paths, what feeds what, the tensors where asked for, and the rules as sections of the document."""
     from byhand.derive.paths import rules_used, uses
     from byhand.notation.blocks import Section
+    from byhand.second.explain import sections as walked
+    from byhand.second.shortcut import shortcut_sections
 
     paths = [use.words(d.f.name) for use in uses(d)]
     rules = [f"{rule}: {', '.join(units)}" for rule, units in rules_used(d).items()]
-    return Section("Which chain rule", words=tuple(paths)), Section("Where each rule was applied", words=tuple(rules))
+    return (
+        Section("Which chain rule", words=tuple(paths)),
+        *walked(d),
+        *(shortcut_sections(d) if tensors else ()),
+        Section("Where each rule was applied", words=tuple(rules)),
+    )

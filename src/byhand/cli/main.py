@@ -23,6 +23,7 @@ from byhand.cli.explain import explain
 from byhand.cli.net import net
 from byhand.cli.output import Failure, note
 from byhand.cli.rules import rules
+from byhand.cli.second import hessian, jacobian
 from byhand.cli.train import evaluate, predict, train
 from byhand.errors import ByhandError, CheckError
 
@@ -62,6 +63,8 @@ def cli() -> None:
 
 for command in (
     derive,
+    jacobian,
+    hessian,
     net,
     explain,
     compile_,

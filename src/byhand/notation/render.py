@@ -90,8 +90,22 @@ def _text_rows(line: Line, show: Callable[[Math], str]) -> list[tuple[str, str, 
             continue
         seen.add(formula)
         lead = left if k == 0 else " " * (len(left) - 2) + "= "
+        if isinstance(part.math, ts.Matrix) and len(part.math.rows) > 1:
+            rows += [
+                (pad + row, line.shape if i == k == 0 else "", "")
+                for i, row in enumerate(_drawn(part.math, lead, show))
+            ]
+            continue
         rows.append((pad + lead + formula, line.shape if k == 0 else "", part.rule))
     return rows
+
+
+def _drawn(m: ts.Matrix, lead: str, show: Callable[[Math], str]) -> list[str]:
+    """A matrix as rows of columns of equal width."""
+    cells = [[show(e) for e in row] for row in m.rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rows = ["[ " + "  ".join(f"{c:>{w}}" for c, w in zip(row, widths, strict=True)) + " ]" for row in cells]
+    return [(lead if k == 0 else " " * len(lead)) + row for k, row in enumerate(rows)]
 
 
 # ---- LaTeX and Markdown
@@ -102,7 +116,22 @@ def _latex_words(s: str) -> str:
     special |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
     out = "".join(special.get(c, c) for c in s)
     out = re.sub(r"∂(\w+)/∂(\w+)", lambda m: rf"$\partial {_upright(m[1])} / \partial {_upright(m[2])}$", out)
-    symbols = {"−": "$-$", "⊙": r"$\odot$", "ᵀ": r"$^\top$", "λ": r"$\lambda$", "⟨": r"$\langle$", "⟩": r"$\rangle$"}
+    symbols = {
+        "−": "$-$",
+        "→": r"$\to$",
+        "∂": r"$\partial$",
+        "²": "$^2$",
+        "⊗": r"$\otimes$",
+        "×": r"$\times$",
+        "δ": r"$\delta$",
+        "Σ": r"$\sum$",
+        "∗": "$*$",
+        "⊙": r"$\odot$",
+        "ᵀ": r"$^\top$",
+        "λ": r"$\lambda$",
+        "⟨": r"$\langle$",
+        "⟩": r"$\rangle$",
+    }
     return "".join(symbols.get(c, c) for c in out)
 
 

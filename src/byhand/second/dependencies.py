@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from byhand.expr.dims import dim_value, show_shape
+from byhand.expr.contraction import is_zero
+from byhand.expr.dims import Shape, dim_value, show_shape
 from byhand.expr.nodes import Contraction, Expr, Named, Sum
 from byhand.notation.index import LETTERS
 from byhand.second.jacobian import jacobian
-from byhand.second.result import Jacobian
 
 Pairs = frozenset[tuple[int, int]]  # (axis of the output, axis of the input) that must agree
 
@@ -24,11 +24,16 @@ class Dependencies:
     """The structural zeros of a Jacobian.
 
     Attributes:
-        j: the Jacobian.
+        f, x: what the output and the input are called.
+        shape: the axes of the output, then those of the input.
+        rows: how many axes the output has.
         ties: one set of tied axes per term; an entry can differ from zero only if some term's tied axes agree.
     """
 
-    j: Jacobian
+    f: str
+    x: str
+    shape: Shape
+    rows: int
     ties: tuple[Pairs, ...]
 
     @property
@@ -41,14 +46,14 @@ class Dependencies:
         return any(all(out[a] == inner[b] for a, b in pairs) for pairs in self.ties)
 
     def words(self) -> str:
-        """w_ij feeds z_bj for every b; every z_k depends on every x_j."""
-        f, x = self.j.f.name, self.j.wrt[0].name
+        """W_ij feeds Z_kj for every k; every z_i depends on every x_j."""
+        f, x = self.f, self.x
         if not self.ties:
             return f"{f} does not depend on {x}."
         letters = iter(LETTERS)
-        inner = [next(letters) for _ in self.j.wrt[0].shape]
+        inner = [next(letters) for _ in self.shape[self.rows :]]
         tied = dict(self.tied)
-        out = [inner[tied[a]] if a in tied else next(letters) for a in range(self.j.rows)]
+        out = [inner[tied[a]] if a in tied else next(letters) for a in range(self.rows)]
         free = [w for a, w in enumerate(out) if a not in tied]
         name = x + ("_" + "".join(inner) if inner else "")
         target = f + ("_" + "".join(out) if out else "")
@@ -56,19 +61,25 @@ class Dependencies:
             return f"Every {target} depends on every {name}." if inner or out else f"{f} depends on {x}."
         return f"{name} feeds {target}" + (f" for every {', '.join(free)}" if free else "") + " and no other entry."
 
+    def pattern(self, sizes: Mapping[str, int]) -> tuple[list[str], list[str], list[list[bool]]]:
+        """The names of the rows (output entries) and columns (input entries), and which can depend on which."""
+        shape = [dim_value(d, sizes) for d in self.shape]
+        rows, columns = ([*product(*map(range, s))] for s in (shape[: self.rows], shape[self.rows :]))
+        names = (
+            [f"{n}[{','.join(str(k + 1) for k in i)}]" if i else n for i in places]
+            for n, places in ((self.f, rows), (self.x, columns))
+        )
+        return next(names), next(names), [[self.may_depend(i, c) for c in columns] for i in rows]
+
     def figure(self, sizes: Mapping[str, int]) -> str:
         """A row per output entry, a column per input entry: ■ where it can depend, · where it cannot."""
-        shape = [dim_value(d, sizes) for d in self.j.node.shape]
-        rows, columns = shape[: self.j.rows], shape[self.j.rows :]
-        places = list(product(*map(range, columns)))
-        name = self.j.f.name
-        labels = [f"{name}[{','.join(str(k + 1) for k in i)}]" if i else name for i in product(*map(range, rows))]
-        width = max(map(len, labels))
+        rows, _, entries = self.pattern(sizes)
+        width = max(map(len, rows))
         body = [
-            f"{label:>{width}} " + " ".join("■" if self.may_depend(i, c) else "·" for c in places)
-            for label, i in zip(labels, product(*map(range, rows)), strict=True)
+            f"{label:>{width}} " + " ".join("■" if e else "·" for e in row)
+            for label, row in zip(rows, entries, strict=True)
         ]
-        head = f"columns: {self.j.wrt[0].name} {show_shape(self.j.wrt[0].shape)}, row-major"
+        head = f"columns: {self.x} {show_shape(self.shape[self.rows :])}, row-major"
         return "\n".join([self.words(), head, *body])
 
     def __str__(self) -> str:
@@ -78,7 +89,13 @@ class Dependencies:
 def dependencies(f: Any, x: str) -> Dependencies:
     """Which entries of a function depend on which entries of an input, from the labels of its Jacobian."""
     j = jacobian(f, x)
-    return Dependencies(j, tuple(dict.fromkeys(_ties(j.node, j.rows))) if not j.is_zero else ())
+    return dependencies_of(j.node, j.rows, j.f.name, x, j.wrt[0].shape)
+
+
+def dependencies_of(node: Expr, rows: int, f: str, x: str, inner: Shape) -> Dependencies:
+    """The same from a local Jacobian, of shape of the output + inner."""
+    ties = () if is_zero(node) else tuple(dict.fromkeys(_ties(node, rows)))
+    return Dependencies(f, x, (*node.shape[:rows], *inner), rows, ties)
 
 
 def _ties(node: Expr, rows: int) -> list[Pairs]:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from byhand.errors import ParseError
-from byhand.expr.dims import Coefficient, Dim, dim_value
+from byhand.expr.dims import Coefficient, Dim, dim_names, dim_value
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Constant, Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol
 from byhand.notation import typeset as ts
+from byhand.notation.blocks import Line, Part, Section
 from byhand.notation.latex import to_latex
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
@@ -54,12 +55,22 @@ class Table:
             [self.title, *("  ".join(f"{c:>{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)]
         )
 
+    def section(self) -> Section:
+        """A section of a document: the entries as a matrix, what its rows and columns stand for in words."""
+        words = [f"Rows: {_listed(self.rows)}."] if any(self.rows) else []
+        words += [f"Columns: {_listed(self.columns)}."] if any(self.columns) else []
+        return Section(f"Written out: {self.title}", (Line(None, (Part(ts.Matrix(self.entries)),)),), tuple(words))
+
     def latex(self) -> str:
         """A bmatrix."""
         return to_latex(ts.Matrix(self.entries))
 
     def __str__(self) -> str:
         return self.text()
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) < 8 else f"{', '.join(names[:3])}, ..., {names[-1]}"
 
 
 def written_out(
@@ -117,6 +128,8 @@ def table_of(derivative: Any, sizes: Mapping[str, int] | None = None, numeric: b
 
 
 def _length(d: Dim, known: Mapping[str, int]) -> int:
+    for name in sorted(dim_names(d) - set(known)):
+        raise ParseError(f"the size of the dimension {name} is needed", f"sizes={{'{name}': 3}}, or --table {name}=3")
     return dim_value(d, known)
 
 

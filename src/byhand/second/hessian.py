@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from byhand.derive.derivation import Derivation
@@ -9,7 +10,7 @@ from byhand.derive.gradient import Accumulation
 from byhand.derive.prepare import prepare
 from byhand.expr.contraction import is_zero
 from byhand.expr.expression import Expression
-from byhand.expr.nodes import Named, Symbol, topological
+from byhand.expr.nodes import Expr, Named, Symbol, topological
 from byhand.second.accumulate import Jacobians
 from byhand.second.inputs import function_and_names, kink_notes, need_scalar, set_aside, single, structure_notes
 from byhand.second.jacobian import finish, steps_of
@@ -48,23 +49,30 @@ def hessian(f: Any, x: str, y: str | None = None, layout: Layout = "numerator") 
         notes = (f"The Hessian of {plain.name} with respect to {first} and {second} is zero.", *notes)
     variables = (expression.symbols[first], expression.symbols[second])
     notes = (*notes, *structure_notes(variables), *kink_notes(plain), *expression.notes)
-    names_of = tuple((n, (m, variable)) for n, m in reading.names.items())
+    called = {n: (plain.root, adjoints[n.name]) for n in named_in(prepared.root) if n.name in adjoints}
+    names_of = (*((n, (m, variable)) for n, m in reading.names.items()), *called.items())
     steps = steps_of(prepared, reading, node, gradient.name)
     return Hessian(expression, variables, node, plain.symbols[first].ndim, layout, notes, names_of, steps)
 
 
-def gradient_program(f: Expression, x: str) -> tuple[Expression, set[str], tuple[str, ...]]:
-    """∂f/∂x as an expression over named intermediates, the names of its adjoints, and the declared properties used."""
+def gradient_program(f: Expression, x: str) -> tuple[Expression, dict[str, Expr], tuple[str, ...]]:
+    """∂f/∂x over named intermediates; the names of adjoints -> what they are the adjoint of; declared properties used."""
     prepared = prepare(f)
     variable = f.symbols[x]
     units = Accumulation(prepared, [variable], f.name).run()
     d = Derivation(f, prepared, (variable,), tuple(units))
-    adjoints = {u.adjoint.name for u in units if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)}
+    adjoints = {
+        u.adjoint.name: u.node for u in units if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)
+    }
     name = f"d{f.name}_d{x}"
     return Expression(d.gradients[x].root, f.inputs, name), adjoints, d.assumptions
 
 
-def adjoints_in(root: object, adjoints: set[str], reading: Jacobians) -> set[Named]:
+def adjoints_in(root: Expr, adjoints: Mapping[str, Expr], reading: Jacobians) -> set[Named]:
     """The adjoints and named Jacobians that may be written out in the result."""
-    found = {n for n in topological([reading.prepared.root]) if isinstance(n, Named) and n.name in adjoints}
-    return found | set(reading.names)
+    return {n for n in named_in(root) if n.name in adjoints} | set(reading.names)
+
+
+def named_in(root: Expr) -> list[Named]:
+    """The named intermediates below a node."""
+    return [n for n in topological([root]) if isinstance(n, Named)]

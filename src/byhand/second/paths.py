@@ -151,12 +151,13 @@ def _needed(e: Expression, arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {n: a for n, a in arrays.items() if n in e.symbols}
 
 
-def chain_rule(f: Any, x: str) -> ChainRule:
+def chain_rule(f: Any, x: str, taken: Prepared | None = None) -> ChainRule:
     """The paths from an input to a function, and which chain rule they need.
 
     Args:
         f: an `Expression`; its named intermediates are the stations of the paths.
         x: the name of an input.
+        taken: the function as a derivation has it; its intermediates are then the stations.
     Raises: ParseError: more than 200 paths.
 
     >>> import byhand
@@ -170,7 +171,7 @@ def chain_rule(f: Any, x: str) -> ChainRule:
     """
     expression, names = function_and_names(f, x)
     variable = expression.symbols[single(names, "a chain of derivatives")]
-    prepared = prepare(expression) if not expression.intermediates else _as_written(expression)
+    prepared = taken or (prepare(expression) if not expression.intermediates else _as_written(expression))
     reading = Jacobians(prepared, variable, expression.name)
     edges: dict[tuple[Expr, Expr], list[LinearTerm]] = {}
     for unit in reading.order:

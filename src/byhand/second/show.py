@@ -23,12 +23,12 @@ from byhand.second.result import LAYOUTS, Jacobian
 def document(j: Jacobian, level: str = "result") -> Document:
     """The formula as a document; at level "steps" with the differentials that it was read off."""
     style = style_of(j)
-    sections = []
-    if level != "result":
+    steps = level != "result"
+    needed = [j.node, *(s.after for s in j.steps if steps and isinstance(s.after, Expr))]
+    where = definitions(needed, style)
+    sections = [Section("Where", tuple(where))] if where else []
+    if steps:
         sections.append(differentials(j, style))
-    where = definitions(j, style)
-    if where:
-        sections.append(Section("Where", tuple(where)))
     sections.append(Section("Result", tuple(result_lines(j, style)), result_words(j)))
     return Document(title(j), given(j), (*conventions(j), *j.notes), tuple(s for s in sections if s.lines))
 
@@ -157,10 +157,10 @@ def result_words(j: Jacobian) -> tuple[str, ...]:
     return () if j.is_zero or j.structure == "dense" else (f"Structure: {j.structure}.",)
 
 
-def definitions(j: Jacobian, style: Style) -> list[Line]:
-    """The intermediates that the result names, in order of computation."""
+def definitions(nodes: list[Expr], style: Style) -> list[Line]:
+    """The intermediates that the nodes name, in order of computation."""
     lines = []
-    for n in topological([j.node]):
+    for n in topological(nodes):
         if isinstance(n, Named):
             m = _body_math(n.body, style)
             lines.append(Line(style.labels.get(n) or ts.Name(n.name), (Part(m),), show_shape(n.shape)))
@@ -177,9 +177,12 @@ def _body_math(body: Expr, style: Style) -> Math:
 def differentials(j: Jacobian, style: Style) -> Section:
     """d(intermediate) for every intermediate on the way."""
     lines = []
+    called = {n.name: m for n, m in style.labels.items() if isinstance(n, Named)}
+    if j.kind == "Hessian":
+        called[f"d{j.f.name}_d{j.wrt[0].name}"] = ts.Partial(ts.Name(j.f.name), ts.Name(j.wrt[0].name))
     for s in j.steps:
         if s.kind == "differential" and isinstance(s.after, Expr):
-            own = ts.Name(s.unit)
+            own = called.get(s.unit, ts.Name(s.unit))
             lines.append(Line(ts.Differential(own), (Part(_body_math(s.after, style), s.rule),), show_shape(s.shape)))
     return Section("Differentials", tuple(lines))
 

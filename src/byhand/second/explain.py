@@ -1,0 +1,138 @@
+"""Which chain rule, path by path, and what feeds what, as sections of a document.
+
+Source: SEEDS S4.3-S4.8, S4.17 (paths); S3.21, figures 36 and 37 (dependencies).
+"""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+from byhand.derive.derivation import Derivation
+from byhand.errors import ParseError
+from byhand.expr.dims import dim_names
+from byhand.expr.nodes import Expr, Named, Symbol
+from byhand.notation import typeset as ts
+from byhand.notation.blocks import Line, Part, Section
+from byhand.notation.index import free_letters, index_math
+from byhand.notation.jacobian import local_jacobian
+from byhand.notation.kronecker import jacobian_math
+from byhand.notation.style import Style
+from byhand.notation.typeset import Math
+from byhand.second.dependencies import Dependencies, dependencies_of
+from byhand.second.paths import ChainRule, Path, chain_rule
+
+SMALL = (2, 3)  # sizes that symbolic dimensions are drawn with, in turn
+WIDEST_FIGURE = 12  # entries of a row and of a column
+MOST_UNITS = 16  # intermediates of a function whose paths are written out
+MOST_SHOWN = 12  # paths written out
+
+
+def sections(d: Derivation) -> tuple[Section, ...]:
+    """For each variable its paths to the function; then which entries feed which, drawn at small sizes."""
+    if len(d.prepared.units) > MOST_UNITS:
+        words = f"Paths and dependencies are written out for at most {MOST_UNITS} intermediates."
+        return (Section("Paths", words=(words,)),)
+    chains: list[ChainRule | Section] = []
+    for v in d.variables:
+        try:
+            chains.append(chain_rule(d.f, v.name, d.prepared))
+        except ParseError as error:  # more paths than anybody reads: their number stands under "Which chain rule"
+            chains.append(Section(f"Paths from {v.name} to {d.f.name}", words=(f"{error.message}: not listed.",)))
+    told = [c if isinstance(c, Section) else path_section(c) for c in chains]
+    edges = {pair: terms for c in chains if isinstance(c, ChainRule) for pair, terms in c.edges.items()}
+    found = [
+        dependencies_of(local_jacobian(terms), user.ndim, _name(user, d), _name(child, d), child.shape)
+        for (user, child), terms in edges.items()
+        if user.ndim and child.ndim
+    ]
+    if found:
+        told.append(Section("What feeds what", words=tuple(dict.fromkeys(f.words() for f in found))))
+    variables = {v.name for v in d.variables}
+    told += [s for f in found if f.x in variables and (s := figure_section(f)) is not None]
+    return tuple(told)
+
+
+def _name(node: Expr, d: Derivation) -> str:
+    return node.name if isinstance(node, (Named, Symbol)) else d.f.name
+
+
+# ---- paths
+
+
+def path_section(c: ChainRule) -> Section:
+    """One line for each path: the product of local derivatives and what it is; then the rule and the sum."""
+    title = f"Paths from {c.x.name} to {c.f.name}"
+    if not c.paths:
+        return Section(title, words=(f"There is none: the derivative of {c.f.name} is zero.",))
+    reserved = frozenset(n for n in (*c.f.symbols, *c.f.dimension_names) if len(n) == 1)
+    style = Style(reserved=reserved, sized_ones=False)
+    if len(c.paths) == 1:
+        (path,) = c.paths
+        return Section(title, (_line(path, c, style),), (f"One path: {c.rule.removeprefix('none: ')}.",))
+    scalars = all(u.ndim == v.ndim == 0 for u, v in c.edges)
+    rule = (
+        "the single-variable total-derivative chain rule"
+        if scalars
+        else "the total derivative by the vector chain rule"
+    )
+    words = [f"{len(c.paths)} paths: {rule}, a sum over the paths."]
+    total = _shown(c.total.root, c, style)
+    if any(p.contribution.root is not c.total.root for p in c.paths):
+        words.append(f"One path alone, such as {c.paths[-1]}, is not the derivative.")
+    lines = [_line(p, c, style) for p in c.paths[:MOST_SHOWN]]
+    if len(c.paths) > MOST_SHOWN:
+        words.append(f"The first {MOST_SHOWN} are written out.")
+    lines.append(Line(_total_name(c), (Part(total, "sum over the paths"),)))
+    return Section(title, tuple(lines), tuple(words))
+
+
+def _total_name(c: ChainRule) -> Math:
+    return ts.Quotient(ts.Differential(ts.Name(c.f.name)), ts.Differential(ts.Name(c.x.name)))
+
+
+def _line(p: Path, c: ChainRule, style: Style) -> Line:
+    """∂f/∂u · ∂u/∂x = ...   x → u → f."""
+    names = [ts.Name(n) for n in p.names[::-1]]
+    links = [ts.Partial(a, b) for a, b in itertools.pairwise(names)]
+    left: Math = links[0]
+    for link in links[1:]:
+        left = ts.Infix("dot", (left, link))
+    return Line(
+        left, (Part(_shown(p.contribution.root, c, style), str(p) + (", directly" if len(links) == 1 else "")),)
+    )
+
+
+def _shown(node: Expr, c: ChainRule, style: Style) -> Math:
+    found = jacobian_math(node, c.f.ndim, style)
+    return found[0] if found is not None else index_math(node, style, free_letters(style, node.ndim))
+
+
+# ---- figures
+
+
+def figure_section(f: Dependencies) -> Section | None:
+    """A matrix with ∗ where an output entry (row) can depend on an input entry (column), and 0 where it cannot."""
+    names = dict.fromkeys(n for size in (*f.shape,) for n in sorted(dim_names(size)))
+    sizes = {n: SMALL[k % len(SMALL)] for k, n in enumerate(names)}
+    rows, columns, entries = f.pattern(sizes)
+    if not entries or len(rows) > WIDEST_FIGURE or len(columns) > WIDEST_FIGURE:
+        return None
+    zero = ts.Number(Fraction(0))
+    matrix = ts.Matrix(tuple(tuple(ts.Text("*") if e else zero for e in row) for row in entries))
+    stacked = ts.Partial(_vec(f.f, f.rows), _vec(f.x, len(f.shape) - f.rows))
+    at = ", ".join(f"{n} = {size}" for n, size in sizes.items())
+    words = f"Drawn for {at}" if at else "Drawn"
+    words += f": a row for each of {_listed(rows)}, a column for each of {_listed(columns)}; * can depend, 0 cannot."
+    return Section(f"Dependencies of {f.f} on {f.x}", (Line(stacked, (Part(matrix),)),), (words,))
+
+
+def _vec(name: str, ndim: int) -> Math:
+    return ts.Vec(ts.Name(name)) if ndim > 1 else ts.Name(name)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 4 else f"{names[0]}, {names[1]}, ..., {names[-1]}"
+
+
+__all__ = ["sections"]
