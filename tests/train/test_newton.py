@@ -139,6 +139,7 @@ def test_a_sample_of_weight_two_counts_twice() -> None:
         ({"solver": "newtn"}, "gradient or newton"),
         ({"solver": "newton", "dropout": 0.1}, "without dropout"),
         ({"solver": "newton", "clip_norm": 1.0}, "without clip_norm"),
+        ({"solver": "newton", "engine": "jax"}, "runs on NumPy"),
         ({"solver": "newton", "loss": "mae"}, "second derivative zero"),
     ],
 )

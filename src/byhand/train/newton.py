@@ -54,7 +54,10 @@ class NewtonTrainer(Trainer):
         for name, given in (("dropout", settings.dropout > 0), ("clip_norm", settings.clip_norm is not None)):
             if given:
                 raise DataError(f"solver='newton' works without {name}", "solver='gradient' has it")
-        super().__init__(program, values, replace(settings, optimizer="lbfgs"), np.random.default_rng(0), np.float64)
+        if settings.engine not in ("auto", "numpy"):
+            raise DataError(f"solver='newton' runs on NumPy, not on {settings.engine}", "engine='auto'")
+        settings = replace(settings, optimizer="lbfgs", engine="numpy")
+        super().__init__(program, values, settings, np.random.default_rng(0), np.float64)
         need_curvature(program.net)
         self.dtype = dtype
         self._now: tuple[float, Array] | None = None
