@@ -1,7 +1,5 @@
 """hvp, jvp, vjp and Gauss–Newton products: against JAX, linear in depth, conventions."""
 
-import time
-
 import numpy as np
 import pytest
 from oracles import jax_module, relative_error
@@ -114,20 +112,13 @@ def deep(layers):
 
 
 @pytest.mark.slow
-def test_work_is_linear_in_depth():
+@pytest.mark.parametrize("product", [byhand.hvp, byhand.gauss_newton_vp])
+def test_work_is_linear_in_depth(product):
     from byhand.expr.nodes import topological
 
     sizes = {}
-    for layers in (10, 20, 40):
+    for layers in (10, 20, 50):
         f, parameters = deep(layers)
-        roots = [e.root for e in byhand.hvp(f, parameters).expressions.values()]
+        roots = [e.root for e in product(f, parameters).expressions.values()]
         sizes[layers] = len(topological(roots))
-    assert (sizes[40] - sizes[20]) <= 2.2 * (sizes[20] - sizes[10])
-
-
-@pytest.mark.slow
-def test_fifty_layers_derive_in_seconds():
-    f, parameters = deep(50)
-    start = time.process_time()
-    byhand.hvp(f, parameters)
-    assert time.process_time() - start < 4  # 2 s on a machine of its own
+    assert sizes[50] - sizes[20] <= 3.3 * (sizes[20] - sizes[10])

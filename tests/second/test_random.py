@@ -86,3 +86,25 @@ def test_against_jax(seed):
         scale = max(1.0, float(np.abs(expected).max()))
         assert np.abs(found - expected).max(initial=0) <= TOLERANCE * scale, (text, x, y, target)
     assert j.text() and j.latex()
+
+
+def test_a_kronecker_product_of_picked_rows():
+    shapes = {"tm": "m", "Tkhm": "k h m", "Xhk": "h k"}
+    f = byhand.parse(
+        "sum(tanh(kron(one_hot(tm, k) @ mean(Tkhm, axis=2), Xhk)))", shapes=shapes, assume={"tm": "labels"}
+    )
+    rng = np.random.default_rng(0)
+    values = {
+        "tm": np.array([0, 2, 1, 2, 0]),
+        "Tkhm": rng.standard_normal((3, 2, 5)),
+        "Xhk": rng.standard_normal((2, 3)),
+    }
+    for x in ("Xhk", "Tkhm"):
+        h = byhand.hessian(f, x)
+        gradient = byhand.derive(f, x).function("numpy")
+        v = rng.standard_normal(values[x].shape)
+        ahead, behind = (gradient(**values | {x: values[x] + s * 1e-5 * v})[1][x] for s in (1, -1))
+        expected = (ahead - behind) / 2e-5
+        for target in ("numpy", "interpreter"):
+            found = np.tensordot(h.function(target)(**values), v, v.ndim)
+            np.testing.assert_allclose(found, expected, atol=1e-8)

@@ -108,8 +108,7 @@ def cut(prepared: Prepared, variables: list[Symbol], through: str | None) -> tup
                 f"the function depends on {', '.join(v.name for v in variables)} not only through {through}"
             )
         return found, beside
-    whole = [u for u in prepared.units if set(variables) <= set(topological([u]))]
-    ways = [(u, _beside(prepared.root, u, variables)) for u in whole]
+    ways = [(u, _beside(prepared.root, u, variables)) for u in _using_all(prepared, variables)]
     for unit, beside in [w for w in ways if w[1] == ()] + [w for w in ways if w[1] and w[0].ndim]:
         if beside is not None:
             return unit, beside
@@ -117,6 +116,17 @@ def cut(prepared: Prepared, variables: list[Symbol], through: str | None) -> tup
         "no intermediate separates the function from the variables, so the model's output is not known",
         "name it: write `Z = ...` on a line of its own and pass through='Z'",
     )
+
+
+def _using_all(prepared: Prepared, variables: list[Symbol]) -> list[Named]:
+    """The intermediates that depend on every variable."""
+    used = {v: 1 << k for k, v in enumerate(variables)}  # sets as bits: networks have many parameters
+    below: dict[Expr, int] = {}
+    for node in topological([prepared.root]):
+        below[node] = used.get(node, 0) if isinstance(node, Symbol) else 0
+        for child in node.children:
+            below[node] |= below[child]
+    return [u for u in prepared.units if below.get(u) == (1 << len(variables)) - 1]
 
 
 def _terms(root: Expr) -> list[Expr]:
