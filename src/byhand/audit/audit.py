@@ -9,7 +9,7 @@ from byhand.audit.code import check_code
 from byhand.audit.hypotheses import output_activation, saturated
 from byhand.audit.lines import check_equation, subject
 from byhand.audit.report import AuditReport, Line
-from byhand.audit.spelling import NAME, Text, bracketed, juxtaposed, sides, spelled
+from byhand.audit.spelling import NAME, Text, bracketed, juxtaposed, sides, spelled, unclosed
 from byhand.audit.state import State
 from byhand.errors import ByhandError, ParseError
 from byhand.expr.assume import PROPERTIES, read_properties
@@ -141,7 +141,11 @@ class Auditor:
                 "d",
             )
         ]
-        parts = [bracketed(juxtaposed(side, functions)) for side in sides(text)]
+        parts = [bracketed(juxtaposed(side, functions, self.state.scalars())) for side in sides(text)]
+        open_bracket = unclosed(text)
+        if len(parts) < 2 and open_bracket is not None:
+            why = "this bracket is not closed"
+            return Line(number, raw, False, ("syntax",), why, what="claim", column=open_bracket)
         if len(parts) < 2:
             expected = "expected `name: (shape)`, `left = right`, `code: ...` or a comment (#)"
             return Line(

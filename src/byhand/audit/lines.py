@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from byhand.audit.formulas import differential_formula, formula, respelled
-from byhand.audit.hypotheses import diagonal_shortcut, unmet
+from byhand.audit.formulas import formula, respelled
+from byhand.audit.hypotheses import unmet
 from byhand.audit.mend import Mend, mended
 from byhand.audit.report import Line
 from byhand.audit.spelling import NAME, Text
-from byhand.audit.state import SEEDS, State
+from byhand.audit.state import State
 from byhand.audit.strict import is_literal, read_strictly, same_shape
-from byhand.check.numeric import norm
-from byhand.errors import ByhandError, ParseError, ShapeError
+from byhand.audit.truth import false_line, untrue
+from byhand.errors import ByhandError, ParseError, ShapeError, nearest
 from byhand.expr.dims import Shape, show_shape
 from byhand.expr.nodes import Contraction, Expr, Symbol, symbol
 
 Array = Any
-SAME = 1e-8
-SATURATED = 1e-12
 
 
 @dataclass(eq=False)
@@ -65,6 +64,8 @@ def check_equation(state: State, number: int, raw: str, parts: list[Text], quali
     known = {**state.inputs, **state.nodes}
     about = subject(state, left)
     new = re.fullmatch(NAME, left) is not None and left not in known and about is None
+    if new:
+        of_nothing(left, known)
     sides = Sides(state, parts, gradients=not differential_line(state, left, parts[1:], about))
     what = (
         "definition"
@@ -84,12 +85,16 @@ def check_equation(state: State, number: int, raw: str, parts: list[Text], quali
         except ShapeError as error:
             target = nodes[0].shape if nodes else None
             return ill_typed(sides, number, raw, what, part, error, target, left if new else "", about)
+        except ByhandError as error:
+            raise placed(error, part) from None
         if nodes and not same_shape(nodes[0].shape, node.shape) and not (is_literal(node) and _is_zero(node)):
             unequal = ShapeError(f"the sides have shapes {show_shape(nodes[0].shape)} and {show_shape(node.shape)}")
             return ill_typed(sides, number, raw, what, part, unequal, nodes[0].shape, left if new else "", about)
         nodes.append(node)
+    under = None if about is None or not sides.gradients else state.lookup(about)
+    variable = under if isinstance(under, Symbol) and nodes and under.shape == nodes[0].shape else None
     for k in range(1, len(nodes)):
-        wrong = untrue(sides, nodes[0], nodes[k])
+        wrong = untrue(sides, nodes[0], nodes[k], variable)
         if wrong is not None:
             if new:
                 state.define(left, nodes[0])
@@ -102,6 +107,27 @@ def check_equation(state: State, number: int, raw: str, parts: list[Text], quali
     if broken:
         return Line(number, raw, False, ("H",), broken, what=what)
     return Line(number, raw, True, what=what)
+
+
+def of_nothing(name: str, known: Mapping[str, Expr]) -> None:
+    """Refuse dW7 where there is no W7: it would pass for a new name.
+
+    Raises: ParseError.
+    """
+    under = name[1:]
+    if name.startswith("d") and under and under not in known and (under[0].isupper() or nearest(under, list(known))):
+        raise ParseError(
+            f"{name}: there is no {under} above{nearest(under, list(known))}", "declare it or define it above"
+        )
+
+
+def placed(error: ByhandError, part: Text) -> ByhandError:
+    """The error with its column in the line as written."""
+    if error.column is not None and error.source == str(part):
+        error.column = part.column(error.column - 1)
+    if error.message.endswith("invalid syntax"):
+        error.message = "it cannot be read from here on: an operator (+ - * @ / **) or an operand is expected"
+    return error
 
 
 def subject(state: State, left: str) -> str | None:
@@ -174,88 +200,3 @@ def ill_typed(
     if new:
         state.define(new, found.node if found is not None and found.node is not None else symbol(new, wanted or ()))
     return Line(number, raw, False, kinds, message, mend, what, column)
-
-
-# ---- truth
-
-
-def untrue(sides: Sides, left: Expr, right: Expr) -> str | None:
-    """What shows that two sides differ, or None."""
-    for seed in range(SEEDS):
-        a, b = sides.value(left, seed), sides.value(right, seed)
-        if a.size == b.size == 1:
-            a, b = a.reshape(()), b.reshape(())
-        b = np.broadcast_to(b, a.shape) if b.ndim == 0 else b
-        gap, size = norm(a - b), max(norm(a), norm(b))
-        if not gap <= SAME * size + 1e-14:
-            k = np.unravel_index(int(np.argmax(np.abs(a - b))), a.shape) if a.ndim else ()
-            at = f" at [{', '.join(str(int(i)) for i in k)}]" if a.ndim else ""
-            return f"left is {a[k]:.6g}{at}, right is {b[k]:.6g}"
-    return None
-
-
-def false_line(
-    sides: Sides, number: int, raw: str, what: str, left: Expr, right: Expr, about: str | None, how: str, place: int
-) -> Line:
-    """A line that type-checks and is not true."""
-    state = sides.state
-    kinds, words = ["N"], [f"not true: {how}"]
-    diagonal = about is not None and diagonal_shortcut(sides, raw, about, right)
-    if diagonal:
-        kinds.insert(0, "H")
-        words.insert(
-            0, "the Jacobian is taken as diagonal, but softmax is not elementwise: every output depends on every input"
-        )
-    invariant = about is not None and sides.gradients and row_sums(sides, left, right)
-    if invariant:
-        kinds.append("I")
-        words.append("its rows do not sum to zero, as those of the gradient of a softmax do")
-    factor = common_factor(sides, left, right)
-    if factor:
-        words.append(factor)
-    lost = (
-        [
-            n
-            for n in declared_in(state, sides.parts[place - 1 if place else 0])
-            if n not in declared_in(state, sides.parts[place])
-        ]
-        if what in ("definition", "claim")
-        else []
-    )
-    if lost:
-        kinds.append("D")
-        words.append(f"{', '.join(lost)} is in the dimension table and on one side only")
-    mend = (
-        formula(state, about, raw.split("=")[0].rstrip())
-        if about is not None and sides.gradients
-        else differential_formula(sides, raw)
-    )
-    return Line(number, raw, False, tuple(kinds), "; ".join(words), mend, what)
-
-
-def declared_in(state: State, part: Text) -> list[str]:
-    """The declared names in a side."""
-    return [n for n in dict.fromkeys(re.findall(NAME, str(part))) if n in state.inputs]
-
-
-def common_factor(sides: Sides, left: Expr, right: Expr) -> str:
-    """Whether the right side is a multiple of the left one, the same at each point up to sizes."""
-    a, b = sides.value(left, 0), sides.value(right, 0)
-    if a.shape != b.shape or not np.any(a):
-        return ""
-    k = float(np.sum(a * b) / np.sum(a * a))
-    if norm(b - k * a) > 1e-8 * norm(b) or not k:
-        return ""
-    names = {n: s for n, s in sides.state.sizes(0).items() if abs(k - s) < 1e-8 or abs(k * s - 1) < 1e-8}
-    known = next((f"{n}" if abs(k - s) < 1e-8 else f"1/{n}" for n, s in names.items()), f"{k:.6g}")
-    return f"the right side is {known} × the left one"
-
-
-def row_sums(sides: Sides, left: Expr, right: Expr) -> bool:
-    """Whether the true gradient has rows that sum to zero and the one written has not."""
-    a, b = sides.value(left, 0), sides.value(right, 0)
-    if a.ndim != 2 or a.shape != b.shape:
-        return False
-    axis = 0 if a.shape[1] == 1 else 1
-    size = norm(a)
-    return bool(norm(a.sum(axis=axis)) <= 1e-10 * size < 1e-6 * size <= norm(b.sum(axis=axis)))

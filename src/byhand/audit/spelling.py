@@ -79,9 +79,10 @@ _RIGHT = re.compile(rf"\s+(?=(?:{NAME}|\())")
 _WORDS = re.compile(rf"({NAME})$")
 
 
-def juxtaposed(text: Text, functions: Iterable[str]) -> Text:
-    """Factors side by side, as on paper, become products of matrices: H1ᵀ dZ2 is H1.T @ dZ2."""
+def juxtaposed(text: Text, functions: Iterable[str], scalars: Iterable[str] = ()) -> Text:
+    """Factors side by side, as on paper, become products: H1ᵀ dZ2 is H1.T @ dZ2, and 2 λ W is 2 * λ * W."""
     known = {*functions, "in", "at", "for", "all"}
+    scalars = frozenset(scalars)
     made: list[Char] = []
     chars = list(text.chars)
     whole, k = str(text), 0
@@ -96,12 +97,38 @@ def juxtaposed(text: Text, functions: Iterable[str]) -> Text:
         ):
             ahead = re.match(NAME, whole[found.end() :])
             if not (ahead is not None and ahead[0] in ("for", "at", "in", "all")):
-                made += [(c, chars[k][1]) for c in " @ "]
+                after = whole[found.end() :]
+                number = _is_scalar(_last_factor(left), scalars) or _is_scalar(_first_factor(after), scalars)
+                made += [(c, chars[k][1]) for c in (" * " if number else " @ ")]
                 k = found.end()
                 continue
         made.append(chars[k])
         k += 1
     return Text(tuple(made))
+
+
+def _last_factor(text: str) -> str:
+    """The name, number or bracket that a text ends with."""
+    if not text.endswith((")", "]")):
+        found = re.search(rf"(?:{NAME}|[\d.]+)$", text)
+        return found[0] if found is not None else text
+    depth = 0
+    for k in range(len(text) - 1, -1, -1):
+        depth += (text[k] in ")]") - (text[k] in "([")
+        if not depth:
+            return _last_factor(text[:k]) + text[k:] if re.search(r"\w$", text[:k]) else text[k:]
+    return text
+
+
+def _first_factor(text: str) -> str:
+    """The name or bracket that a text begins with, with what is applied to it."""
+    found = re.match(rf"{NAME}(?!\w*[(.])", text)
+    return found[0] if found is not None else text
+
+
+def _is_scalar(factor: str, scalars: frozenset[str]) -> bool:
+    """Whether a factor is made of numbers and scalars only."""
+    return bool(factor.strip()) and set(re.findall(NAME, factor)) <= scalars and not re.search(r"[\[@']", factor)
 
 
 def sides(text: Text) -> list[Text]:
@@ -119,6 +146,17 @@ def sides(text: Text) -> list[Text]:
         else:
             current.append((c, column))
     return [*found, Text(tuple(current)).stripped()]
+
+
+def unclosed(text: Text) -> int | None:
+    """The column of the first bracket that is never closed."""
+    stack: list[int] = []
+    for c, column in text.chars:
+        if c in "([{":
+            stack.append(column)
+        elif c in ")]}" and stack:
+            stack.pop()
+    return stack[0] if stack else None
 
 
 def bracketed(text: Text) -> Text:

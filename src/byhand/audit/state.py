@@ -68,6 +68,11 @@ class State:
         found |= {f"prime_{f}": partial(_prime, f) for f in FUNCTIONS}
         return {**found, **self.inputs, **self.nodes}
 
+    def scalars(self) -> set[str]:
+        """Names of dimensions and of what has no axes."""
+        known = {**self.inputs, **self.nodes}
+        return {n for n, x in known.items() if not x.ndim} | {d for d in self.dims if d not in known}
+
     def lookup(self, name: str) -> Expr:
         """A declared or defined array.
 

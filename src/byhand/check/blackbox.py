@@ -158,7 +158,7 @@ def _alone(job: _Job, name: str, probe: Probe) -> Diagnosis | None:
         return MISTAKES[28].diagnosis(name, f"d{name} is zero; the loss depends on {name}", "", {"A": name})
     claimed = probe.of(g)
     k = probe.multiple(claimed)
-    if k is not None:
+    if k is not None and abs(k - 1) > FIT:
         sizes = samples(job)["samples"]
         hit = next((n for n in sizes if abs(k * n - 1) < 1e-6), None)
         if bias and hit is not None:

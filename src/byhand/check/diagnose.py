@@ -49,10 +49,11 @@ def diagnose(job: _Job, notes: dict[str, str], judge: Judge) -> tuple[Diagnosis,
 
 def box(job: _Job, notes: dict[str, str], judge: Judge) -> tuple[Diagnosis, ...]:
     """What can be told without knowing the loss."""
+    types = [d for n in notes if (d := of_type(job.found[n], n)) is not None]
     small = [n for n, note in notes.items() if note.startswith("right by its norm")]
-    large = [n for n in notes if n not in small]
+    large = [n for n in notes if n not in small and job.found[n].dtype.kind == "f"]
     found = black_box(job, large, judge) if large else ()
-    return (*found, *(single_entry(n, notes[n]) for n in small))
+    return (*types, *found, *(single_entry(n, notes[n]) for n in small))
 
 
 def overflow(job: _Job, names: list[str], graph: Graph | None = None) -> tuple[Diagnosis, ...]:
@@ -100,16 +101,20 @@ def explained(job: _Job, graph: Graph, judge: Judge, notes: dict[str, str]) -> t
     return (*form.values(), *diagnoses)
 
 
+def of_type(g: Array, name: str) -> Diagnosis | None:
+    """What the type of a tensor alone tells."""
+    if g.dtype.kind == "f":
+        return None
+    what, mend = "numbers are cut off", f"d{name}: return floating numbers"
+    if g.dtype.kind == "c":
+        what, mend = "a gradient is real", f"d{name}.real, if the imaginary part is zero"
+    return Diagnosis(None, name, f"its type is {g.dtype}", mend, f"the type is wrong: {what}")
+
+
 def of_form(g: Array, name: str, right: Array, roles: Roles) -> Diagnosis | None:
     """What the type or the shape of a tensor alone tells."""
     if g.dtype.kind != "f":
-        return Diagnosis(
-            None,
-            name,
-            f"its type is {g.dtype}",
-            f"d{name}: return floating numbers",
-            "the type is wrong: numbers are cut off",
-        )
+        return of_type(g, name)
     if g.shape == right.shape:
         return None
     shapes = f"its shape is {g.shape}, {name} has {right.shape}"

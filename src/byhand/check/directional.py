@@ -114,8 +114,18 @@ class CallableForward:
         self.method: str | None = None
 
     def value(self, values: Values) -> float:
-        """The loss."""
-        return float(np.real(self.subject.scalar(values)))
+        """The loss.
+
+        Raises: CheckError: it is no real number.
+        """
+        found = self.subject.scalar(values)
+        if np.imag(found):
+            raise CheckError(
+                f"the loss is {found}: a real number is needed", "return its real part, or its absolute value"
+            )
+        if isinstance(found, (bool, np.bool_)):
+            raise CheckError("the loss is a truth value: a real number is needed")
+        return float(np.real(found))
 
     def kinked(self, values: Values, names: Sequence[str]) -> tuple[str, ...]:
         """Unknown: the units of a function cannot be seen."""

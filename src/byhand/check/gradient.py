@@ -59,7 +59,10 @@ def check_gradient(
         )
     found = subject.gradients()
     names = _names(wrt, found, expression)
+    parameters = [n for n in getattr(loss, "parameters", ()) if n not in found] if wrt is None else []
     job = _Job(subject, forward, expression, {n: found[n] for n in names}, names, first)
+    if parameters:
+        job.notes.append(f"not checked, since the gradient has nothing for it: {', '.join(parameters)}")
     return job.report(forward.value(subject.arrays) == first)
 
 
@@ -77,6 +80,8 @@ def _expression(loss: Any) -> Expression | None:
 def _names(wrt: str | Iterable[str] | None, found: Mapping[str, Array], expression: Expression | None) -> list[str]:
     """The tensors to check, in backward order where it is known."""
     names = list(found) if wrt is None else [w.strip() for w in wrt.split(",")] if isinstance(wrt, str) else list(wrt)
+    if not any(names):
+        raise DataError("wrt names nothing to check", f"the gradient returned: {', '.join(found)}")
     for n in names:
         if n not in found:
             raise DataError(
@@ -143,7 +148,7 @@ class _Job:
             wrong = {n: verdicts[n].note for n in self.names if verdicts[n].verdict == "wrong"}
         trusted = None if self.trusted is None else self.trusted.gradients
         table = tuple(compared(verdicts[n], judged.get(n, self.found[n]), trusted) for n in self.names)
-        explain = (lambda: (*diagnose(self, wrong, judge), *others)) if wrong else (lambda: others)
+        explain = (lambda: (*others, *diagnose(self, wrong, judge))) if wrong else (lambda: others)
         return GradientReport(table, explain, ", ".join(judge.methods), tuple(dict.fromkeys(self.notes)))
 
     def judge(self, gradients: dict[str, Array], again: Callable[..., dict[str, Array]] | None) -> Judge:
@@ -269,9 +274,10 @@ class _Job:
                 how = "another call at the same values has another shape"
                 if a.shape == b.shape:
                     once_more = np.asarray(self.subject.gradients().get(n, np.nan), dtype=float)
-                    how = (
-                        f"calls at the same values differ: {norm(a):.6g}, {norm(b):.6g}, {norm(once_more):.6g} in norm"
-                    )
+                    sizes = [norm(a), norm(b), norm(once_more)]
+                    grows = once_more.shape == a.shape and sizes[0] < sizes[1] < sizes[2]
+                    how = f"calls at the same values differ: {', '.join(f'{s:.6g}' for s in sizes)} in norm"
+                    how += "" if grows else "; they do not grow: random numbers in the gradient?"
                 return MISTAKES[31].diagnosis(n, how, "", {})
         return None
 
@@ -297,9 +303,8 @@ class _Job:
             return rows
         words = "; ".join(f"{who} changed its argument {name} in place" for name, who in self.subject.mutated.items())
         self.notes.append(f"{words}: work on a copy")
-        return {
-            n: replace(r, verdict="not checkable", note=words) if r.verdict == "right" else r for n, r in rows.items()
-        }
+        judged = {n for n in rows if self.malformed(n) is None}
+        return {n: replace(r, verdict="not checkable", note=words) if n in judged else r for n, r in rows.items()}
 
 
 __all__ = ["Callable", "check_gradient"]

@@ -95,7 +95,8 @@ class Search:
 
     def explain(self, replay: Replay, wrong: list[str]) -> tuple[list[Patch], list[str], tuple[int, ...]]:
         """Mistakes that reproduce the gradient, what remains unexplained, and rows that would do as well."""
-        singles = [p for p in self.moving(replay, wrong) if self.explained(replay.with_patch(p), wrong[0])]
+        unused = (*self.unused(replay), *self.unfitted(replay, wrong))
+        singles = [p for p in unused if self.explained(replay.with_patch(p), wrong[0])]
         if singles:
             kept = self.told_apart(singles)
             others = tuple(dict.fromkeys(p.mistake for p in kept[1:] if p.mistake != kept[0].mistake))
@@ -168,11 +169,8 @@ class Search:
 
     def moving(self, replay: Replay, wrong: list[str]) -> Iterator[Patch]:
         """Candidates that change one of the tensors, those not used yet; the one with a parameter fitted."""
-        used = {(p.mistake, p.place) for p in replay.patches}
         before = {n: replay.gradient(n) for n in wrong}
-        for p in self.candidates:
-            if (p.mistake, p.place) in used:
-                continue
+        for p in self.unused(replay):
             after = replay.with_patch(p)
             if any(
                 after.gradient(n).shape != before[n].shape
@@ -180,6 +178,15 @@ class Search:
                 for n in wrong
             ):
                 yield p
+        yield from self.unfitted(replay, wrong)
+
+    def unused(self, replay: Replay) -> list[Patch]:
+        """Candidates that have not been assumed yet."""
+        used = {(p.mistake, p.place) for p in replay.patches}
+        return [p for p in self.candidates if (p.mistake, p.place) not in used]
+
+    def unfitted(self, replay: Replay, wrong: list[str]) -> Iterator[Patch]:
+        """The mistake with a parameter, unless it has been assumed."""
         if 30 not in {p.mistake for p in replay.patches}:
             yield from self.fitted(replay, wrong)
 

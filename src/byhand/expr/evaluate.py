@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
+from math import prod
 from typing import Any, assert_never, cast
 
 import numpy as np
@@ -28,6 +29,10 @@ from byhand.expr.nodes import (
 from byhand.expr.operations import OPERATIONS
 
 Array = Any
+SMALL, MOST_FACTORS = (
+    2**14,
+    30,
+)  # a loop over this many terms costs less than finding a better way; NumPy takes 32 arrays
 Values = Mapping[Expr, Array]
 
 
@@ -169,12 +174,16 @@ def _structured(
 
 
 @lru_cache(maxsize=4096)
-def _contractor(labels: tuple[tuple[int, ...], ...], out: tuple[int, ...], shapes: tuple[Shape, ...]) -> Any:
-    """The product of arrays of these shapes, its order of association found once."""
+def _contractor(labels: tuple[tuple[int, ...], ...], out: tuple[int, ...], shapes: tuple[tuple[int, ...], ...]) -> Any:
+    """The product of arrays of these shapes, its order of association found once; small ones in a single loop."""
     import opt_einsum  # slow to import, and training evaluates nothing
 
+    sizes = {label: n for ls, shape in zip(labels, shapes, strict=True) for label, n in zip(ls, shape, strict=True)}
     sides = ["".join(map(opt_einsum.get_symbol, ls)) for ls in (*labels, out)]
-    return opt_einsum.contract_expression(f"{','.join(sides[:-1])}->{sides[-1]}", *shapes)
+    formula = f"{','.join(sides[:-1])}->{sides[-1]}"
+    if prod(sizes.values()) <= SMALL and len(shapes) < MOST_FACTORS and formula.isascii():
+        return partial(np.einsum, formula)
+    return opt_einsum.contract_expression(formula, *shapes)
 
 
 def contraction_value(node: Contraction, arrays: list[Array], sizes: Mapping[str, int]) -> Array:
