@@ -67,6 +67,55 @@ def test_unreadable_lines_have_a_message_and_are_not_right(text, number, words):
     assert report.wrong[0].number == number and words in report.wrong[0].message, report.text()
 
 
+_SHAPES = "X: (m, n)\nY: (n, k)\nA: (n, n) symmetric\nx: (n, 1)\nλ: ()\nL = λ * trace(x.T @ A @ x)\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "words"),
+    [
+        ("∂L/∂x = 2 A @ x +", 17, "an operand is expected"),
+        ("Z = X $ Y", 7, "an operator (+ - * @ / **)"),
+        ("Z = X @@ Y", 8, "is expected"),
+        ("Z = X @ Q", 9, "unknown name Q"),
+        ("∂L/∂x = 2*(A@x", 11, "never closed"),
+        ("d(X@Y = dX@Y", 2, "this bracket is not closed"),
+        ("Z = X.Y", 5, "no attribute .Y"),
+        ("dx == 2*A@x", 1, "expected `name: (shape)`"),
+        ("dQ = X", None, "there is no Q above"),
+        ("dxx = 2*A@x", None, "did you mean `x`"),
+    ],
+)
+def test_unreadable_lines_name_the_column_and_what_is_expected(line, column, words):
+    found = audit(_SHAPES + line).lines[-1]
+    assert not found.ok and found.kinds == ("syntax",)
+    assert found.column == column and words in found.message, found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "∂L/∂x = 2 λ A x",
+        "∂L/∂x = 2 λ A @ x",
+        "∂L/∂x = (2 λ) A x",
+        "dL = 2 λ xᵀ A dx",
+        "d_A = λ x xᵀ",  # of a symmetric variable: in either convention
+        "d_A = 2 λ x xᵀ - λ diag(diag(x xᵀ))",
+        "d(X Y) = dX Y + X dY",
+        "d(inv(A)) = -inv(A) dA inv(A)",
+        "d(X**3) = 3 X**2 ⊙ dX",
+    ],
+)
+def test_paper_spellings_are_read(line):
+    found = audit(_SHAPES + line).lines[-1]
+    assert found.ok, found
+
+
+@pytest.mark.parametrize("line", ["∂L/∂x = 3 λ A x", "d_A = 2 λ x xᵀ", "d(X Y) = dX Y", "d(inv(A)) = inv(A) dA inv(A)"])
+def test_paper_spellings_that_are_not_true(line):
+    found = audit(_SHAPES + line).lines[-1]
+    assert not found.ok and "N" in found.kinds, found
+
+
 def test_empty_and_unchecked_texts_are_not_right():
     assert not audit("").ok and not audit("# only words").ok and not audit("X: (m, n)").ok
     with pytest.raises(ParseError):

@@ -243,3 +243,18 @@ def test_numpy_settings_and_warnings_stay_as_they_are():
     before = np.geterr()
     check(derive(parse("sum(log(x))", {"x": "n"}), "x"), oracles=tuple(ORACLES))
     assert np.geterr() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("trace(inv(Z) @ S)", {"Z": "n n", "S": "n n"}),
+        ("M = inv(Z)\ntrace(M @ S @ M)", {"Z": "n n", "S": "n n"}),
+        ("K = X @ Z @ X.T\nM = inv(K)\ny @ M @ y", {"Z": "n n", "X": "m n", "y": "m"}),
+        ("K = X @ Z @ X.T\nlogdet(K)", {"Z": "n n", "X": "m n"}),
+    ],
+)
+def test_inverses_and_products_of_definite_matrices_are_checkable(text, shapes):
+    """Named inverses keep the symmetry of what they are the inverse of; X Z Xᵀ is drawn where it is regular."""
+    report = check(derive(parse(text, shapes, {"Z": "spd"})), seeds=range(8), oracles="quick")
+    assert report.ok, report.text(failed_only=True)

@@ -1,18 +1,31 @@
 """Verdicts: no false failure, no fake accepted, kinks and noise said so; other libraries; bad input."""
 
+import io
 import json
+import re
 import warnings
 
 import numpy as np
 import pytest
+from rich.console import Console
 from wrong_gradients import gradient, network, softmax
 
 import byhand.testing
 from byhand.check.gradient import check_gradient
 from byhand.derive.derivation import derive
 from byhand.errors import CheckError, DataError
+from byhand.expr.evaluate import bind, evaluate_node
 from byhand.expr.parse import parse
 from byhand.nets.mlp import MLP
+
+
+def black_box(net):
+    def loss(**values):
+        bound, sizes = bind(net.expression, values)
+        return evaluate_node(net.expression.root, bound, sizes)
+
+    return loss
+
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "hard_tanh")
 
@@ -196,11 +209,33 @@ def test_bad_input_has_a_message_and_never_passes():
         (net, lambda **v: {"W1": "abc"}, values, DataError, "array of numbers"),
         (net, lambda **v: {"y": v["y"]}, values, DataError, "integers"),
     ]
+    refused += [
+        (net, lambda **v: [v["W1"]], values, CheckError, "a list"),
+        (net, lambda **v: {1: v["W1"]}, values, CheckError, "no value"),
+        (net, lambda **v: {"W1": v["W1"].astype(object)}, values, DataError, "not object"),
+        (net, right, {**values, "y": values["y"] + 100}, DataError, "the label"),
+        (net, right, {**values, "X": values["X"][:, 1:]}, DataError, "expected shape"),
+        (net, right, {n: v for n, v in values.items() if n != "X"}, DataError, "missing: X"),
+        (lambda **v: function(**v)[0] + 1j, right, values, CheckError, "a real number"),
+        (lambda **v: True, right, values, CheckError, "a truth value"),
+        (lambda **v: None, right, values, DataError, "a"),
+        (lambda **v: "abc", right, values, DataError, "not <U3"),
+        (lambda W1: W1.sum(), right, values, CheckError, "unexpected keyword argument"),
+        (parse("sum(X@W)", shapes={"X": "m n", "W": "n k"}, assume={"X": "constant"}),
+         lambda X, W: {"X": X, "W": W}, {"X": np.ones((2, 3)), "W": np.ones((3, 4))}, DataError, "declared constant"),
+        (parse("sum(S*S)", shapes={"S": "n n"}, assume={"S": "symmetric"}),
+         lambda S: {"S": 2 * S}, {"S": np.arange(9.0).reshape(3, 3)}, DataError, "does not hold"),
+    ]  # fmt: skip
     for loss, g, v, error, words in refused:
         with pytest.raises(error, match=words):
             check_gradient(loss, g, v)
     with pytest.raises(DataError, match="returned nothing for X"):
         check_gradient(net, right, values, wrt="X")
+    for nothing in ([], "", [""]):
+        with pytest.raises(DataError, match="names nothing"):
+            check_gradient(net, right, values, wrt=nothing)
+    part = check_gradient(net, lambda **v: {"W1": right(**v)["W1"]}, values)
+    assert "not checked" in part.notes[0] and "b1" in part.notes[0]
 
 
 def test_malformed_tensors_and_misbehaviour_are_named():
@@ -215,7 +250,23 @@ def test_malformed_tensors_and_misbehaviour_are_named():
         return g
 
     random = np.random.default_rng(0)
+    calls = []
+
+    def mutating_loss(**v):
+        calls.append(1)
+        found = function(**v)[0]
+        if len(calls) > 3:
+            v["W1"] *= 2
+        return found
+
+    def noisy(**v):
+        return {n: g * (1 + 1e-3 * random.standard_normal()) for n, g in function(**v)[1].items()}
+
     cases = [
+        (mutating_loss, lambda **v: function(**v)[1], "not checkable", "the loss changed its argument W1"),
+        (net, noisy, "wrong", "calls influence each other"),
+        (net, changed(W1=lambda g: g + 0j), "wrong", "a gradient is real"),
+        (black_box(net), changed(W1=lambda g: g + 0j), "wrong", "a gradient is real"),
         (net, changed(b1=lambda g: g[None]), "wrong", "the numbers are right"),
         (net, changed(b1=lambda g: g.astype(int)), "wrong", "type is int64"),
         (net, changed(W1=lambda g: g * np.nan), "wrong", "not finite"),
@@ -238,6 +289,19 @@ def test_views():
         byhand.testing.assert_gradient(net, lambda **v: {n: -g for n, g in function(**v)[1].items()}, values)
     byhand.testing.assert_gradient(net, lambda **v: function(**v)[1], values, wrt=["W1", "b3"])
     assert not bool(report)
+
+
+def test_reports_on_a_terminal():
+    net, function, values = case()
+    report = check_gradient(net, lambda **v: {n: -g for n, g in function(**v)[1].items()}, values)
+    seen = io.StringIO()
+    Console(file=seen, width=60, force_terminal=True, color_system="standard").print(report)
+    assert "\x1b[1;31mWRONG" in seen.getvalue() and "mend: " in seen.getvalue()
+    assert max(map(len, re.sub(r"\x1b\[[0-9;]*m", "", seen.getvalue()).split("\n"))) <= 60
+    plain = io.StringIO()
+    Console(file=plain, width=300).print(report)
+    assert "\x1b" not in plain.getvalue() and report.summary in plain.getvalue()
+    assert report._repr_html_() == report.html()
 
 
 def test_cost_does_not_grow_with_the_number_of_parameters():
