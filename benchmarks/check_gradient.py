@@ -14,12 +14,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process: the proce
 import argparse
 import collections
 import itertools
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -44,6 +42,7 @@ from gradient_cases import (
     softmax,
     trained,
 )
+from machine import machine
 
 from byhand.check.gradient import check_gradient
 from byhand.derive.derivation import derive
@@ -306,11 +305,14 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(known)}")
     quick, begun = options.quick, time.perf_counter()
     seeds, networks, compared = (2, 48, 4) if quick else (20, 1000, 10)
-    rows: list[Row] = []
     notes: list[str] = []
+    comparison = ""
+    print(f"{machine('numpy', 'torch', 'jax')}; {options.jobs} processes\n")
+    print(table(("figure", "to reach", "reached"), []), flush=True)
     each = [(a, s) for s in range(seeds) for a in ACTIVATIONS]
     for part in options.parts:
         start = time.perf_counter()
+        rows: list[Row] = []
         if part == "time":
             rows += large()
         if part == "single":
@@ -353,12 +355,11 @@ def main() -> None:
                 for n in CHECKERS
             ]
             comparison = table(head, body)
+        for row in rows:
+            print(f"| {' | '.join(row)} |", flush=True)
         print(f"({part}: {time.perf_counter() - start:.0f} s)", file=sys.stderr, flush=True)
-    versions = ", ".join(f"{p} {version(p)}" for p in ("numpy", "torch", "jax"))
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-          f"{versions}; {'quick run' if quick else 'full run'}, {time.perf_counter() - begun:.0f} s\n")  # fmt: skip
-    print(table(("figure", "to reach", "reached"), rows))
-    if "others" in options.parts:
+    print(f"\n{'Quick' if quick else 'Full'} run, {time.perf_counter() - begun:.0f} s.")
+    if comparison:
         print(f"\n{comparison}")
     for note in notes:
         print(f"- {note}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from byhand.check.numeric import norm
 from byhand.check.report import Verdict
 from byhand.errors import CheckError
 
@@ -228,5 +229,8 @@ def compared(row: TensorRow, found: Any, trusted: Mapping[str, Any] | None) -> T
 
     if trusted is None or row.name not in trusted or np.shape(found) != np.shape(trusted[row.name]):
         return row
-    gap = np.abs(np.asarray(found) - trusted[row.name])
-    return replace(row, exact=bool(np.all(gap == 0)), largest=float(np.max(gap, initial=0.0)))
+    right = trusted[row.name]
+    gap = np.abs(np.asarray(found) - right)
+    size = max(norm(found), norm(right))
+    error = norm(gap) / size if row.verdict == "wrong" and size and np.isfinite(size) else row.error
+    return replace(row, exact=bool(np.all(gap == 0)), largest=float(np.max(gap, initial=0.0)), error=error)
