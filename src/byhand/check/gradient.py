@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,19 +12,19 @@ from byhand.check.directional import CallableForward, ExpressionForward, Forward
 from byhand.check.findings import Diagnosis, GradientReport, TensorRow, compared
 from byhand.check.handwritten import hand_written_subject
 from byhand.check.mistakes import MISTAKES
-from byhand.check.numeric import norm, projected
+from byhand.check.numeric import norm
 from byhand.check.rounding import beside
+from byhand.check.spaces import Spaces
 from byhand.check.subject import Subject, hand_written
 from byhand.check.trusted import Trusted
 from byhand.check.verdict import Judge, as_floats
 from byhand.errors import ByhandError, CheckError, DataError, nearest
 from byhand.expr.evaluate import bind
 from byhand.expr.expression import Expression, as_expression
-from byhand.expr.nodes import Expr, Symbol
+from byhand.expr.nodes import Expr
 
 Array = Any
 REPEATED = 1e-6  # two calls that differ by less differ by rounding only
-SAME = 1e-8  # a matrix that differs from its transpose by less is symmetric
 COARSE_EPS = 1e-10  # a floating type coarser than this has a noise floor of its own
 
 
@@ -115,7 +114,7 @@ class _Job:
         self.notes: list[str] = []
         self.floors: dict[str, float] = {}
         self.trusted = None if expression is None else Trusted(expression, subject.arrays, [*names, *found])
-        self.free: set[str] = set()
+        self.spaces = Spaces(expression, names, subject.arrays)
         self.elsewhere: dict[str, Array] = {}
         self.there: dict[str, Array] = {}
 
@@ -129,7 +128,7 @@ class _Job:
             return GradientReport(rows, notes=("fix the random seed inside the loss",))
         verdicts = {n: row for n in self.names if (row := self.malformed(n)) is not None}
         good = [n for n in self.names if n not in verdicts]
-        judged = self.in_its_space(self.precise(good))
+        judged = self.spaces.canonical(self.precise(good), self.forward, self.notes)
         judge = self.judge(judged, self.again if self.subject.repeatable else None)
         judgements = judge.rows(good) if good else []
         settled = all(r.verdict == "right" for r in judgements) or not judge.asked_nearby
@@ -154,50 +153,20 @@ class _Job:
     def judge(self, gradients: dict[str, Array], again: Callable[..., dict[str, Array]] | None) -> Judge:
         """Who judges."""
         return Judge(
-            self.forward, self.subject.arrays, gradients, again, self.trusted, self.floors, self.loss, self.projections
+            self.forward,
+            self.subject.arrays,
+            gradients,
+            again,
+            self.trusted,
+            self.floors,
+            self.loss,
+            self.spaces.projections,
         )
 
     def again(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """The gradient elsewhere, in float64 where it can be had."""
         found = as_floats(self.subject.gradients(values, precise=True))
-        return {n: self.canonical(n, g) for n, g in found.items()}
-
-    # ---- symmetric and diagonal variables
-
-    @cached_property
-    def spaces(self) -> dict[str, Symbol]:
-        """The variables that are no matrices of free entries."""
-        symbols = {} if self.expression is None else self.expression.symbols
-        return {n: s for n, s in symbols.items() if s.assumptions & {"symmetric", "diagonal"} and n in self.names}
-
-    @cached_property
-    def projections(self) -> dict[str, Callable[[Array], Array]]:
-        """Tensor -> the part of a direction that stays in its space."""
-        return {n: partial(projected, v) for n, v in self.spaces.items()}
-
-    def in_its_space(self, gradients: dict[str, Array]) -> dict[str, Array]:
-        """Gradients with respect to symmetric variables as symmetric matrices, whichever of the two conventions they have.
-
-        G with df = ⟨G, dS⟩, or the derivatives with respect to the free entries, G + Gᵀ − I ⊙ G: the loss decides.
-        """
-        for n, v in self.spaces.items():
-            g = gradients.get(n)
-            if g is None or "diagonal" in v.assumptions or not norm(g - g.T) <= SAME * norm(g):
-                continue
-            way = projected(v, np.random.default_rng(32).standard_normal(g.shape))
-            slope = self.forward.along(self.subject.arrays, {n: way}).value
-            halved = (g + np.diag(np.diag(g))) / 2
-            if abs(float(np.sum(halved * way)) - slope) < abs(float(np.sum(g * way)) - slope):
-                self.free.add(n)
-                self.notes.append(f"{n} is symmetric: your gradient is that of its free entries, each counted once")
-        return {n: self.canonical(n, g) for n, g in gradients.items()}
-
-    def canonical(self, name: str, g: Array) -> Array:
-        """The gradient as a matrix of the space of the variable."""
-        if name not in self.spaces or g.shape != self.subject.arrays[name].shape:
-            return g
-        g = (g + np.diag(np.diag(g))) / 2 if name in self.free else g
-        return np.asarray(projected(self.spaces[name], g))
+        return {n: self.spaces.of(n, g) for n, g in found.items()}
 
     # ---- before any comparison
 
@@ -260,7 +229,7 @@ class _Job:
             return None
         fine = [n for n in self.names if np.all(np.isfinite(self.found[n].astype(complex)))]
         if elsewhere:
-            self.elsewhere = beside(self.subject.arrays, fine, 7, 1e-2, self.projections)
+            self.elsewhere = beside(self.subject.arrays, fine, 7, 1e-2, self.spaces.projections)
             try:
                 self.there = self.subject.gradients(self.elsewhere)
             except ByhandError:
@@ -288,7 +257,7 @@ class _Job:
         for n in self.names:
             new = np.asarray(self.there.get(n, np.nan), dtype=float)
             if np.any(new) and np.array_equal(new, self.found[n].astype(float)):
-                direction, new = judge.direction(n, 0), self.canonical(n, new)
+                direction, new = judge.direction(n, 0), self.spaces.of(n, new)
                 slope, claimed = judge.slope({n: direction}, self.elsewhere).value, float(np.sum(new * direction))
                 if abs(slope - claimed) > 1e-5 * max(abs(claimed), norm(new)):
                     return MISTAKES[31].diagnosis(

@@ -18,6 +18,7 @@ import numpy as np
 from byhand.check.directional import Derivative, Forward
 from byhand.check.entries import ENTRY, Band, bands, by_size, lost_in_rounding, worst_beyond
 from byhand.check.findings import TensorRow
+from byhand.check.kinks import LOOSEST, SETTLED, at_kink
 from byhand.check.numeric import NOISE, norm
 from byhand.check.rounding import FAILURES, Rounding, beside
 from byhand.check.trusted import Trusted
@@ -27,9 +28,8 @@ Values = Mapping[str, Array]
 TOLERANCE = 1e-8  # normwise
 ZERO = 1e-13  # of what a slope would naturally be: smaller ones, lost in rounding, are zero
 LOST = 1e-6  # more rounding than this from cancellation hides mistakes
-LOOSEST = 1e-3  # a verdict that allows more than this is none
+BESIDE = 100  # seeds from here on are those of points beside another
 COARSE = 1e-5  # central differences coarser than this confirm nothing
-SETTLED = 1e-6  # a slope that changes by less than this is one slope
 
 
 @dataclass(eq=False)
@@ -224,7 +224,7 @@ class Judge:
                 few = f"entry {place}" if len(wrong.places) == 1 else f"one of {len(wrong.places)} entries"
                 words = f"right by its norm; {few} is off by {abs(found - slope.value) / wrong.size:.0e} of its size"
                 bad = TensorRow(name, g.shape, "wrong", row.error, row.allowed, words)
-                return self.at_kink(name, wrong.direction, slope, bad) or bad
+                return at_kink(self, name, wrong.direction, slope, bad) or bad
         return self.with_floor(row, hidden)
 
     def with_floor(self, row: TensorRow, hidden: int) -> TensorRow:
@@ -257,7 +257,7 @@ class Judge:
                 gap = abs(g[place] - right[place]) / abs(right[place]) if right[place] else float("inf")
                 words = f"right by its norm; entry {list(place)} is {g[place]:.6g}, right is {right[place]:.6g}"
                 bad = TensorRow(name, g.shape, "wrong", min(gap, 1.0), row.allowed, words)
-                return self.at_kink(name, only, slope, bad) or bad
+                return at_kink(self, name, only, slope, bad) or bad
         off = np.abs(g - right) > ENTRY * np.abs(right)
         if not np.any(off):
             return row
@@ -283,9 +283,9 @@ class Judge:
                 continue
             wrong = TensorRow(name, g.shape, "wrong", worst, max(allowed, floor))
             noise = NOISE * self.rounding.noise(name, v, slope.value) / scale
-            beside = self.at_kink(name, v, slope, wrong) if noise > SETTLED or self.kinks(name) else None
-            if beside is not None:
-                return beside
+            off = at_kink(self, name, v, slope, wrong) if noise > SETTLED or self.kinks(name) else None
+            if off is not None:
+                return off
             cancelled = self.rounding.cancellation(name, v, error) / scale
             if relative > max(noise, cancelled):
                 return wrong
@@ -313,34 +313,17 @@ class Judge:
         """The units that stand on a kink and move with a tensor, as far as they are known."""
         return self.forward.kinked(self.values, [name])
 
-    def at_kink(self, name: str, direction: Array, slope: Derivative, wrong: TensorRow) -> TensorRow | None:
-        """None unless the point is on a kink: then the verdict of a point beside it, if it can be asked for."""
-        units = self.kinks(name)
-        back = self.slope({name: -direction})
-        largest = max(abs(slope.value), abs(back.value))
-        blur = 20 * (slope.error + back.error) + self.rounding.cancellation(name, direction)
-        sides = abs(slope.value + back.value) > SETTLED * largest + blur
-        if slope.method == "central differences":
-            sides = slope.error > LOOSEST * max(abs(slope.value), 1e-300)
-        if not units and not sides:
+    def beside(self) -> Judge | None:
+        """A judge of the gradients at a point beside this one, where they can be asked for."""
+        if self.again is None or self.seed >= BESIDE:
             return None
-        shown = f"{', '.join(units[:4])}{' ...' if len(units) > 4 else ''}"
-        where = f"kinked units: {shown}" if units else "the loss has a kink at this point"
-        if self.again is not None and self.seed < 100:
-            there = beside(self.values, self.gradients, self.seed, spaces=self.spaces)
-            try:
-                gradients = as_floats(self.again(there))
-                judge = Judge(
-                    self.forward, there, gradients, floors=self.floors, loss=self.loss, spaces=self.spaces,
-                    seed=self.seed + 100,
-                )  # fmt: skip
-                row = judge.alone(name)
-            except FAILURES:
-                row = wrong
-            if row.verdict != "not checkable" and not self.forward.kinked(there, list(self.gradients)):
-                note = f"{where}; judged beside the kink" if row.verdict == "right" else row.note
-                return TensorRow(name, wrong.shape, row.verdict, row.error, row.allowed, note)
-        return TensorRow(name, wrong.shape, "not checkable", wrong.error, wrong.allowed, where)
+        values = beside(self.values, self.gradients, self.seed, spaces=self.spaces)
+        try:
+            there = as_floats(self.again(values))
+        except FAILURES:
+            return None
+        seed = self.seed + BESIDE
+        return Judge(self.forward, values, there, floors=self.floors, loss=self.loss, spaces=self.spaces, seed=seed)
 
 
 def as_floats(gradients: Mapping[str, Array]) -> dict[str, Array]:
