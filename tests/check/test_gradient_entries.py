@@ -147,3 +147,28 @@ def test_a_verdict_takes_few_calls_whether_right_or_wrong():
         assert bool(calls) == (factor != 1.0)  # the diagnosis is made when asked for
         calls.clear()
         assert report.diagnoses is report.diagnoses and not calls
+
+
+def test_a_gradient_that_is_zero_to_rounding_is_right_and_anything_else_is_not():
+    """A bias before batch normalisation: its gradient is a sum of terms that cancel."""
+    text = "Z = X @ W + b\nmu = mean(Z, 0)\nL = sum(G * tanh(Z - mu))"
+    f = parse(text, shapes={"X": "N D", "W": "D K", "b": "K", "G": "N K"})
+    rng = np.random.default_rng(0)
+    values = {"X": rng.standard_normal((9, 4)), "W": rng.standard_normal((4, 3))}
+    values |= {"b": rng.standard_normal(3), "G": rng.standard_normal((9, 3))}
+
+    def loss(X, W, b, G):
+        Z = X @ W + b
+        return (G * np.tanh(Z - Z.mean(axis=0))).sum()
+
+    def backward(X, W, b, G):
+        Z = X @ W + b
+        D = G * (1 - np.tanh(Z - Z.mean(axis=0)) ** 2)
+        D = D - D.mean(axis=0)
+        return {"W": X.T @ D, "b": D.sum(axis=0)}
+
+    for target in (f, loss):
+        report = check_gradient(target, backward, values)
+        assert report.ok and "zero to rounding" in report.rows[-1].note, report.text()
+        wrong = check_gradient(target, lambda **v: {**backward(**v), "b": np.full(3, 1e-6)}, values)
+        assert wrong.verdicts == {"W": "right", "b": "wrong"}, wrong.text()

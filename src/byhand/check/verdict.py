@@ -27,6 +27,9 @@ Array = Any
 Values = Mapping[str, Array]
 TOLERANCE = 1e-8  # normwise
 ZERO = 1e-13  # of what a slope would naturally be: smaller ones, lost in rounding, are zero
+KNOWN_ZERO = 1e-9  # the same, where the sizes of the terms are known
+TINY = 1e-11  # of what a gradient would naturally be: it may be rounding only
+CLEAN = 1e3  # gaps larger than this, of tensors of size one, hide others in their rounding
 LOST = 1e-6  # more rounding than this from cancellation hides mistakes
 BESIDE = 100  # seeds from here on are those of points beside another
 COARSE = 1e-5  # central differences coarser than this confirm nothing
@@ -126,7 +129,7 @@ class Judge:
     def rows(self, names: list[str]) -> list[TensorRow]:
         """A verdict for each tensor."""
         others = [n for n in names if self.sizes[n] > 0.0]
-        suspects = [n for n in names if n not in others or self.differs(n)]
+        suspects = [n for n in names if n not in others or self.tiny(n) or self.differs(n)]
         rest = [n for n in others if n not in suspects]
         suspects += self.search(rest, self.joint(rest, 0)) if rest else []
         rest = [n for n in rest if n not in suspects]
@@ -139,6 +142,11 @@ class Judge:
             else:
                 found[n] = row if entries else self.entry_by_entry(row)
         return [found[n] for n in names]
+
+    def tiny(self, name: str) -> bool:
+        """Whether a tensor is perhaps zero to rounding: divided by its size, it would drown the others."""
+        directions = max(1, self.gradients[name].size) ** 0.5
+        return bool(self.sizes[name] <= TINY * abs(self.loss) * directions / (norm(self.values[name]) or 1.0))
 
     def differs(self, name: str) -> bool:
         """Whether the right gradient is known and is another one by its norm."""
@@ -171,12 +179,15 @@ class Judge:
             return []
         if len(names) == 1:
             (n,) = names
-            slope = self.claimed({n: self.direction(n, 0)}) - gap.value * self.sizes[n]
-            self.slopes.setdefault((n, 0), Derivative(slope, gap.error * self.sizes[n], gap.method))
+            if abs(gap.value) <= CLEAN:
+                slope = self.claimed({n: self.direction(n, 0)}) - gap.value * self.sizes[n]
+                self.slopes.setdefault((n, 0), Derivative(slope, gap.error * self.sizes[n], gap.method))
             return names
         middle = len(names) // 2
         left = self.joint(names[:middle], 0)
         right = Derivative(gap.value - left.value, gap.error + left.error, gap.method)
+        if max(abs(gap.value), abs(left.value)) > CLEAN:
+            right = self.joint(names[middle:], 0)
         return self.search(names[:middle], left) + self.search(names[middle:], right)
 
     def together(self, names: list[str]) -> tuple[float | None, bool]:
@@ -289,9 +300,11 @@ class Judge:
             cancelled = self.rounding.cancellation(name, v, error) / scale
             if relative > max(noise, cancelled):
                 return wrong
+            seen = noise if self.trusted is None else max(noise, cancelled)  # of a black box the second is a guess
             noise = max(noise, cancelled) if relative > noise else noise
             if noise > LOOSEST or cancelled == noise > LOST:
-                lost = max(abs(found), abs(slope.value)) <= noise * scale <= ZERO * self.rounding.natural(name, v)
+                least = ZERO if self.trusted is None else KNOWN_ZERO
+                lost = max(abs(found), abs(slope.value)) <= seen * scale <= least * self.rounding.natural(name, v)
                 if not lost:
                     why = f"the noise floor: rounding alone changes it by {noise / NOISE:.0e} of its size"
                     return TensorRow(name, g.shape, "not checkable", relative, noise, why)
