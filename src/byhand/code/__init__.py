@@ -19,6 +19,7 @@ from byhand.errors import ByhandError, nearest
 from byhand.expr.expression import as_expression
 
 if TYPE_CHECKING:
+    from byhand.code.c.library import CFunction
     from byhand.derive.derivation import Derivation
 
 # programs: one function of any values; derivations: what each library has for a function with a derivative of its own
@@ -61,15 +62,15 @@ def compile_function(
     return _function(target)(lower_derivation(derivation), source, roots, derivation.f.symbols.values())
 
 
-def generate_expression(f: Any, target: str = "numpy") -> str:
+def generate_expression(f: Any, target: str = "numpy", **options: Any) -> str:
     """Source of a function that returns the value of an expression of any shape.
 
     Raises: ByhandError: an unknown target.
     """
-    return _source(lower_expression(as_expression(f)), target)
+    return _source(lower_expression(as_expression(f)), target, **options)
 
 
-def compile_expression(f: Any, target: str = "numpy") -> CompiledFunction:
+def compile_expression(f: Any, target: str = "numpy") -> CompiledFunction | CFunction:
     """callable(**arrays) -> value, made from the generated source.
 
     Raises: ByhandError: an unknown target, or one that is not installed.
@@ -79,9 +80,9 @@ def compile_expression(f: Any, target: str = "numpy") -> CompiledFunction:
     return _function(target)(program, _source(program, target), [e.root], e.symbols.values())
 
 
-def _source(program: Program, target: str) -> str:
+def _source(program: Program, target: str, **options: Any) -> str:
     if target in TARGETS:
-        return TARGETS[target](program)
+        return TARGETS[target](program, **options)
     if target in PLANNED:
         raise ByhandError(f"target {target!r} is not there yet", f"there is: {', '.join(TARGETS)}")
     near = nearest(str(target), [*TARGETS, *PLANNED])

@@ -1,0 +1,142 @@
+"""A C file as a Python function: arrays checked, compiled for their sizes, called through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from byhand.code.c.compiler import library, needed_compiler
+from byhand.code.c.source import CFile, c_file
+from byhand.code.function import CompiledFunction
+from byhand.code.program import Program
+from byhand.code.source import numpy_source
+from byhand.errors import DataError
+from byhand.expr.dims import Dimension, Shape, dim_value
+from byhand.expr.nodes import Expr, Symbol
+
+Array = Any
+_REALS = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
+
+
+class CFunction:
+    """Generated C behind a check of its arguments; compiled once for each set of sizes and each of float and double.
+
+    Attributes:
+        inputs: names of the arguments, in order.
+        source: the C of the latest call, or, before one, the file without sizes.
+
+    Args:
+        program: what was lowered.
+        roots: the nodes that it computes.
+        declared: inputs that were declared; those that are not needed may be given all the same.
+        parameters: of a network, its parameters.
+    Raises: MissingRuleError: an operation that C has no row for. ByhandError: there is no C compiler.
+    """
+
+    def __init__(
+        self, program: Program, roots: list[Expr], declared: Iterable[Symbol] = (), parameters: Sequence[str] = ()
+    ) -> None:
+        needed_compiler()
+        self.program, self._parameters = program, tuple(parameters)
+        self.source = c_file(program, {}, "double", self._parameters).source
+        self._checker = CompiledFunction(program, numpy_source(program), roots, declared)
+        self.inputs = self._checker.inputs
+        self._made: dict[tuple[Any, ...], CCall] = {}
+
+    def __call__(self, /, **arrays: Any) -> Any:
+        """The results for the given arrays, which are left as they are.
+
+        Raises: DataError: an array is missing, unknown, of the wrong shape or kind, or a label is out of range.
+        """
+        values = self._checker.checked(arrays)
+        dtype = next((v.dtype for v in values if v.dtype.kind == "f"), np.dtype(np.float64))
+        if dtype.itemsize > 8:
+            raise DataError(f"the C target has float and double, not {dtype}", "give float64 arrays")
+        kind = "double" if dtype.itemsize == 8 else "float"
+        sizes: dict[str, int] = {}
+        for s, v in zip(self.program.inputs, values, strict=True):
+            for d, n in zip(s.shape, np.shape(v), strict=True):
+                if isinstance(d, Dimension) and str(d) in self.program.dims:
+                    sizes[str(d)] = n
+        key = (kind, *sorted(sizes.items()))
+        if key not in self._made:
+            made = c_file(self.program, sizes, kind, self._parameters)
+            self._made[key] = CCall(made, self.program, sizes, library(made.source))
+            self.source = made.source
+        value, results = self._made[key]({s.name: v for s, v in zip(self.program.inputs, values, strict=True)})
+        found = {name: np.asarray(results[name], dtype)[()] for name in self.program.outputs if name in results}
+        if self.program.value is not None:
+            return dtype.type(value), found
+        if value is not None:
+            found = {name: dtype.type(value) if name not in found else found[name] for name in self.program.outputs}
+        return next(iter(found.values())) if len(found) == 1 else found
+
+
+class CCall:
+    """A loaded C file with memory of its own: callable({name: array}) -> (value, {result: array}).
+
+    Args:
+        made: the file.
+        program: what it was made from.
+        sizes: of the named dimensions.
+        loaded: the library.
+        rename: the names of the functions in the library, where they are others.
+    """
+
+    def __init__(
+        self, made: CFile, program: Program, sizes: Mapping[str, int], loaded: ctypes.CDLL,
+        rename: Callable[[str], str] = str,
+    ) -> None:  # fmt: skip
+        self.made, self.sizes, self.real = made, sizes, _REALS[made.dtype]
+        self.functions = [(made.functions[n], getattr(loaded, rename(n))) for n in made.functions if n != "sgd_step"]
+        number = ctypes.c_double if made.dtype == "double" else ctypes.c_float
+        self.functions[0][1].restype = number if made.returned is not None else None
+        for _, function in self.functions[1:]:
+            function.restype = None
+        self.number = number
+        shapes = {s.name: s.shape for s in program.statements} | {s.result: s.shape for s in program.statements if s.result}
+        self.results = {name: self.shape(shapes[name]) for name in made.results}
+        self.parameters = [s for s in program.inputs if made.network and s.name in made.parameters]
+        self.memory = np.zeros(max(1, sum(self.size(s) for s in made.workspace.values())), self.real)
+
+    def shape(self, shape: Shape) -> tuple[int, ...]:
+        return tuple(dim_value(d, self.sizes) for d in shape)
+
+    def size(self, shape: Shape) -> int:
+        return int(np.prod(self.shape(shape), dtype=np.int64))
+
+    def __call__(self, arrays: Mapping[str, Array]) -> tuple[float | None, dict[str, Array]]:
+        given = {name: self._argument(s, arrays[s.name]) for name, s in self.made.inputs.items()}
+        results = {name: np.zeros(shape, self.real) for name, shape in self.results.items()}
+        places: dict[str, Any] = dict(given) | {"w": self.memory}
+        if self.parameters:
+            flat = [np.ravel(arrays[s.name]) for s in self.parameters]
+            places["p"] = np.concatenate(flat, dtype=self.real)
+            places["g"] = gathered = np.zeros_like(places["p"])
+            start = 0
+            for s in self.parameters:
+                shape = results[s.name].shape
+                count = int(np.prod(shape))
+                results[s.name] = gathered[start : start + count].reshape(shape)
+                start += count
+        else:
+            places |= {held: results[name] for name, held in self.made.results.items()}
+        value = None
+        for position, (order, function) in enumerate(self.functions):
+            found = function(*(self._passed(places[name]) for name in order))
+            value = found if position == 0 else value
+        return value, results
+
+    def _argument(self, s: Symbol, value: Array) -> Array:
+        if "labels" in s.assumptions:
+            return np.require(value, np.intc, ["C", "A"]) if s.shape else ctypes.c_int(int(value))
+        return np.require(value, self.real, ["C", "A"]) if s.shape else self.number(float(value))
+
+    def _passed(self, value: Any) -> Any:
+        return ctypes.c_void_p(value.ctypes.data) if isinstance(value, np.ndarray) else value
+
+
+__all__ = ["CCall", "CFunction"]
