@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from byhand.code.c.pieces import Piece, dim_piece, offset
@@ -69,9 +70,9 @@ class Body:
         self.stack.append(Block(variable, self.dim(size).text))
         return variable
 
-    def close(self, count: int = 1) -> None:
+    def close(self, loops: int = 1) -> None:
         """Close the innermost loops."""
-        for _ in range(count):
+        for _ in range(loops):
             block = self.stack.pop()
             self.stack[-1].items.extend([block] if block.variable else block.items)
             self.stack[-1].locals |= set() if block.variable else block.locals
@@ -102,7 +103,7 @@ class Body:
     def local(self, wish: str) -> str:
         """A new name for a value."""
         busy = self.taken.union(*(b.locals for b in self.stack))
-        name = next(w for w in (f"{wish}{k or ''}" for k in (0, *range(2, 10**6))) if w not in busy)
+        name = wish if wish not in busy else next(w for w in (f"{wish}{k}" for k in count(2)) if w not in busy)
         self.stack[-1].locals.add(name)
         return name
 

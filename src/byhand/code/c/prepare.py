@@ -57,7 +57,9 @@ def prepared(program: Program, identifiers: Identifiers) -> Prepared:
             continue
         if needed == statements[k].form:
             raise MissingRuleError(f"the C target cannot write {needed.kind} as loops", "code('numpy') can")
-        statements = sharing.extracted(statements, {needed})
+        before, statements = len(statements), sharing.extracted(statements, {needed})
+        if len(statements) == before:
+            raise MissingRuleError(f"the C target cannot write {needed.kind} as loops", "code('numpy') can")
         names |= {s.leaf: s.name for s in statements}
     return Prepared(replace(program, statements=tuple(statements), names=names), kept)
 
@@ -96,7 +98,18 @@ def _means(form: Form) -> Form:
     return Form("scaled", (total,), Scale(coefficient, powers, bool(form.rank)), form.rank)
 
 
-REWRITTEN = {"means": _means}
+def _operation(form: Form) -> Form:
+    """A log-softmax down the columns, whose sums are wanted before any entry."""
+    axes = form.data[1][1] if form.data[0] == "log_softmax" else ()
+    if all(axis >= form.rank - len(axes) for axis in axes):
+        return form
+    rows = Form("operation", form.args, ("logsumexp", form.data[1]), form.rank - len(axes))
+    positions = tuple(axis for axis in range(form.rank) if axis not in axes)
+    over = Form("expand", (rows,), Expand(shape_of(form), positions), form.rank)
+    return Form("sum", (form.args[0], Form("scaled", (over,), Scale(_MINUS, (), True), form.rank)), rank=form.rank)
+
+
+REWRITTEN = {"means": _means, "operation": _operation}
 
 
 def _spread(form: Form) -> Form:

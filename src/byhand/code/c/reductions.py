@@ -231,10 +231,13 @@ def _trace(b: Body, f: Form, index: Index) -> Piece:
 # ---- log-sum-exp
 
 
-def largest_and_total(b: Body, arg: Form, axes: Sequence[int], index: Index) -> tuple[str, str]:
+def largest_and_total(b: Body, f: Form, index: Index) -> tuple[str, str]:
     """The largest entry over the axes, and the sum of exp(entry - largest): two names, in the loop of the index."""
-    if not is_pure(arg) or b.repeated(index):
+    (arg,), axes = f.args, f.data[1][1]
+    if not is_pure(arg):
         raise NeedsName(arg)
+    if b.repeated(index):
+        raise NeedsName(f)
     known = b.known((arg, tuple(axes), index))
     if known is not None:
         return known  # type: ignore[no-any-return]
@@ -257,7 +260,7 @@ def largest_and_total(b: Body, arg: Form, axes: Sequence[int], index: Index) -> 
 
 
 def _logsumexp(b: Body, f: Form, index: Index) -> Piece:
-    top, total = largest_and_total(b, f.args[0], f.data[1][1], index)
+    top, total = largest_and_total(b, f, index)
     return Piece(f"{top} + log({total})", Level.SUM)
 
 
@@ -265,7 +268,7 @@ def _log_softmax(b: Body, f: Form, index: Index) -> Piece:
     """Z - top - log(total), never the logarithm of a softmax."""
     axes = f.data[1][1]
     outer = tuple(i for axis, i in enumerate(index) if axis not in axes)
-    top, total = largest_and_total(b, f.args[0], axes, outer)
+    top, total = largest_and_total(b, f, outer)
     key = ("log", total)
     name = b.known(key)
     if name is None:
