@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from byhand.code.c.compiler import compiler_command
 from byhand.errors import ByhandError, ParseError, nearest
 from byhand.train.program import TrainingProgram
 
+COMPILER = "a C compiler"
 MARGIN = 2.0  # how many times its start-up and compilation an engine must save
 
 
@@ -30,7 +32,7 @@ class Engine:
     Attributes:
         name: what users call it.
         home: module and class that make it.
-        needs: the package that it imports, "" for none; what installs it.
+        needs: the package that it imports, or a compiler, "" for none; what installs it.
         start: seconds to import and start it.
         compile, compile_operation: seconds for each batch size, and for each array operation in it.
         step, operation: seconds of overhead for each step, and for each array operation in it.
@@ -54,6 +56,8 @@ class Engine:
     @property
     def available(self) -> bool:
         """Whether it can run here."""
+        if self.needs[0] == COMPILER:
+            return compiler_command() is not None
         return not self.needs[0] or find_spec(self.needs[0]) is not None
 
     def make(self) -> Callable[..., Any]:
@@ -125,6 +129,8 @@ _TABLE = (
            0.0, 0.001, 0.0, 4e-6, 0.8e-6, 0.5e-9, 3.0e-11, "NumPy, in place; starts at once"),
     Engine("jax", ("byhand.train.jax_engine", "JaxEngine"), ("jax", "pip install 'byhand[jax]'"),
            0.9, 0.25, 0.008, 1e-6, 0.12e-6, 0.3e-9, 3.0e-11, "a whole epoch compiled by XLA; CPU or GPU"),
+    Engine("c", ("byhand.train.c_engine", "CEngine"), (COMPILER, "apt-get install gcc, or CC=/path/to/compiler"),
+           0.2, 0.25, 0.02, 0.1e-6, 0.02e-6, 1.0e-9, 2.0e-10, "an epoch in one call of generated C; for small networks"),
 )  # fmt: skip
 ENGINES: dict[str, Engine] = {row.name: row for row in _TABLE}
 

@@ -39,6 +39,9 @@ class CFile:
         saved: what stands in memory between forward and backward, with shapes.
         shapes: the shapes of all intermediates that have memory.
         workspace: the shapes of the pieces of memory, by name.
+        dtype: "float" or "double".
+        parameters: of a network, in the order of its struct.
+        capacity: the macro with the greatest value of a dimension that is an argument; "" where there is none.
     """
 
     source: str
@@ -51,6 +54,7 @@ class CFile:
     workspace: Mapping[str, Shape]
     dtype: str
     parameters: tuple[str, ...]
+    capacity: str = ""
 
     @property
     def network(self) -> bool:
@@ -160,7 +164,7 @@ class _Writer:
         return CFile(
             text, dict(self.functions), {self.program.names[s]: s for s in self.program.inputs}, self._result_names(),
             self._returned(), saved, {self.program.names[x]: x.shape for x in self.storage.of},
-            self._workspace(), self.dtype, tuple(s.name for s in self.parameters),
+            self._workspace(), self.dtype, tuple(s.name for s in self.parameters), self.capacity,
         )  # fmt: skip
 
     def _check_sizes(self) -> None:
