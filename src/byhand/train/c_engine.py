@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.code.c.compiler import library, needed_compiler
+from byhand.code.c.compiler import FAST, library, needed_compiler
 from byhand.code.c.source import CFile, c_file
 from byhand.code.lower import lower_derivation
 from byhand.errors import DataError
@@ -23,6 +23,7 @@ from byhand.train.optimizers import Updater
 from byhand.train.program import TrainingProgram
 
 Array = Any
+FLAGS = (*FAST, "-fno-signed-zeros", "-fassociative-math", "-freciprocal-math")  # sums as vectors; NaN stays NaN
 CHUNK = 1 << 26  # bytes of dropout masks that one call is given
 CALL = 10**9  # multiplications of one call, so that Ctrl-C is heard within seconds
 
@@ -53,6 +54,7 @@ class CEngine:
         self.real = "float" if parameters.dtype == np.float32 else "double"
         self._kept: dict[str, tuple[Array, Array]] = {}
         self._memory: dict[int, tuple[Array, Array]] = {}
+        self._loaded: dict[int, ctypes.CDLL] = {}
 
     def load(self) -> None:
         """Parameters and state are used where they stand: nothing to do."""
@@ -85,17 +87,22 @@ class CEngine:
 
     def _library(self, batch: int) -> ctypes.CDLL:
         """The network's C for batches of at most so many samples."""
+        if batch not in self._loaded:
+            self._loaded[batch] = library(self._source(batch), FLAGS)
+        return self._loaded[batch]
+
+    def _source(self, batch: int) -> str:
         made, names = self._file(), self._identifiers()
         source = f"#define {made.capacity} {batch}\n{made.source}"
         if self.updater is None:
-            return library(source)
+            return source
         types, widths = self._types(), self._widths()
         data = {names[n]: (types[n], w) for n, w in widths.items() if n not in self.program.masks}
         masks = {names[n]: w for n, w in widths.items() if n in self.program.masks}
         update = Update(self.updater.source, self.real)
         if "#include <math.h>" not in source:
             source = "#include <math.h>\n" + source
-        return library(source + train_source(update, data, masks, made, self.program.count))
+        return source + train_source(update, data, masks, made, self.program.count)
 
     def _room(self, batch: int) -> tuple[Array, Array]:
         """Memory for the intermediates, and for the samples of a batch."""

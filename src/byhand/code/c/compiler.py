@@ -67,7 +67,7 @@ def library(source: str, flags: tuple[str, ...] = FAST) -> ctypes.CDLL:
         path, target = _folder() / f"{key}.c", _folder() / f"{key}.so"
         path.write_text(source, "utf-8")
         refusal = _compiled(command, flags, path, target)
-        if refusal and flags == FAST:  # an option that this compiler has not
+        if refusal and flags != PORTABLE:  # an option that this compiler has not
             refusal = _compiled(command, PORTABLE, path, target)
         if refusal:
             raise ByhandError(f"{shlex.join(command)} could not compile the generated C", *refusal.splitlines()[:6])

@@ -78,15 +78,18 @@ KERNELS: dict[str, str] = {
 /* The sum of a[k] b[k]: eight sums side by side, which compilers make vectors of. */
 static inline double dot(const double *a, const double *b, int n)
 {
-    double s[8] = {0.0}, total = 0.0;
+    double total = 0.0;
     int k = 0;
-    for (; k + 8 <= n; k += 8)
+    if (n >= 8) {
+        double s[8] = {0.0};
+        for (; k + 8 <= n; k += 8)
+            for (int u = 0; u < 8; u++)
+                s[u] += a[k + u] * b[k + u];
         for (int u = 0; u < 8; u++)
-            s[u] += a[k + u] * b[k + u];
+            total += s[u];
+    }
     for (; k < n; k++)
         total += a[k] * b[k];
-    for (int u = 0; u < 8; u++)
-        total += s[u];
     return total;
 }
 """,

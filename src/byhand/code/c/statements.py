@@ -10,9 +10,11 @@ from byhand.code.c.entries import Index, entry, is_pure, scale_factors
 from byhand.code.c.pieces import Level, Piece, negative, product, quotient
 from byhand.code.c.reductions import as_product, is_row_product
 from byhand.code.shapes import shape_of
-from byhand.expr.dims import Shape
+from byhand.expr.dims import Dim, Shape
 from byhand.expr.nodes import Expr
 from byhand.rules.forms import Form, Scale
+
+LONGEST_ROW = 32
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,28 @@ def assign(b: Body, leaf: Expr, form: Form, kept: tuple[Expr, Expr] | None = Non
         for t in sums:
             _add_sum(b, leaf, t)
         outer = tuple(map(b.open, shape[:-1])) if products else ()
-    else:
+    row = None if sums or not _is_short(shape[-1]) else b.local("row")
+    if row is not None:
+        b.line(f"double {row}[{shape[-1]}];")
+    if not sums:
         last = b.open(shape[-1])
         index = (*outer, last)
-        b.line(f"{b.element(leaf, shape, index).text} = {_initial(b, here, index)};")
+        target = b.element(leaf, shape, index).text if row is None else f"{row}[{last}]"
+        b.line(f"{target} = {_initial(b, here, index)};")
         b.close()
     for t in products:
-        _add_product(b, leaf, t, outer)
+        _add_product(b, leaf, t, outer, row)
+    if row is not None:
+        last = b.open(shape[-1])
+        b.line(f"{b.element(leaf, shape, (*outer, last)).text} = {row}[{last}];")
+        b.close()
     if products or not sums:
         b.close(len(shape) - 1)
+
+
+def _is_short(d: Dim) -> bool:
+    """Whether a row is added up in a variable of its own, which compilers keep in registers."""
+    return isinstance(d, int) and 1 < d <= LONGEST_ROW
 
 
 def _initial(b: Body, here: Form | None, index: Index) -> str:
@@ -121,7 +136,7 @@ def _add_sum(b: Body, leaf: Expr, t: Term) -> None:
     b.close(len(full))
 
 
-def _add_product(b: Body, leaf: Expr, t: Term, outer: Index) -> None:
+def _add_product(b: Body, leaf: Expr, t: Term, outer: Index, row: str | None) -> None:
     """out[i, j] += a[i, k] b[k, j], the loop over j innermost."""
     p = as_product(t.core)
     assert p is not None
@@ -145,7 +160,8 @@ def _add_product(b: Body, leaf: Expr, t: Term, outer: Index) -> None:
     at[last] = b.open(p.sizes[last])
     factors = [*front, *(entry(b, f, _at(at, ls)) for f, ls in moving)]
     index = tuple(at[x] for x in p.out)
-    b.line(f"{b.element(leaf, leaf.shape, index).text} += {product(factors).text};")
+    target = b.element(leaf, leaf.shape, index).text if row is None else f"{row}[{index[-1]}]"
+    b.line(f"{target} += {product(factors).text};")
     b.close(len(p.summed) + 1)
 
 
