@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from byhand.derive.gradient import Accumulation
 from byhand.derive.prepare import Prepared, prepare
@@ -16,6 +16,9 @@ from byhand.expr.contraction import is_zero
 from byhand.expr.dims import show_shape
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Expr, Named, Symbol
+
+if TYPE_CHECKING:
+    from byhand.code.cost import Cost
 
 Notation = Literal["differential", "index", "jacobian"]
 Level = Literal["result", "steps", "micro"]

@@ -11,6 +11,7 @@ from byhand.code.c.entries import entry, is_pure
 from byhand.code.c.statements import assign, core_of, is_added
 from byhand.code.forms import Expand, expand, mapped, parts
 from byhand.code.names import Identifiers
+from byhand.code.outputs import by_outputs
 from byhand.code.program import Program, Statement, leaf_form, temporary, uses, with_form, without_dead
 from byhand.code.shapes import shape_of
 from byhand.code.sharing import Sharing
@@ -45,7 +46,7 @@ def prepared(program: Program, identifiers: Identifiers) -> Prepared:
     Raises: MissingRuleError: an operation that has no row in the C target.
     """
     statements = [with_form(s, _spread(mapped(s.form, rewritten))) for s in program.statements]
-    statements = _written_in_place(_through_outputs(statements))
+    statements = _written_in_place(by_outputs(statements))
     statements, kept = _shared_rows(without_dead(statements), identifiers)
     names = {**program.names, **{leaf: leaf.name for pair in kept.values() for leaf in pair}}  # type: ignore[attr-defined]
     sharing = Sharing(identifiers, lambda _: None)
@@ -131,25 +132,6 @@ def _spread(form: Form) -> Form:
         plain = coefficient == ONE and not powers
         terms.append(core if plain else Form("scaled", (*args, core), Scale(coefficient, powers, True), t.rank))
     return Form("sum", tuple(terms), rank=form.rank)
-
-
-def _through_outputs(statements: list[Statement]) -> list[Statement]:
-    """1[Z > 0] as 1[H > 0] where H = relu(Z) is known: Z is needed no longer."""
-    outputs: dict[Expr, Form] = {}
-
-    def change(form: Form) -> Form:
-        step = form.kind == "mask" or (form.kind == "function" and form.data == "step")
-        if not step or form.args[0].kind != "name" or form.args[0].data not in outputs:
-            return form
-        return Form(form.kind, (outputs[form.args[0].data],), form.data, form.rank)
-
-    done = []
-    for s in statements:
-        done.append(with_form(s, mapped(s.form, change)))
-        f = s.form
-        if f.kind == "function" and f.data == "relu" and f.args[0].kind == "name" and s.shape and s.result is None:
-            outputs[f.args[0].data] = leaf_form(s.leaf)
-    return done
 
 
 def _written_in_place(statements: list[Statement]) -> list[Statement]:

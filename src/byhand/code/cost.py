@@ -1,0 +1,276 @@
+"""What a program costs: operations, what is kept between forward and backward, and the most memory at one time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from byhand.code.counting import formula, operations, plus, size, times
+from byhand.code.forms import parts
+from byhand.code.outputs import by_outputs
+from byhand.code.program import Program, Section, Statement, uses
+from byhand.code.shapes import shape_of
+from byhand.errors import DataError, nearest
+from byhand.expr.dims import Dim, dim_value, show_shape
+from byhand.expr.functions import function
+from byhand.expr.nodes import Expr, Symbol
+from byhand.notation.text import to_text
+from byhand.rules.forms import Form
+
+ITEMSIZE = 8
+_REBUILT = frozenset({"one_hot", "selection", "pairing"})  # made again from labels and sizes, never kept
+_VIEWS = frozenset({"transpose", "permute", "squeeze", "slice", "reshape", "expand", "diagonal"})
+_ELISION = frozenset({"sum", "scaled", "hadamard", "power"})  # operators of NumPy write into an operand nobody else has
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One statement.
+
+    Attributes:
+        name: what is computed.
+        section: "forward", "value" or "backward".
+        formula: the mathematics, "" where it has no short form.
+        shape: of the result.
+        operations: floating-point operations, a polynomial in the named dimensions.
+        saved: how many of its entries the backward part reads; 0 where it reads none.
+    """
+
+    name: str
+    section: Section
+    formula: str
+    shape: tuple[Dim, ...]
+    operations: Dim
+    saved: Dim
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of a function and its gradients; see `counting` for what an operation is.
+
+    Attributes:
+        lines: the statements, in order.
+        autodiff: entries that reverse-mode automatic differentiation keeps of the same formula, operation by
+            operation: both factors of a product, of a function its output or else its input.
+        peaks: entries that are live at one time while the NumPy function runs, inputs left out; the greatest is the
+            peak.
+        dims: the names of the dimensions.
+    """
+
+    lines: tuple[Line, ...]
+    autodiff: Dim
+    peaks: tuple[Dim, ...]
+    dims: tuple[str, ...]
+
+    def operations(self, section: str | None = None) -> Dim:
+        """Operations of "forward" (the value included) or "backward", or of both."""
+        chosen = [x for x in self.lines if section is None or (x.section == "backward") == (section == "backward")]
+        return plus(x.operations for x in chosen)
+
+    @property
+    def saved(self) -> Dim:
+        """Entries kept between forward and backward."""
+        return plus(x.saved for x in self.lines)
+
+    def numbers(self, sizes: Mapping[str, int], itemsize: int = ITEMSIZE) -> dict[str, int]:
+        """Operations and bytes for the sizes of all named dimensions.
+
+        Raises: DataError: a size is missing, unknown or no size.
+        """
+        for name, n in sizes.items():
+            if name not in self.dims:
+                known = f"dimensions: {', '.join(self.dims) or 'numbers only'}"
+                raise DataError(f"there is no dimension {name}{nearest(name, list(self.dims))}", known)
+            if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+                raise DataError(f"the size of {name} is {n!r}: a whole number from 1 on")
+        missing = [n for n in self.dims if n not in sizes]
+        if missing:
+            raise DataError(f"the size of {missing[0]} is missing", f"sizes={{{', '.join(f'{n!r}: 16' for n in missing)}}}")
+        return {
+            "operations_forward": dim_value(self.operations("forward"), sizes),
+            "operations_backward": dim_value(self.operations("backward"), sizes),
+            "saved_bytes": itemsize * dim_value(self.saved, sizes),
+            "autodiff_saved_bytes": itemsize * dim_value(self.autodiff, sizes),
+            "peak_bytes": itemsize * max(dim_value(p, sizes) for p in self.peaks),
+        }
+
+    def to_dict(self, sizes: Mapping[str, int] | None = None, itemsize: int = ITEMSIZE) -> dict[str, Any]:
+        """Formulas, and with sizes numbers too, per line and in total."""
+        lines = []
+        for x in self.lines:
+            found: dict[str, Any] = {
+                "name": x.name, "section": x.section, "formula": x.formula, "shape": [str(d) for d in x.shape],
+                "operations": formula(x.operations), "saved_entries": formula(x.saved),
+            }  # fmt: skip
+            if sizes:
+                found["numbers"] = {
+                    "operations": dim_value(x.operations, sizes), "saved_bytes": itemsize * dim_value(x.saved, sizes),
+                }  # fmt: skip
+            lines.append(found)
+        total: dict[str, Any] = {
+            "operations_forward": formula(self.operations("forward")),
+            "operations_backward": formula(self.operations("backward")),
+            "saved_entries": formula(self.saved),
+            "autodiff_saved_entries": formula(self.autodiff),
+            "peak_entries": [formula(p) for p in self.peaks],
+        }
+        return {"lines": lines, "total": total} | ({"numbers": self.numbers(sizes, itemsize)} if sizes else {})
+
+    def text(self, sizes: Mapping[str, int] | None = None, itemsize: int = ITEMSIZE) -> str:
+        """A table: a row for each statement, the total below."""
+        rows = [("", "shape", "operations", "saved entries")]
+        shown = [(f"{x.name}", show_shape(x.shape), x.operations, x.saved) for x in self.lines]
+        shown.append(("forward", "", self.operations("forward"), self.saved))
+        shown.append(("backward", "", self.operations("backward"), 0))
+        for name, shape, done, saved in shown:
+            words = [formula(done), formula(saved) if saved != 0 else ""]
+            if sizes:
+                values = (dim_value(done, sizes), dim_value(saved, sizes))
+                words = [w if w in ("", str(v)) else f"{w} = {v:,}" for w, v in zip(words, values, strict=True)]
+            rows.append((name, shape, *words))
+        widths = [max(len(r[k]) for r in rows) for k in range(4)]
+        lines = ["  ".join(c.ljust(n) for c, n in zip(r, widths, strict=True)).rstrip() for r in rows]
+        lines.insert(len(lines) - 2, "")
+        lines += ["", f"saved by automatic differentiation: {formula(self.autodiff)} entries"]
+        lines.append(f"peak of the NumPy function: {' or '.join(map(formula, self.peaks))} entries, inputs left out")
+        if sizes:
+            n = self.numbers(sizes, itemsize)
+            lines += [
+                "", f"{n['operations_forward']:,} operations forward, {n['operations_backward']:,} backward",
+                f"{n['saved_bytes']:,} bytes saved (automatic differentiation: {n['autodiff_saved_bytes']:,}), "
+                f"{n['peak_bytes']:,} at the peak, {itemsize} bytes a number",
+            ]  # fmt: skip
+        return "\n".join(lines) + "\n"
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def cost_of(program: Program) -> Cost:
+    """The cost of a lowered program.
+
+    Raises: MissingRuleError: an operation whose cost is not known.
+    """
+    split = by_outputs(list(program.statements))
+    late = uses(s.form for s in split if s.section == "backward")
+    early = {s.leaf for s in split if s.section != "backward" and not _is_rebuilt(s.form)}
+    lines = []
+    for s in split:
+        kept = size(s.shape) if s.leaf in early and s.leaf in late else 0
+        formula = to_text(s.math) if s.math is not None else ""
+        lines.append(Line(s.name, s.section, formula, s.shape, operations(s.form), kept))
+    peaks = _largest(_peaks(program.statements))
+    return Cost(tuple(lines), _autodiff(program), tuple(peaks), tuple(program.dims))
+
+
+def _is_rebuilt(form: Form) -> bool:
+    return form.kind == "operation" and form.data[0] in _REBUILT
+
+
+# ---- memory of the NumPy function
+
+
+def _peaks(statements: Sequence[Statement]) -> list[Dim]:
+    """What is live at the height of each statement: all names made so far, and the temporaries of the right-hand side."""
+    live: Dim = 0
+    found: list[Dim] = []
+    for s in statements:
+        held, tops = _temporaries(s.form)
+        found += [plus([live, t]) for t in tops]
+        own = size(s.shape) if s.shape and s.form.kind not in ("name", *_VIEWS) else 0
+        live = plus([live, own if own != 0 else held])
+        found.append(live)
+    return found
+
+
+def _temporaries(form: Form) -> tuple[Dim, list[Dim]]:
+    """Entries that the value takes in memory of its own, and the most that its computation takes at any time."""
+    if form.kind in ("name", "number", "fill") or not shape_of(form):
+        tops: list[Dim] = []
+        for a in form.args:
+            _, inner = _temporaries(a)
+            tops += inner
+        return 0, tops or [0]
+    held: Dim = 0
+    tops, reused = [], False
+    for a in form.args:
+        own, inner = _temporaries(a)
+        tops += [plus([held, t]) for t in inner]
+        reused = reused or (own != 0 and own == size(shape_of(form)))
+        held = plus([held, own])
+    if form.kind in _VIEWS:
+        return held, tops or [held]
+    new = size(shape_of(form))
+    if form.kind == "mask":  # a byte each
+        return 0, [*tops, held]
+    if form.kind == "operation" and form.data[0] in ("softmax", "log_softmax"):
+        return new, [*tops, plus([held, times(2, new)])]
+    return new, [*tops, held if reused and form.kind in _ELISION else plus([held, new])]
+
+
+def _largest(found: Iterable[Dim]) -> list[Dim]:
+    """Those that no other exceeds for all sizes from one on."""
+    distinct = list(dict.fromkeys(found))
+    return [p for p in distinct if not any(q != p and _exceeds(q, p) for q in distinct)] or [0]
+
+
+def _exceeds(one: Dim, other: Dim) -> bool:
+    rest = plus([one, times(-1, other)])
+    return rest > 0 if isinstance(rest, int) else all(c > 0 for _, c in rest.terms)
+
+
+# ---- what automatic differentiation keeps
+
+
+def _autodiff(program: Program) -> Dim:
+    """Entries kept by a rule for each operation of the value's formula; inputs, which are there anyway, left out."""
+    made = {s.leaf: s for s in program.statements}
+    value = next((s for s in program.statements if s.name == program.value), None)
+    needed = [value] if value is not None else [s for s in program.statements if s.result is not None]
+    kept: dict[Any, Dim] = {}
+    seen: set[Expr] = set()
+    while needed:
+        s = needed.pop()
+        if s.leaf in seen:
+            continue
+        seen.add(s.leaf)
+        for part in parts(s.form):
+            if part.kind == "name" and part.data in made:
+                needed.append(made[part.data])
+            for array in _kept_by(part):
+                base = _base(array)
+                is_root = base is s.form
+                if base.kind == "name" and (isinstance(base.data, Symbol) and base.data not in made):
+                    continue
+                key = s.leaf if is_root else base.data if base.kind == "name" else base
+                if key in made and _is_rebuilt(made[key].form):
+                    continue
+                if shape_of(base) and base.kind not in ("number", "fill", "identity"):
+                    kept[key] = size(shape_of(base))
+    return plus(kept.values())
+
+
+def _base(form: Form) -> Form:
+    return _base(form.args[0]) if form.kind in _VIEWS else form
+
+
+def _kept_by(form: Form) -> list[Form]:
+    """What the reverse rule of one operation reads: operands, or the result."""
+    match form.kind:
+        case "matmul" | "matvec" | "outer" | "hadamard" | "dot" | "inner" | "kron" | "einsum" | "solve":
+            return [a for a in form.args if a.kind != "mask"]
+        case "norm_squared" | "norm" | "power":
+            return list(form.args)
+        case "function":
+            row = function(form.data)
+            by_output = "z" not in row.derivative or form.data in ("relu", "leaky_relu", "elu", "selu")
+            return [form] if by_output else list(form.args)
+        case "operation":
+            if form.data[0] in ("softmax", "log_softmax", "inv"):
+                return [form]
+            return list(form.args) if form.data[0] in ("logsumexp", "det", "logdet", "power") else []
+    return []
+
+
+__all__ = ["Cost", "Line", "cost_of"]
