@@ -76,4 +76,9 @@ def assert_call_agrees(name, derivation, values, call, tolerance=1e-10):
         assert np.array_equal(np.isnan(x), np.isnan(expected)), (name, what)
         x, y = (np.where(np.isnan(expected), 0.0, a) for a in (x, expected))
         error, scale = np.linalg.norm(x - y), np.linalg.norm(y)
-        assert error <= tolerance * max(scale, 1e-2) or error <= 100 * rounding(expression, values), (name, what, error, scale)
+        assert error <= tolerance * max(scale, 1e-2) or error <= 100 * rounding(expression, values), (
+            name,
+            what,
+            error,
+            scale,
+        )

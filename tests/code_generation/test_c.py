@@ -48,7 +48,11 @@ def network_values(net, seed=0, batch=11):
     values = {n: rng.uniform(-1, 1, v.shape) for n, v in net.init(0).items()}
     shapes = {n: tuple(batch if str(d) == "N" else int(d) for d in s) for n, s in net.shapes.items() if n not in values}
     for name, shape in shapes.items():
-        values[name] = rng.integers(0, int(net.sizes[-1]), shape) if net.targets == "labels" and name == "y" else rng.uniform(0, 1, shape)
+        values[name] = (
+            rng.integers(0, int(net.sizes[-1]), shape)
+            if net.targets == "labels" and name == "y"
+            else rng.uniform(0, 1, shape)
+        )
     if net.targets == "probabilities":
         values["Y"] /= values["Y"].sum(axis=1, keepdims=True)
     return values
@@ -252,7 +256,10 @@ def test_the_file_is_readable():
 
 def test_expression_alone():
     source = generate_expression(byhand.parse("H = tanh(A @ x)\nA @ H", {"A": "n n", "x": "n"}), "c", sizes={"n": 3})
-    assert "void value(const double *restrict A, const double *restrict x, workspace *restrict w, double *restrict" in source
+    assert (
+        "void value(const double *restrict A, const double *restrict x, workspace *restrict w, double *restrict"
+        in source
+    )
     f = compile_expression(byhand.parse("A @ x + b", {"b": "m", "A": "m n", "x": "n"}), "c")
     assert f(b=np.ones(2), A=np.ones((2, 3)), x=np.ones(3)).tolist() == [4.0, 4.0]
 

@@ -43,7 +43,7 @@ for name, function in {
     setattr(Counted, f"__{name}__", _binary(function))
     setattr(Counted, f"__r{name}__", lambda a, b, f=function: Counted.one(f(_value(b), _value(a))))
 for name in ("exp", "log", "tanh", "sqrt", "sin"):
-    setattr(Counted, name, lambda a, f=getattr(np, name): Counted.one(f(a.value)))
+    setattr(Counted, name, lambda a, name=name: Counted.one(getattr(np, name)(a.value)))
 
 
 def _compared(function):
@@ -178,7 +178,12 @@ def test_every_kind_has_a_row():
 
 @pytest.mark.parametrize(
     ("sizes", "words"),
-    [({}, "size of m is missing"), ({"M": 3}, "no dimension M"), ({"m": 0, "n": 3}, "whole number from 1"), ({"m": 2.5}, "2.5")],
+    [
+        ({}, "size of m is missing"),
+        ({"M": 3}, "no dimension M"),
+        ({"m": 0, "n": 3}, "whole number from 1"),
+        ({"m": 2.5}, "2.5"),
+    ],
 )
 def test_bad_sizes(sizes, words):
     with pytest.raises(byhand.DataError, match=words):
@@ -201,7 +206,9 @@ def test_a_vector_through_a_chain_stays_a_vector(layers):
     cost = byhand.derive(byhand.parse(text, shapes), "u,v").cost()
     assert all(len(x.shape) <= 1 for x in cost.lines)
     n = 1000
-    assert sum(cost.numbers({"n": n})[f"operations_{s}"] for s in ("forward", "backward")) <= 2 * (2 * layers + 2) * n * n
+    assert (
+        sum(cost.numbers({"n": n})[f"operations_{s}"] for s in ("forward", "backward")) <= 2 * (2 * layers + 2) * n * n
+    )
 
 
 def test_no_jacobian_of_a_layer_is_formed():

@@ -19,7 +19,6 @@ from byhand.errors import ByhandError, nearest
 from byhand.expr.expression import as_expression
 
 if TYPE_CHECKING:
-    from byhand.code.c.library import CFunction
     from byhand.derive.derivation import Derivation
 
 # programs: one function of any values; derivations: what each library has for a function with a derivative of its own
@@ -70,7 +69,7 @@ def generate_expression(f: Any, target: str = "numpy", **options: Any) -> str:
     return _source(lower_expression(as_expression(f)), target, **options)
 
 
-def compile_expression(f: Any, target: str = "numpy") -> CompiledFunction | CFunction:
+def compile_expression(f: Any, target: str = "numpy") -> CompiledFunction:
     """callable(**arrays) -> value, made from the generated source.
 
     Raises: ByhandError: an unknown target, or one that is not installed.

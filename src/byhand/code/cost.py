@@ -86,7 +86,9 @@ class Cost:
                 raise DataError(f"the size of {name} is {n!r}: a whole number from 1 on")
         missing = [n for n in self.dims if n not in sizes]
         if missing:
-            raise DataError(f"the size of {missing[0]} is missing", f"sizes={{{', '.join(f'{n!r}: 16' for n in missing)}}}")
+            raise DataError(
+                f"the size of {missing[0]} is missing", f"sizes={{{', '.join(f'{n!r}: 16' for n in missing)}}}"
+            )
         return {
             "operations_forward": dim_value(self.operations("forward"), sizes),
             "operations_backward": dim_value(self.operations("backward"), sizes),
@@ -128,7 +130,7 @@ class Cost:
             if sizes:
                 values = (dim_value(done, sizes), dim_value(saved, sizes))
                 words = [w if w in ("", str(v)) else f"{w} = {v:,}" for w, v in zip(words, values, strict=True)]
-            rows.append((name, shape, *words))
+            rows.append((name, shape, words[0], words[1]))
         widths = [max(len(r[k]) for r in rows) for k in range(4)]
         lines = ["  ".join(c.ljust(n) for c, n in zip(r, widths, strict=True)).rstrip() for r in rows]
         lines.insert(len(lines) - 2, "")

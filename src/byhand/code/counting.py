@@ -18,9 +18,9 @@ from byhand.rules.forms import Form, Scale
 
 Row = Callable[[Form], Dim]
 _NOTHING = (
-    "name number fill identity mask_view transpose permute squeeze slice reshape expand diagonal diagonal_matrix pad "
-    "concatenate take pick"
-).split()
+    "name", "number", "fill", "identity", "transpose", "permute", "squeeze", "slice", "reshape", "expand", "diagonal",
+    "diagonal_matrix", "pad", "concatenate", "take", "pick",
+)  # fmt: skip
 
 
 def size(shape: Shape) -> Dim:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from byhand.expr.parse import declare, read
 from byhand.nets.architecture import activated, read_activation, read_penalty, read_sizes
 from byhand.nets.inits import default_init, init_row
 from byhand.nets.losses import TARGETS, loss_row
+
+if TYPE_CHECKING:
+    from byhand.code.cost import Cost
 
 LONGEST_LINE = 100
 LONGEST_TEXT = 10_000_000

@@ -168,7 +168,9 @@ class CEngine:
 
     def _masks(self, steps: int, size: int, samples: int) -> dict[str, Array]:
         """Which units are kept, and their weight, drawn step by step as the NumPy engine does."""
-        masks = {n: np.zeros((steps * size, s[-1]), self.parameters.dtype) for n, s in self.program.mask_shapes(1).items()}
+        masks = {
+            n: np.zeros((steps * size, s[-1]), self.parameters.dtype) for n, s in self.program.mask_shapes(1).items()
+        }
         for k in range(steps if masks else 0):
             for mask in masks.values():
                 rows = mask[k * size : min((k + 1) * size, samples)]

@@ -57,7 +57,9 @@ class Update:
             case ast.Name(id=name):
                 return f"{name}[i]"
             case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=2)):
-                return f"{self.text(left)} * {self.text(left)}" if isinstance(left, ast.Name) else self._missing_square(e)
+                return (
+                    f"{self.text(left)} * {self.text(left)}" if isinstance(left, ast.Name) else self._missing_square(e)
+                )
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _SIGNS:
                 return f"({self.text(left)} {_SIGNS[type(op)]} {self.text(right)})"
             case ast.Call(func=ast.Attribute(attr="sqrt"), args=[arg]):

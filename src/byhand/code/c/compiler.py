@@ -17,7 +17,16 @@ from byhand.errors import ByhandError
 
 CANDIDATES = ("cc", "gcc", "clang")
 PORTABLE = ("-std=c99", "-O2", "-fPIC", "-shared")
-FAST = ("-std=c99", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
+FAST = (
+    "-std=c99",
+    "-O3",
+    "-march=native",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fPIC",
+    "-shared",
+)
 LONGEST = 300  # seconds that a compilation may take
 
 

@@ -7,7 +7,7 @@ where another loop would repeat it, `NeedsName` asks for an array computed befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from byhand.code.c.body import Body, NeedsName
@@ -258,9 +258,9 @@ def source_index(b: Body, f: Form, index: Index) -> Index:
             return _reshaped(b, f, index)
 
 
-def _sliced(b: Body, span: Span | None, index: Callable[[], str] | Sequence[str]) -> str:
-    own = "0" if span is not None and span.drop else next(index)  # type: ignore[call-overload]
-    return str(own if span is None else index_sum(own, span.first, b.dim_name))
+def _sliced(b: Body, span: Span | None, index: Iterator[str]) -> str:
+    own = "0" if span is not None and span.drop else next(index)
+    return own if span is None else index_sum(own, span.first, b.dim_name)
 
 
 def _reshaped(b: Body, f: Form, index: Index) -> Index:

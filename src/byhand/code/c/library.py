@@ -18,15 +18,15 @@ from byhand.expr.dims import Dimension, Shape, dim_value
 from byhand.expr.nodes import Expr, Symbol
 
 Array = Any
-_REALS = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
+_REALS: dict[str, Any] = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
 
 
-class CFunction:
+class CFunction(CompiledFunction):
     """Generated C behind a check of its arguments; compiled once for each set of sizes and each of float and double.
 
     Attributes:
-        inputs: names of the arguments, in order.
         source: the C of the latest call, or, before one, the file without sizes.
+        raw: positional arrays in the order of `inputs`, unchecked.
 
     Args:
         program: what was lowered.
@@ -39,19 +39,14 @@ class CFunction:
     def __init__(
         self, program: Program, roots: list[Expr], declared: Iterable[Symbol] = (), parameters: Sequence[str] = ()
     ) -> None:
+        source = c_file(program, {}, "double", tuple(parameters)).source
         needed_compiler()
-        self.program, self._parameters = program, tuple(parameters)
-        self.source = c_file(program, {}, "double", self._parameters).source
-        self._checker = CompiledFunction(program, numpy_source(program), roots, declared)
-        self.inputs = self._checker.inputs
+        super().__init__(program, numpy_source(program), roots, declared)
+        self.source, self._parameters = source, tuple(parameters)
         self._made: dict[tuple[Any, ...], CCall] = {}
+        self.raw = self._called
 
-    def __call__(self, /, **arrays: Any) -> Any:
-        """The results for the given arrays, which are left as they are.
-
-        Raises: DataError: an array is missing, unknown, of the wrong shape or kind, or a label is out of range.
-        """
-        values = self._checker.checked(arrays)
+    def _called(self, *values: Array) -> Any:
         dtype = next((v.dtype for v in values if v.dtype.kind == "f"), np.dtype(np.float64))
         if dtype.itemsize > 8:
             raise DataError(f"the C target has float and double, not {dtype}", "give float64 arrays")
@@ -67,11 +62,11 @@ class CFunction:
             self._made[key] = CCall(made, self.program, sizes, library(made.source))
             self.source = made.source
         value, results = self._made[key]({s.name: v for s, v in zip(self.program.inputs, values, strict=True)})
-        found = {name: np.asarray(results[name], dtype)[()] for name in self.program.outputs if name in results}
         if self.program.value is not None:
-            return dtype.type(value), found
-        if value is not None:
-            found = {name: dtype.type(value) if name not in found else found[name] for name in self.program.outputs}
+            return value, {name: results[name] for name in self.program.outputs}
+        found = {
+            name: value if value is not None and name not in results else results[name] for name in self.program.outputs
+        }
         return next(iter(found.values())) if len(found) == 1 else found
 
 
@@ -97,7 +92,9 @@ class CCall:
         for _, function in self.functions[1:]:
             function.restype = None
         self.number = number
-        shapes = {s.name: s.shape for s in program.statements} | {s.result: s.shape for s in program.statements if s.result}
+        shapes = {s.name: s.shape for s in program.statements} | {
+            s.result: s.shape for s in program.statements if s.result
+        }
         self.results = {name: self.shape(shapes[name]) for name in made.results}
         self.parameters = [s for s in program.inputs if made.network and s.name in made.parameters]
         self.memory = np.zeros(max(1, sum(self.size(s) for s in made.workspace.values())), self.real)

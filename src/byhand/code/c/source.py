@@ -111,7 +111,9 @@ class _Writer:
         self.parameters = tuple(s for s in self.program.inputs if s.name in parameters)
         self.members = {id(slot): self._member(slot) for slot in self.storage.slots}
         backward = uses(s.form for s in self.statements if s.section == "backward")
-        self.kept_numbers = [s for s in self.statements if s.section != "backward" and not s.shape and s.leaf in backward]
+        self.kept_numbers = [
+            s for s in self.statements if s.section != "backward" and not s.shape and s.leaf in backward
+        ]
         self.functions: dict[str, tuple[str, ...]] = {}
 
     # ---- names and sizes
@@ -171,7 +173,9 @@ class _Writer:
         shapes = [s.shape for s in (*self.program.inputs, *(s.leaf for s in self.statements))]
         for shape in shapes:
             if (self.number(shape) or 0) > LARGEST_ARRAY:
-                raise DataError(f"an array of shape {show_shape(shape)} has more entries than an int counts", "smaller sizes")
+                raise DataError(
+                    f"an array of shape {show_shape(shape)} has more entries than an int counts", "smaller sizes"
+                )
 
     def _returned(self) -> str | None:
         """The number that the first function returns."""
@@ -190,12 +194,12 @@ class _Writer:
 
     def _macros(self) -> list[str]:
         lines = []
-        for name, macro in self.program.dims.items():
+        for name in self.program.dims:
             word = self.room(name)
             meant = f"the greatest {name}" if name == self.runtime else f"the size of {name}"
             lines.append(f"#ifndef {word}")
             if name in self.sizes:
-                lines.append(f"#define {word} {self.sizes[name]}  /* {meant}{'' if name == macro else ''} */")
+                lines.append(f"#define {word} {self.sizes[name]}  /* {meant} */")
             else:
                 lines.append(f'#error "{meant} is unknown: compile with -D{word}=..."')
             lines.append("#endif")
@@ -206,7 +210,9 @@ class _Writer:
         if self.parameters:
             blocks.append(self._struct("parameters", {self.program.names[s]: s.shape for s in self.parameters}, {}))
         if self._workspace():
-            stand = {self.members[id(slot)]: [self.program.names[x] for x in slot.leaves] for slot in self.storage.slots}
+            stand = {
+                self.members[id(slot)]: [self.program.names[x] for x in slot.leaves] for slot in self.storage.slots
+            }
             blocks.append(self._struct("workspace", self._workspace(), stand))
         return blocks
 
@@ -237,10 +243,10 @@ class _Writer:
         if self.runtime is not None:
             arguments.append(f"const int {self.dim(self.runtime)}")
             order.append(self.dim(self.runtime))
-        for s in data:
-            kind = "int" if "labels" in s.assumptions else "double"
-            arguments.append(f"const {kind} *restrict {names[s]}" if s.shape else f"{kind} {names[s]}")
-            order.append(names[s])
+        for d in data:
+            kind = "int" if "labels" in d.assumptions else "double"
+            arguments.append(f"const {kind} *restrict {names[d]}" if d.shape else f"{kind} {names[d]}")
+            order.append(names[d])
         if own:
             arguments.append("const parameters *restrict p")
             order.append("p")
@@ -255,15 +261,15 @@ class _Writer:
             arguments.append("parameters *restrict g")
             order.append("g")
         else:
-            for leaf, s in results.items():
+            for leaf in results:
                 arguments.append(f"double *restrict {names[leaf]}")
                 order.append(names[leaf])
         self.functions[name] = tuple(order)
         written = {s.leaf for s in statements} | {x for s in statements for x in self.kept.get(s.leaf, ())}
         body = Body(names, self.dim, self.taken)
         self._locals(body, own, stored, used, written, results if gathered else {}, late)
-        for s in statements:
-            self._statement(body, s, s.leaf in results, bool(gathered))
+        for statement in statements:
+            self._statement(body, statement, statement.leaf in results, bool(gathered))
         kind = "void"
         if not late and self._returned() is not None:
             kind = "double"
@@ -278,16 +284,20 @@ class _Writer:
         """Pointers to parameters, intermediates and gradients, under the names of the derivation."""
         names = self.program.names
         for s in own:
-            b.line(f"const double *restrict {names[s]} = p->{names[s]};" if s.shape else f"const double {names[s]} = p->{names[s]};")
+            b.line(
+                f"const double *restrict {names[s]} = p->{names[s]};"
+                if s.shape
+                else f"const double {names[s]} = p->{names[s]};"
+            )
         for x in stored:
             const = "" if x in written else "const "
             b.line(f"{const}double *{names[x]} = w->{self.members[id(self.storage.of[x])]};")
         for n in self.kept_numbers:
             if late and n.leaf in used:
                 b.line(f"const double {n.name} = w->{n.name};")
-        for leaf, s in gradients.items():
-            member = self._parameter(s)
-            b.line(f"double *restrict {names[leaf]} = {'' if s.shape else '&'}g->{member};")
+        for leaf, gradient in gradients.items():
+            member = self._parameter(gradient)
+            b.line(f"double *restrict {names[leaf]} = {'' if gradient.shape else '&'}g->{member};")
 
     def _parameter(self, s: Statement) -> str:
         return next(self.program.names[x] for x in self.parameters if x.name == s.result)
@@ -310,8 +320,14 @@ class _Writer:
 
     def _comment(self, s: Statement) -> str:
         shape = show_shape(s.shape)
-        place = f", in the place of {self.program.names[self.storage.in_place[s.leaf]]}" if s.leaf in self.storage.in_place else ""
-        math = ts.Relation("=", s.left if s.left is not None else ts.Name(s.name), s.math) if s.math is not None else None
+        place = (
+            f", in the place of {self.program.names[self.storage.in_place[s.leaf]]}"
+            if s.leaf in self.storage.in_place
+            else ""
+        )
+        math = (
+            ts.Relation("=", s.left if s.left is not None else ts.Name(s.name), s.math) if s.math is not None else None
+        )
         text = "" if math is None else _safe(re.sub(r"\s+", " ", to_text(math)))
         own = f"{s.name} = " if s.left is not None else ""
         full = f"{own}{text}   {shape}{place}"
@@ -332,9 +348,15 @@ class _Writer:
     # ---- the comment at the head
 
     def _head(self) -> str:
-        title = self.program.title if len(self.program.title) <= 90 else self.program.title.split(" with respect to ")[0]
+        title = (
+            self.program.title if len(self.program.title) <= 90 else self.program.title.split(" with respect to ")[0]
+        )
         lines = [f"{_safe(title)}; derived and written by byhand. C99, no other file, no allocation.", ""]
-        shown = [s for s in self.program.statements if s.math is not None and (s.section == "value" or (s.section == "forward" and isinstance(s.leaf, Named)))]
+        shown = [
+            s
+            for s in self.program.statements
+            if s.math is not None and (s.section == "value" or (s.section == "forward" and isinstance(s.leaf, Named)))
+        ]
         shown_text = [f"{INDENT}{s.name} = {_safe(to_text(s.math))}" for s in shown if s.math is not None]
         lines += [line for line in shown_text if len(line) < WIDEST - 4]
         lines += ["", "Arrays stand row by row, the last index running fastest:"]
@@ -354,7 +376,9 @@ class _Writer:
             total = self._bytes([x.shape for x in self.storage.saved], size)
             first, second = ("forward", "backward") if self.parameters else ("value", "gradient")
             words = f"{', '.join(saved)}: {total}" if saved else "nothing"
-            lines += _wrapped(f"Saved by {first} for {second}: {words}. Memory is used again, so call {first} before each {second}.")
+            lines += _wrapped(
+                f"Saved by {first} for {second}: {words}. Memory is used again, so call {first} before each {second}."
+            )
         return lines
 
     def _bytes(self, shapes: Sequence[Shape], size: int) -> str:

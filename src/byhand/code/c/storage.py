@@ -60,7 +60,9 @@ def stored(statements: Sequence[Statement], kept: Mapping[Expr, tuple[Expr, Expr
             if leaf not in made:
                 continue
             key = size_of(leaf.shape)
-            donor = next((x for x in dying if leaf is s.leaf and size_of(x.shape) == key and entrywise(s.form, x)), None)
+            donor = next(
+                (x for x in dying if leaf is s.leaf and size_of(x.shape) == key and entrywise(s.form, x)), None
+            )
             if donor is not None:
                 slot = of[donor]
                 in_place[leaf] = donor
