@@ -1,5 +1,7 @@
 """`byhand compile`: what it writes, and what it says to wrong input."""
 
+import json
+
 import pytest
 from click.testing import CliRunner
 
@@ -15,7 +17,7 @@ def run(*arguments, code=0):
     return result
 
 
-@pytest.mark.parametrize("target", ["numpy", "torch", "jax"])
+@pytest.mark.parametrize("target", ["numpy", "torch", "jax", "c"])
 def test_an_expression(target):
     f = byhand.parse("sum((X @ w - y)**2)", {"X": "m n", "w": "n", "y": "m"})
     result = run(*LEAST_SQUARES, "--to", target)
@@ -35,6 +37,18 @@ def test_options_reach_the_code():
     assert "relu'(0) = 0.5." in run("5-7-3", "--relu-at-zero", "0.5", "--no-check").stdout
     assert "range(0, N, 64)" in run("5-7-3", "--chunk", "64", "--to", "torch", "--no-check").stdout
     assert "W1 @ X" in run("5-7-3", "--layout", "columns", "--no-check").stdout
+
+
+def test_c_with_sizes():
+    found = run("4-16-3", "--to", "c", "--size", "N=16", "--dtype", "float", "--no-check").stdout
+    assert found == byhand.MLP("4-16-3").code("c", sizes={"N": 16}, dtype="float")
+
+
+def test_cost():
+    cost, sizes = byhand.MLP("D-H-C").cost(), {"N": 64, "D": 784, "H": 300, "C": 10}
+    words = " ".join(f"{k}={v}" for k, v in sizes.items())
+    assert run("D-H-C", "--cost", "--size", words, "--no-check").stdout == cost.text(sizes)
+    assert json.loads(run("D-H-C", "--cost", "--json", "--no-check").stdout) == cost.to_dict()
 
 
 def test_names_of_sizes_are_said_to_be_sizes():

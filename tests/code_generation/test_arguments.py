@@ -148,16 +148,14 @@ def test_an_input_may_give_only_a_size():
     assert compiled(a=2.0, x=np.ones(5)) == 10.0
 
 
-@pytest.mark.parametrize("target", ["c"])
-def test_targets_to_come(network, target):
-    for make in (network.code, network.function):
-        with pytest.raises(byhand.ByhandError, match="not there yet"):
-            make(target)
-
-
 def test_unknown_target(network):
     with pytest.raises(byhand.ByhandError, match=r"unknown target 'nunpy', did you mean `numpy`\?"):
         network.code("nunpy")
+
+
+def test_options_of_another_target(network):
+    with pytest.raises(byhand.ByhandError, match="target 'numpy' has no option sizes"):
+        network.code("numpy", sizes={"N": 16})
 
 
 HOSTILE = [

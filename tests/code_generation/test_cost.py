@@ -173,7 +173,7 @@ def test_formulas_and_numbers_agree():
 
 
 def test_every_kind_has_a_row():
-    assert {*NUMPY} - ELIMINATED <= {*ROWS}
+    assert {k for k in NUMPY if " " not in k} - ELIMINATED <= {*ROWS}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from byhand.derive.derivation import Derivation
 
 # The library's list, written out so that --help needs no library; a test compares them.
-TARGETS = ("numpy", "torch", "jax")
+TARGETS = ("numpy", "torch", "jax", "c")
 SLOPES = ("0", "0.5", "1")
 _OF_EXPRESSIONS = ("file", "wrt", "shapes", "assumptions")
 _OF_NETWORKS = ("activations", "output_act", "loss", "l2", "targets", "batch", "bias")
@@ -30,6 +31,8 @@ EXAMPLES = """\b
 Examples
   byhand compile "sum((X @ w - y)**2)" --wrt w --shape X:m,n --shape w:n --shape y:m
   byhand compile 784-300-10 --act relu --to torch -o network.py
+  byhand compile 4-16-3 --to c --size N=16 --dtype float -o network.c
+  byhand compile D-H-C --cost --size "N=64 D=784 H=300 C=10"
   byhand compile @loss.txt --shape "X:N,d W:d,k t:N" --assume t:labels --to jax
 """
 
@@ -60,8 +63,16 @@ def compile_(
     """Write the gradients of EXPR, or of a network of sizes such as 784-300-10, as code.
 
     EXPR is what `byhand derive` takes, with --shape for its inputs; a network is what `byhand net` takes. For PyTorch
-    the code has a torch.autograd.Function, and for networks a torch.nn.Module; for JAX a jax.custom_vjp function.
+    the code has a torch.autograd.Function, and for networks a torch.nn.Module; for JAX a jax.custom_vjp function. C is one
+    C99 file: forward, backward and sgd_step of a network, value and gradient of an expression.
     """
+    options: dict[str, Any] = {"sizes": _numbers(sizes)} if sizes else {}
+    if dtype is not None:
+        options["dtype"] = dtype
+    if options and target != "c" and not (cost and dtype is None):
+        raise click.UsageError(f"{'--dtype' if dtype else '--size'} is for --to c{'' if dtype else ' and --cost'}")
+    if as_json and not cost:
+        raise click.UsageError("--json is for --cost")
     d = _derived(context, given).in_layout(layout)
     if check:
         examine(d)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from byhand.code.chunk_source import numpy_chunks, torch_chunks
@@ -22,11 +22,16 @@ if TYPE_CHECKING:
     from byhand.derive.derivation import Derivation
 
 # programs: one function of any values; derivations: what each library has for a function with a derivative of its own
-TARGETS: dict[str, Callable[[Program], str]] = {"numpy": numpy_source, "torch": torch_source, "jax": jax_source}
+TARGETS: dict[str, Callable[..., str]] = {
+    "numpy": numpy_source,
+    "torch": torch_source,
+    "jax": jax_source,
+    "c": c_source,
+}
 PULLBACKS: dict[str, Callable[[Pullback, Any], str]] = {"torch": torch_pullback_source, "jax": jax_pullback_source}
 CHUNKED: dict[str, Callable[[Program, int, Any], str]] = {"numpy": numpy_chunks, "torch": torch_chunks}
 FUNCTIONS: dict[str, type[CompiledFunction]] = {"numpy": CompiledFunction}
-PLANNED = ("c",)
+OPTIONS = {"c": ("sizes", "dtype")}
 
 
 def generate(derivation: Derivation, target: str = "numpy", relu_at_zero: float = 0, chunk: int | None = None) -> str:
@@ -46,7 +51,23 @@ def generate(derivation: Derivation, target: str = "numpy", relu_at_zero: float 
         return CHUNKED[target](with_slope_at_zero(program, relu_at_zero), chunk, derivation.source)
     if target in PULLBACKS:
         return PULLBACKS[target](lower_pullback(derivation, RESERVED, relu_at_zero), derivation.source)
-    return _source(with_slope_at_zero(lower_derivation(derivation), relu_at_zero), target)
+    if target == "c":
+        options["parameters"] = _network_parameters(derivation)
+    return _source(with_slope_at_zero(lower_derivation(derivation), relu_at_zero), target, **options)
+
+
+def _network_parameters(derivation: Derivation) -> tuple[str, ...]:
+    """The parameters of a network that was derived with respect to all of them; none of other functions."""
+    names = tuple(getattr(derivation.source, "parameters", ()))
+    return names if names == tuple(v.name for v in derivation.variables) else ()
+
+
+def _check_options(target: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that the target has not."""
+    for name in options:
+        if target in TARGETS and name not in OPTIONS.get(target, ()):
+            have = [f"{t!r} has {', '.join(names)}" for t, names in OPTIONS.items()]
+            raise ByhandError(f"target {target!r} has no option {name}", *have)
 
 
 def compile_function(
@@ -58,14 +79,19 @@ def compile_function(
     """
     source = generate(derivation, target, relu_at_zero, chunk)
     roots = [derivation.prepared.root, *(g.root for g in derivation.gradients.values())]
+    if target == "c":
+        lowered = with_slope_at_zero(lower_derivation(derivation), relu_at_zero)
+        return c_function(lowered, roots, derivation.f.symbols.values(), _network_parameters(derivation))
+    source = generate(derivation, target, relu_at_zero)
     return _function(target)(lower_derivation(derivation), source, roots, derivation.f.symbols.values())
 
 
 def generate_expression(f: Any, target: str = "numpy", **options: Any) -> str:
-    """Source of a function that returns the value of an expression of any shape.
+    """Source of a function that returns the value of an expression of any shape; options as for `generate`.
 
     Raises: ByhandError: an unknown target.
     """
+    _check_options(target, options)
     return _source(lower_expression(as_expression(f)), target, **options)
 
 
@@ -76,15 +102,15 @@ def compile_expression(f: Any, target: str = "numpy") -> CompiledFunction:
     """
     e = as_expression(f)
     program = lower_expression(e)
+    if target == "c":
+        return c_function(program, [e.root], e.symbols.values())
     return _function(target)(program, _source(program, target), [e.root], e.symbols.values())
 
 
 def _source(program: Program, target: str, **options: Any) -> str:
     if target in TARGETS:
         return TARGETS[target](program, **options)
-    if target in PLANNED:
-        raise ByhandError(f"target {target!r} is not there yet", f"there is: {', '.join(TARGETS)}")
-    near = nearest(str(target), [*TARGETS, *PLANNED])
+    near = nearest(str(target), list(TARGETS))
     raise ByhandError(f"unknown target {target!r}{near}", f"known: {', '.join(TARGETS)}")
 
 

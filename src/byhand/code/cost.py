@@ -99,6 +99,7 @@ class Cost:
 
     def to_dict(self, sizes: Mapping[str, int] | None = None, itemsize: int = ITEMSIZE) -> dict[str, Any]:
         """Formulas, and with sizes numbers too, per line and in total."""
+        numbers = {"numbers": self.numbers(sizes, itemsize)} if sizes else {}
         lines = []
         for x in self.lines:
             found: dict[str, Any] = {
@@ -117,10 +118,11 @@ class Cost:
             "autodiff_saved_entries": formula(self.autodiff),
             "peak_entries": [formula(p) for p in self.peaks],
         }
-        return {"lines": lines, "total": total} | ({"numbers": self.numbers(sizes, itemsize)} if sizes else {})
+        return {"lines": lines, "total": total, **numbers}
 
     def text(self, sizes: Mapping[str, int] | None = None, itemsize: int = ITEMSIZE) -> str:
         """A table: a row for each statement, the total below."""
+        n = self.numbers(sizes, itemsize) if sizes else {}
         rows = [("", "shape", "operations", "saved entries")]
         shown = [(f"{x.name}", show_shape(x.shape), x.operations, x.saved) for x in self.lines]
         shown.append(("forward", "", self.operations("forward"), self.saved))
@@ -136,8 +138,7 @@ class Cost:
         lines.insert(len(lines) - 2, "")
         lines += ["", f"saved by automatic differentiation: {formula(self.autodiff)} entries"]
         lines.append(f"peak of the NumPy function: {' or '.join(map(formula, self.peaks))} entries, inputs left out")
-        if sizes:
-            n = self.numbers(sizes, itemsize)
+        if n:
             lines += [
                 "", f"{n['operations_forward']:,} operations forward, {n['operations_backward']:,} backward",
                 f"{n['saved_bytes']:,} bytes saved (automatic differentiation: {n['autodiff_saved_bytes']:,}), "

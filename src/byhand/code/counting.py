@@ -168,6 +168,7 @@ ROWS: dict[str, Row] = {
     **dict.fromkeys(_NOTHING, lambda f: 0),
     "function": _entries,
     "mask": _entries,
+    "heaviside": _entries,
     "operation": _operation,
     "power": _power,
     "sum": _sum,

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from byhand.code.forms import mapped, rebuilt
 from byhand.code.kinks import with_slope_at_zero
 from byhand.code.lower import lower_derivation
-from byhand.code.program import Program, Statement, leaf_form, uses, with_form
+from byhand.code.outputs import by_outputs
+from byhand.code.program import Program, Statement, uses
 from byhand.expr.nodes import Expr, Symbol, symbol
 from byhand.rules.forms import Form
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from byhand.derive.derivation import Derivation
 
 # f(z) > 0 exactly where z > 0: the output tells what the derivative needs.
-SIGN_KEEPING = frozenset({"relu", "leaky_relu", "elu", "selu"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +76,6 @@ def lower_pullback(d: Derivation, reserved: Iterable[str] = (), relu_at_zero: fl
     statements = _recomputed(_late(_by_outputs(list(program.statements))))
     inputs = tuple(s for s in program.inputs if s is not upstream)
     return Pullback(replace(program, inputs=inputs, statements=tuple(statements)), upstream)
-
-
-def _by_outputs(statements: list[Statement]) -> list[Statement]:
-    """1[Z > 0] as 1[H > 0] where H = relu(Z): then Z need not be kept."""
-    outputs = {
-        s.form.args[0]: leaf_form(s.leaf)
-        for s in statements
-        if s.section == "forward" and s.form.kind == "function" and s.form.data in SIGN_KEEPING
-    }
-
-    def change(form: Form) -> Form:
-        decides = form.kind == "mask" or (form.kind == "function" and form.data == "step")
-        return rebuilt(form, (outputs[form.args[0]],)) if decides and form.args[0] in outputs else form
-
-    return [with_form(s, mapped(s.form, change)) if s.section == "backward" else s for s in statements]
 
 
 def _late(statements: list[Statement]) -> list[Statement]:

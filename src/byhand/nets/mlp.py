@@ -263,6 +263,12 @@ class MLP:
 
         return derive(self).function(target, relu_at_zero=relu_at_zero, chunk=chunk)
 
+    def cost(self) -> Cost:
+        """Operations, saved entries and peak of the loss and its gradients."""
+        from byhand.derive.derivation import derive
+
+        return derive(self).cost()
+
     # ---- parameters as arrays
 
     def init(

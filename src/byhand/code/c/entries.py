@@ -107,6 +107,14 @@ def _mask(b: Body, f: Form, index: Index) -> Piece:
     return chosen(condition(b, f, index), ONE, ZERO)
 
 
+def _heaviside(b: Body, f: Form, index: Index) -> Piece:
+    """1 where z > 0, 0 where z < 0, between them what was chosen."""
+    z = entry(b, f.args[0], index)
+    if not repeatable(z):
+        z = named(b, z)
+    return Piece(f"{z.text} > 0.0 ? 1.0 : {z.text} < 0.0 ? 0.0 : {literal(f.data)}", Level.CHOICE)
+
+
 def _power(b: Body, f: Form, index: Index) -> Piece:
     over, under = _raised(b, entry(b, f.args[0], index), f.data)
     return quotient(over, under)
@@ -403,6 +411,7 @@ ENTRIES: dict[str, Row] = {
     "differential": _differential,
     "function": _function,
     "mask": _mask,
+    "heaviside": _heaviside,
     "operation": _operation,
     "power": _power,
     "sum": _sum,

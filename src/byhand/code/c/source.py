@@ -361,7 +361,7 @@ class _Writer:
         lines += [line for line in shown_text if len(line) < WIDEST - 4]
         lines += ["", "Arrays stand row by row, the last index running fastest:"]
         lines += [f"{INDENT}{self.program.names[s]}: {_described(s)}" for s in self.program.inputs]
-        lines += ["", *self._memory_words()]
+        lines += ["", *map(_safe, self.program.notes), *self._memory_words()]
         return "/*\n" + "\n".join(f" * {line}".rstrip() for line in lines) + "\n */"
 
     def _memory_words(self) -> list[str]:
