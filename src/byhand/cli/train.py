@@ -42,7 +42,7 @@ DATA = "a file .csv or .npz, or iris, wine, breast_cancer, digits, diabetes"
 @click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, nesterov, adam, ..., lbfgs.")
 @click.option("--lr", type=float, help="Learning rate. [default: the optimizer's own]")
 @click.option("--schedule", default="constant", show_default=True, help="constant, step, cosine, one_cycle, ...")
-@click.option("--engine", default="auto", show_default=True, help="numpy, jax, or auto: whichever is done first.")
+@click.option("--engine", default="auto", show_default=True, help="numpy, jax, c, or auto: whichever is done first.")
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of a step. [default: 32; large data 128]")
 @click.option("--epochs", type=click.IntRange(min=1), help="[default: by the size of the data]")
 @click.option("--l2", type=click.FloatRange(min=0), default=0.0, help="λ of λ‖W‖². [default: 0]")

@@ -50,8 +50,9 @@ class MLPClassifier(ClassifierMixin, Estimator):
             and keep the best parameters; with `fit(validation_data=...)` nothing is held out.
         monitor: "loss" or "accuracy": what is watched.
         warm_start, random_state, verbose: as in scikit-learn.
-        engine: "numpy", "jax" (the extra `jax`), or "auto": the one that is expected to be done first, start-up and
-            compilation included (see `byhand.train.engines`). All give the same weights, up to rounding.
+        engine: "numpy", "jax" (the extra `jax`), "c" (needs a C compiler; for small networks), or "auto": the one that is
+            expected to be done first, start-up and compilation included (see `byhand.train.engines`). All give the
+            same weights, up to rounding.
         callbacks: callables (epoch, history); True stops.
         keep_on_interrupt: Ctrl-C ends the fit with what was learned.
     Attributes:
