@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.code.c.compiler import compiler_command
+from byhand.code.c.compiler import compiler_command, compiler_works
 from byhand.errors import ByhandError, ParseError, nearest
 from byhand.train.program import TrainingProgram
 
@@ -151,10 +151,10 @@ def chosen(work: Work) -> str:
     first, *others = ENGINES.values()
     best = first
     for row in others:
-        if row.available:
-            saved = first.seconds(work) - (row.seconds(work) - row.preparation(work))
-            if saved > MARGIN * row.preparation(work) and row.seconds(work) < best.seconds(work):
-                best = row
+        saved = first.seconds(work) - (row.seconds(work) - row.preparation(work))
+        pays = saved > MARGIN * row.preparation(work) and row.seconds(work) < best.seconds(work)
+        if pays and row.available and (row.needs[0] != COMPILER or compiler_works()):
+            best = row
     return best.name
 
 

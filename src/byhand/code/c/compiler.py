@@ -84,6 +84,18 @@ def library(source: str, flags: tuple[str, ...] = FAST) -> ctypes.CDLL:
     return _LIBRARIES[key]
 
 
+@cache
+def compiler_works() -> bool:
+    """Whether there is a compiler that makes a library; tried once in a process."""
+    if compiler_command() is None:
+        return False
+    try:
+        library("#include <math.h>\ndouble root(double z);\ndouble root(double z) { return sqrt(z); }\n")
+    except (ByhandError, OSError):
+        return False
+    return True
+
+
 def _compiled(command: list[str], flags: tuple[str, ...], path: Path, target: Path) -> str:
     """What the compiler says against the source; nothing where it made a library."""
     try:
@@ -96,4 +108,4 @@ def _compiled(command: list[str], flags: tuple[str, ...], path: Path, target: Pa
     return "" if done.returncode == 0 else done.stderr or f"exit code {done.returncode}"
 
 
-__all__ = ["FAST", "PORTABLE", "compiler_command", "library", "needed_compiler"]
+__all__ = ["FAST", "PORTABLE", "compiler_command", "compiler_works", "library", "needed_compiler"]
