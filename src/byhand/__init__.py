@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from byhand.second.products import vjp as vjp
     from byhand.train.estimators import MLPClassifier as MLPClassifier
     from byhand.train.estimators import MLPRegressor as MLPRegressor
+    from byhand.train.flow import flow as flow
     from byhand.train.saving import load as load
 
     __version__: str
@@ -48,6 +49,7 @@ _HOMES = {
     "byhand.check.check": ("check",),
     "byhand.check.gradient": ("check_gradient",),
     "byhand.train.estimators": ("MLPClassifier", "MLPRegressor"),
+    "byhand.train.flow": ("flow",),
     "byhand.train.saving": ("load",),
     "byhand.second.gauss_newton": ("gauss_newton_vp",),
     "byhand.second.hessian": ("hessian",),
