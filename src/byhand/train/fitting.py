@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from byhand.errors import DataError, ParseError
 from byhand.nets.architecture import read_sizes
 from byhand.nets.mlp import MLP
+from byhand.train.callbacks import CallbackSupport, FitTask, with_callbacks
 from byhand.train.engines import Work, chosen
 from byhand.train.loop import History, Trainer
 from byhand.train.programs import plain_net, predictor_of, program_of, settings_of
@@ -22,7 +24,7 @@ from byhand.train.scaling import Scaling
 Array = Any
 
 
-class Estimator(BaseEstimator):
+class Estimator(CallbackSupport, BaseEstimator):
     """The common part of `MLPClassifier` and `MLPRegressor`."""
 
     parameters_: dict[str, Array]
@@ -51,7 +53,17 @@ class Estimator(BaseEstimator):
 
     # ---- fit
 
-    def fit(self, X: Array, y: Array, sample_weight: Any = None, validation_data: Any = None) -> Any:
+    @with_callbacks
+    def fit(
+        self,
+        X: Array,
+        y: Array,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        *,
+        checkpoint: Any = None,
+        resume: bool = False,
+    ) -> Any:
         """Train.
 
         Args:
@@ -59,10 +71,14 @@ class Estimator(BaseEstimator):
             y: (N,), or (N, outputs).
             sample_weight: (N,), not negative; a weight of two is the sample twice.
             validation_data: (X, y) for early stopping and the validation curves.
+            checkpoint: a folder that gets the state of training after epochs, so that it can be resumed.
+            resume: go on from the checkpoint there, to the bits that an unbroken run would have given; without one,
+                start.
         Raises: ValueError: data that do not fit. DivergedError: the loss is no finite number any more.
         """
         again = bool(self.warm_start) and hasattr(self, "parameters_")
         X, y = self._validated(X, y, reset=not again)
+        shown = X, y
         targets = self._encode(y, first=not again)
         X, targets, weights = self._kept(X, y, targets, sample_weight)
         held: tuple[Array, Array] | None = None
@@ -77,12 +93,24 @@ class Estimator(BaseEstimator):
         trainer = self._trainer(rng, weights is not None, len(X), targets)
         validate = None if held is None else self._validation(trainer, *held)
         callbacks = [*(self.callbacks or ()), *([self._report] if self.verbose else [])]
+        watchers = list(getattr(self, "_watchers", ()))
+        prepared, history = self._data(X, targets, weights, trainer), None
+        if checkpoint is not None:
+            from byhand.train.checkpoints import Checkpoints
+
+            kept = Checkpoints(checkpoint, trainer, self, prepared, held)
+            watchers.append(kept)
+            if resume:
+                history = kept.resumed()
+            else:
+                kept.started()
+        task = FitTask(self, trainer, *shown)
+        callbacks += [partial(watcher, trainer) for watcher in [*watchers, task]]
         monitor = "score" if self.monitor == self._score_name() else "loss"
-        history = trainer.fit(
-            self._data(X, targets, weights, trainer), validate, monitor, callbacks, bool(self.keep_on_interrupt)
-        )
+        history = trainer.fit(prepared, validate, monitor, callbacks, bool(self.keep_on_interrupt), history)
         self._store(trainer, history)
         self.optimizer_state_ = None
+        task.end()
         return self
 
     def _partial(self, X: Array, y: Array, sample_weight: Any, classes: Any = None) -> Any:

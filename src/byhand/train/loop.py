@@ -79,6 +79,21 @@ class History:
         return len(self.losses)
 
 
+@dataclass(slots=True)
+class Progress:
+    """What early stopping remembers.
+
+    Attributes:
+        best: the least value watched so far.
+        parameters: those that gave it, (count,); None without validation.
+        waited: epochs since it improved.
+    """
+
+    best: float = inf
+    parameters: Array | None = None
+    waited: int = 0
+
+
 Validate = Callable[[], tuple[float, float]]
 Callback = Callable[[int, History], Any]
 
@@ -96,6 +111,7 @@ class Trainer:
         parameters, gradient: vectors (count,).
         converged: whether another epoch would change nothing; steps of an optimizer never know.
         engine: what takes the steps on them.
+        progress: of early stopping.
     """
 
     converged = False
@@ -111,6 +127,7 @@ class Trainer:
         self.program, self.settings, self.rng = program, settings, rng
         self.parameters = program.flat(values, dtype)
         self.gradient = np.zeros_like(self.parameters)
+        self.progress = Progress()
         s = settings
         if not 0 <= s.dropout < 1:
             raise DataError(f"dropout is {s.dropout!r}: a number from 0 on and below 1")
@@ -140,6 +157,7 @@ class Trainer:
         monitor: str = "loss",
         callbacks: Sequence[Callback] = (),
         keep_on_interrupt: bool = False,
+        history: History | None = None,
     ) -> History:
         """Train for the epochs of the settings; with validation the best parameters are put back at the end.
 
@@ -149,9 +167,11 @@ class Trainer:
             monitor: "loss" or "score": what early stopping watches where there is validation.
             callbacks: called after each epoch with its number, from 1, and the history; True stops.
             keep_on_interrupt: whether Ctrl-C ends training with what was learned, instead of raising.
+            history: of the epochs that were run before, where training is resumed.
         Raises: DivergedError: the loss is no finite number any more.
         """
-        history, start = History(), time.perf_counter()
+        history, start = history or History(), time.perf_counter()
+        before = history.seconds
         try:
             with np.errstate(all="ignore"):
                 self._run(data, history, validate, monitor, callbacks)
@@ -159,7 +179,7 @@ class Trainer:
             if not keep_on_interrupt:
                 raise
             history.stopped = "interrupted"
-        history.seconds = time.perf_counter() - start
+        history.seconds = before + time.perf_counter() - start
         return history
 
     def _run(
@@ -183,11 +203,13 @@ class Trainer:
         monitor: str,
         callbacks: Sequence[Callback],
     ) -> None:
-        s = self.settings
-        best, best_parameters, waited = inf, None, 0
+        s, p = self.settings, self.progress
+        spent = "converged" if validate is None else "early"
+        if s.patience is not None and p.waited >= s.patience:  # resumed after its end
+            history.stopped = spent
         self.engine.load()
         try:
-            for epoch in range(1, s.epochs + 1):
+            for epoch in range(history.epochs + 1, 1 + (history.epochs if history.stopped else s.epochs)):
                 history.losses.append(self._pass(data, epoch))
                 watched = history.losses[-1]
                 if validate is not None:
@@ -195,23 +217,23 @@ class Trainer:
                     history.validation_losses.append(loss)
                     history.validation_scores.append(score)
                     watched = loss if monitor == "loss" else -score
-                waited = 0 if watched < best - s.tol else waited + 1
-                if watched < best:
-                    best, history.best_epoch = watched, epoch
+                p.waited = 0 if watched < p.best - s.tol else p.waited + 1
+                if watched < p.best:
+                    p.best, history.best_epoch = watched, epoch
                     if validate is not None:
-                        best_parameters = self.parameters.copy()
+                        p.parameters = self.parameters.copy()
                 if any([callback(epoch, history) is True for callback in callbacks]):
                     history.stopped = "callback"
                     break
                 if self.converged:
                     history.stopped = "converged"
                     break
-                if s.patience is not None and waited >= s.patience:
-                    history.stopped = "converged" if validate is None else "early"
+                if s.patience is not None and p.waited >= s.patience:
+                    history.stopped = spent
                     break
         finally:
-            if best_parameters is not None:
-                self.parameters[:] = best_parameters
+            if p.parameters is not None:
+                self.parameters[:] = p.parameters
             else:
                 history.best_epoch = history.epochs
 
@@ -274,4 +296,4 @@ class Trainer:
         history.stopped = history.stopped or ("converged" if result.status == 0 else "")
 
 
-__all__ = ["DivergedError", "History", "Settings", "Trainer"]
+__all__ = ["DivergedError", "History", "Progress", "Settings", "Trainer"]

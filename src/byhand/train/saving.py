@@ -114,9 +114,37 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "stopped": model.history_.stopped,
         "table": getattr(model, "table_", None),
     }
+    write_arrays(Path(path), arrays, description, "byhand")
+
+
+def write_arrays(path: Path, arrays: dict[str, Any], description: dict[str, Any], key: str) -> None:
+    """Arrays and plain data in one safetensors file, whole or not at all; `key` says what kind of file it is.
+
+    Raises: DataError: the file cannot be written.
+    """
     text = json.dumps(description, ensure_ascii=True, allow_nan=False)
     contiguous = {n: np.ascontiguousarray(a) for n, a in arrays.items()}
-    write_atomically(Path(path), _safetensors().save(contiguous, metadata={"byhand": text}))
+    write_atomically(path, _safetensors().save(contiguous, metadata={key: text}))
+
+
+def read_arrays(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `write_arrays` wrote.
+
+    Raises: DataError: no such file, or not a whole one of that kind.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    try:
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])
+        return _safetensors().load(content), json.loads(header["__metadata__"][key])
+    except ByhandError:
+        raise
+    except Exception as error:  # whatever a damaged file makes of itself
+        kind = "model" if key == "byhand" else key
+        raise DataError(f"{path} is not a whole {kind} of byhand: {type(error).__name__}") from None
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -125,15 +153,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises: DataError: no such file, or not a whole model of byhand.
     """
     where = Path(path)
+    arrays, d = read_arrays(where, "byhand")
     try:
-        content = where.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {where}: {(error.strerror or str(error)).lower()}") from None
-    try:
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length])
-        d = json.loads(header["__metadata__"]["byhand"])
-        arrays = _safetensors().load(content)
         if d["format"] != FORMAT:
             raise DataError(f"{where} has format {d['format']}, this version of byhand reads {FORMAT}")
         return _rebuilt(d, arrays)

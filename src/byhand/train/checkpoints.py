@@ -1,0 +1,161 @@
+"""Checkpoints: the whole state of a run in one file, so that a run killed at any moment goes on to the same bits.
+
+The state is that after an epoch: parameters, the optimizer's vectors and count, the generator's state, the history, and
+what early stopping remembers. The file is written whole or not at all; what stood there stays until then. Written
+after an epoch when the last writing took less than a tenth of the time since, and after the last epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from byhand.errors import DataError
+from byhand.train.loop import History, Trainer
+from byhand.train.saving import read_arrays, write_arrays
+
+Array = Any
+NAME = "checkpoint.safetensors"
+FORMAT = 1
+OFTEN = 10.0  # a checkpoint when the last one took less than this share of the time since
+_OPEN_ENDED = ("constant", "step", "exponential")  # schedules that do not depend on the number of epochs
+
+
+class Checkpoints:
+    """The checkpoint of a run: called after each epoch as (trainer, epoch, history).
+
+    Args:
+        folder: where it stands; made where it is missing.
+        trainer: of the run.
+        model: the estimator.
+        data: the arrays it is trained on, by name.
+        held: the validation data.
+    Raises: DataError: the folder cannot be made; an optimizer that does not work in steps.
+    """
+
+    def __init__(self, folder: Any, trainer: Trainer, model: Any, data: dict[str, Array], held: Any) -> None:
+        self.path, self.trainer = Path(folder) / NAME, trainer
+        if trainer.updater is None:
+            raise DataError(
+                f"{trainer.settings.optimizer} has no checkpoints: its state is not in steps", "optimizer='adam'"
+            )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"cannot make the folder {folder}: {(error.strerror or str(error)).lower()}") from None
+        settings = asdict(trainer.settings)
+        if settings["schedule"] in _OPEN_ENDED:
+            settings["epochs"] = None  # more epochs go on from the same state
+        self.run = {
+            "kind": type(model).__name__,
+            "network": repr(trainer.program.net),
+            "settings": json.loads(json.dumps(settings)),
+            "dtype": str(trainer.parameters.dtype),
+            "data": _digest([*(data[n] for n in sorted(data)), *(held or ())]),
+        }
+        self._written, self._cost = -float("inf"), 0.0
+
+    def started(self) -> None:
+        """Begin anew: a checkpoint that stands there is of another run from now on, and goes.
+
+        Raises: DataError: it cannot be removed.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise DataError(f"cannot remove {self.path}: {(error.strerror or str(error)).lower()}") from None
+
+    def resumed(self) -> History | None:
+        """Put the trainer into the state of the file; None where there is no file.
+
+        Raises: DataError: a damaged file, or one of another run: which setting or whether the data differ.
+        """
+        if not self.path.exists():
+            return None
+        arrays, held = read_arrays(self.path, "checkpoint")
+        try:
+            if held["format"] != FORMAT:
+                raise DataError(f"{self.path} has format {held['format']}, this version of byhand reads {FORMAT}")
+            for name, value in self.run.items():
+                if held["run"][name] != value:
+                    raise DataError(
+                        f"{self.path} is of another run: {_difference(name, held['run'][name], value)}",
+                        "leave out --resume (resume=True) to start anew, or name another folder",
+                    )
+            return self._restore(arrays, held)
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"{self.path} is not a whole checkpoint: {type(error).__name__}") from None
+
+    def _restore(self, arrays: dict[str, Array], held: dict[str, Any]) -> History:
+        trainer = self.trainer
+        assert trainer.updater is not None
+        trainer.parameters[:] = arrays["parameters"]
+        for name, vector in trainer.updater.state.items():
+            vector[:] = arrays[f"optimizer.{name}"]
+        trainer.updater.t = held["t"]
+        trainer.rng.bit_generator.state = held["rng"]
+        trainer.progress.best = float("inf") if held["best"] is None else held["best"]
+        trainer.progress.waited = held["waited"]
+        trainer.progress.parameters = arrays.get("best")
+        return History(**held["history"])
+
+    def __call__(self, trainer: Trainer, epoch: int, history: History) -> None:
+        """Write, unless the last writing is too near."""
+        now, s = time.perf_counter(), trainer.settings
+        last = epoch >= s.epochs or (s.patience is not None and trainer.progress.waited >= s.patience)
+        if last or now - self._written >= OFTEN * self._cost:
+            self.write(history)
+            self._written = time.perf_counter()
+            self._cost = self._written - now
+
+    def write(self, history: History) -> None:
+        """The state as it stands.
+
+        Raises: DataError: the disk is full or the folder cannot be written to; the file that stood there stays.
+        """
+        trainer = self.trainer
+        assert trainer.updater is not None
+        arrays = {"parameters": trainer.parameters}
+        arrays |= {f"optimizer.{n}": v for n, v in trainer.updater.state.items()}
+        if trainer.progress.parameters is not None:
+            arrays["best"] = trainer.progress.parameters
+        best = trainer.progress.best
+        description = {
+            "format": FORMAT,
+            "run": self.run,
+            "t": trainer.updater.t,
+            "rng": trainer.rng.bit_generator.state,
+            "best": best if np.isfinite(best) else None,
+            "waited": trainer.progress.waited,
+            "history": asdict(history),
+        }
+        write_arrays(self.path, arrays, description, "checkpoint")
+
+
+def _digest(arrays: list[Array]) -> list[Any]:
+    found: list[Any] = []
+    for a in arrays:
+        if isinstance(a, np.ndarray):
+            found.append([list(a.shape), zlib.crc32(np.ascontiguousarray(a).data.cast("B"))])
+        else:
+            found.append([list(a.shape), a.digest()])
+    return found
+
+
+def _difference(name: str, there: Any, here: Any) -> str:
+    if isinstance(here, dict):
+        name, there, here = next((k, there.get(k), v) for k, v in here.items() if there.get(k) != v)
+    if name == "data":
+        return "its data are not these"
+    return f"its {name} is {there}, not {here}"
+
+
+__all__ = ["Checkpoints"]
