@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 pytest.importorskip("sklearn")
 from byhand.cli.main import Commands
-from byhand.cli.train import evaluate, predict, train
+from byhand.cli.predict import evaluate, predict
+from byhand.cli.train import train
 
 cli = Commands(commands={c.name: c for c in (train, predict, evaluate)})
 
@@ -84,3 +85,74 @@ def test_exit_codes(tmp_path):
     assert run("train", "nothing").exit_code == 2
     assert run("train", "iris", "--net", "4-3-2", "-o", tmp_path / "m").exit_code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_and_report(tmp_path):
+    found = run(
+        "train", "digits", "--hidden", "9,7", "--epochs", 3, "-o", tmp_path / "m", "--plot", tmp_path / "p",
+        "--report", tmp_path / "r.html", "--json", "--early-stopping",
+    )  # fmt: skip
+    assert found.exit_code == 0, found.output
+    result = json.loads(found.stdout)
+    names = {"loss", "accuracy", "gradient_norms", "saturated_dead", "residuals", "weights", "confusion"}
+    assert {p.stem for p in (tmp_path / "p").iterdir()} == names and len(result["pictures"]) == len(names)
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in (tmp_path / "p").iterdir())
+    page = (tmp_path / "r.html").read_text()
+    assert (
+        page.count("data:image/png;base64,") == len(names)
+        and "<script" not in page
+        and "http" not in page.replace("http://www.w3.org", "")
+    )
+    for heading in ("Run", "Curves", "Network", "Derivation", "Check", "Code"):
+        assert f">{heading}</h2>" in page
+    assert "checked: " in result["check"] and "H2 = relu(Z2)" in page
+
+
+def test_pictures_of_a_regression(tmp_path):
+    found = run("train", "diabetes", "--epochs", 2, "-o", tmp_path / "m", "--plot", tmp_path / "p")
+    assert found.exit_code == 0
+    assert {p.stem for p in (tmp_path / "p").iterdir()} == {
+        "loss",
+        "r2",
+        "gradient_norms",
+        "saturated_dead",
+        "weights",
+        "predictions",
+    }
+
+
+def test_raw_pixels_are_named_as_what_stalls_learning(tmp_path):
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    np.savez(tmp_path / "raw.npz", X=(X * 255 / 16).astype(np.uint8), y=y)
+    options = (
+        "train",
+        tmp_path / "raw.npz",
+        "-o",
+        tmp_path / "m",
+        "--act",
+        "sigmoid",
+        "--optimizer",
+        "sgd",
+        "--lr",
+        1,
+        "--epochs",
+        8,
+    )
+    raw = run(*options, "--no-standardize")
+    assert raw.exit_code == 0 and raw.stderr.count("Warning") == 1
+    assert "learning stalled" in raw.stderr and "inputs are large (up to 255" in raw.stderr
+    assert "warning" in json.loads(run(*options, "--no-standardize", "--json").stdout)
+    assert run(*options).stderr == ""
+
+
+def test_a_checkpointed_run_is_resumed(tmp_path):
+    common = ("--epochs", 4, "--checkpoint", tmp_path / "c", "--json")
+    first = run("train", "iris", "-o", tmp_path / "a", *common)
+    again = run("train", "iris", "-o", tmp_path / "b", *common, "--resume")
+    assert first.exit_code == again.exit_code == 0
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    other = run("train", "iris", "-o", tmp_path / "b", *common, "--resume", "--lr", 0.5)
+    assert other.exit_code == 2 and "another run" in other.stderr
+    assert run("train", "iris", "--resume").exit_code == 2

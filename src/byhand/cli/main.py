@@ -22,9 +22,10 @@ from byhand.cli.doctor import doctor
 from byhand.cli.explain import explain
 from byhand.cli.net import net
 from byhand.cli.output import Failure, note
+from byhand.cli.predict import evaluate, export, predict
 from byhand.cli.rules import rules
 from byhand.cli.second import hessian, jacobian
-from byhand.cli.train import evaluate, predict, train
+from byhand.cli.train import train
 from byhand.errors import ByhandError, CheckError
 
 INTERNAL_ERROR = 3
@@ -74,6 +75,7 @@ for command in (
     train,
     predict,
     evaluate,
+    export,
     demo,
     doctor,
     completion,

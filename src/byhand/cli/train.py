@@ -1,20 +1,21 @@
-"""`byhand train`, `byhand predict`, `byhand evaluate`: networks from data files to saved models and back."""
+"""`byhand train`: a network from a data file to a saved model, pictures and a report."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
-from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from byhand.cli.output import Failure, deliver_text, note, write
+from byhand.cli.output import Failure, note, save, write
+from byhand.cli.predict import metrics_of
 
 MODEL = "byhand-model.safetensors"
+STALL_SAMPLES = 2000  # on which it is decided whether learning stalled
 EXAMPLES = """\b
 Examples
   byhand train iris --net 4-16-3
@@ -50,6 +51,21 @@ DATA = "a file .csv or .npz, or iris, wine, breast_cancer, digits, diabetes"
 @click.option("--early-stopping", is_flag=True, help="Hold out a tenth, keep the best epoch.")
 @click.option("--test", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share kept for the test.")
 @click.option("--impute", is_flag=True, help="Fill missing cells of a CSV file with medians.")
+@click.option("--standardize/--no-standardize", default=True, help="Scale columns inside the model. [default: yes]")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the state of training there.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint, to the same bits.")
+@click.option("--plot", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write pictures there.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write one HTML page: network, derivation, check, curves.",
+)
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=MODEL, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
@@ -62,43 +78,60 @@ def train(data: str, target: str | None, output: Path, as_json: bool, test: floa
     """
     from byhand.train.loop import DivergedError
 
+    if options["resume"] and options["checkpoint"] is None:
+        raise click.UsageError("--resume needs --checkpoint DIR: where the state is")
     try:
-        model, X_test, y_test, X = _fitted(data, target, test, options)
+        run = _fitted(data, target, test, options)
     except DivergedError as error:
         raise Failure(str(error), 1) from None
     except ValueError as error:
         raise Failure(str(error), 2) from None
+    model = run.model
+    model.save(output)
     result = {
         "kind": type(model).__name__,
         "net": "-".join(map(str, model._key[0])),
-        "samples": len(X),
+        "samples": len(run.X),
         "epochs": model.history_.epochs,
         "engine": model.engine_,
         "stopped": model.history_.stopped,
         "loss": model.loss_,
         "seconds": round(model.history_.seconds, 3),
-        "train": _metrics(model, X, model._y_train),
-        "test": _metrics(model, X_test, y_test) if len(X_test) else None,
+        "train": metrics_of(model, run.X, run.y),
+        "test": metrics_of(model, run.X_test, run.y_test) if len(run.X_test) else None,
         "model": str(output),
     }
-    del model._y_train
-    model.save(output)
+    warning = _stalled(run)
+    result |= {"warning": warning} if warning else {}
+    result |= _drawn(run, result, options["plot"], options["report"])
     if as_json:
         write(json.dumps(result, indent=2, allow_nan=False))
     else:
         write(_told(result))
+    if warning:
+        note(f"Warning: {warning}")
     if model.history_.stopped == "interrupted":
         note(f"Interrupted: what was learned in {model.history_.epochs} epochs is saved in {output}.")
         raise click.exceptions.Exit(130)
 
 
-def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
-    """The model, the test data, and the training data; the targets of these are left at the model."""
+@dataclass
+class Run:
+    """A fitted model, its data, and what was recorded."""
+
+    model: Any
+    X: Any
+    y: Any
+    X_test: Any
+    y_test: Any
+    recorder: Any = None
+
+
+def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Run:
     from sklearn.model_selection import train_test_split
 
     from byhand.errors import DataError
     from byhand.train.data import is_classification, read
-    from byhand.train.estimators import MLPClassifier, MLPRegressor
 
     found = read(data, target, impute=o["impute"])
     if found.y is None:
@@ -114,6 +147,30 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> tu
             X, X_test, y, y_test = train_test_split(X, y, stratify=y if classify and y.ndim == 1 else None, **split)
         except ValueError:  # a class with one sample
             X, X_test, y, y_test = train_test_split(X, y, **split)
+    model = _model(classify, o)
+    run = Run(model, X, y, X_test, y_test)
+    with ExitStack() as stack:
+        model._watchers = []
+        if o["plot"] or o["report"]:
+            from byhand.report.training import Recorder
+
+            run.recorder = Recorder(model, X, y)
+            model._watchers.append(run.recorder)
+        if sys.stderr.isatty():
+            from byhand.cli.progress import TrainingProgress
+
+            model._watchers.append(stack.enter_context(TrainingProgress(model, X, y)))
+        model.fit(X, y, checkpoint=o["checkpoint"], resume=o["resume"])
+        del model._watchers
+    if found.table is not None:
+        model.table_ = {**found.table, "target": target}
+    return run
+
+
+def _model(classify: bool, o: dict[str, Any]) -> Any:
+    from byhand.errors import DataError
+    from byhand.train.estimators import MLPClassifier, MLPRegressor
+
     activations = o["activations"]
     settings: dict[str, Any] = {
         "net": o["net"], "solver": o["solver"], "optimizer": o["optimizer"], "learning_rate": o["lr"], "schedule": o["schedule"],
@@ -122,43 +179,58 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> tu
         "engine": o["engine"],
         "activation": list(activations) if len(activations) > 1 else (activations or ("relu",))[0],
         "patience": 10 if o["early_stopping"] else None,
-        "callbacks": [_progress()] if sys.stderr.isatty() else None, "keep_on_interrupt": True,
+        "keep_on_interrupt": True, "standardize": o["standardize"],
     }  # fmt: skip
     if o["hidden"]:
         try:
             settings["hidden_layer_sizes"] = tuple(int(n) for n in o["hidden"].split(","))
         except ValueError:
             raise DataError(f"--hidden {o['hidden'][:40]}: numbers with commas between them, such as 64,64") from None
-    model = (MLPClassifier if classify else MLPRegressor)(**settings)
-    model.fit(X, y)
-    if model.callbacks:
-        note("")
-    if found.table is not None:
-        model.table_ = {**found.table, "target": target}
-    model._y_train = y
-    return model, X_test, y_test, X
+    return (MLPClassifier if classify else MLPRegressor)(**settings)
 
 
-def _progress() -> Callable[[int, Any], None]:
-    def show(epoch: int, history: Any) -> None:
-        held = f"   validation loss {history.validation_losses[-1]:.4f}" if history.validation_losses else ""
-        sys.stderr.write(f"\repoch {epoch}   loss {history.losses[-1]:.4f}{held}\x1b[K")
-        sys.stderr.flush()
-
-    return show
-
-
-def _metrics(model: Any, X: Any, y: Any) -> dict[str, float]:
+def _stalled(run: Run) -> str:
+    """Why learning stalled, where it did and the flow of the gradient explains it; else nothing."""
     import numpy as np
 
-    predicted = model.predict(X)
-    if hasattr(model, "classes_"):
-        same = predicted == y
-        return {"accuracy": float(np.mean(same if same.ndim == 1 else same.all(axis=1)))}
-    from sklearn.metrics import r2_score
+    from byhand.train.flow import flow
 
-    error = float(np.sqrt(np.mean((predicted - y) ** 2)))
-    return {"rmse": error} | ({"r2": float(r2_score(y, predicted))} if len(y) > 1 else {})
+    X, y = run.X[:STALL_SAMPLES], run.y[:STALL_SAMPLES]
+    if y.ndim > 1:
+        return ""
+    if hasattr(run.model, "classes_"):
+        _, counts = np.unique(y, return_counts=True)
+        stalled = bool(np.mean(run.model.predict(X) == y) < (1 + 2 * counts.max() / len(y)) / 3)
+    else:
+        stalled = bool(run.model.score(X, y) < 1 / 3)
+    found = flow(run.model, X, y).warnings if stalled else ()
+    return f"learning stalled: {found[0]}" if found else ""
+
+
+def _drawn(run: Run, result: dict[str, Any], folder: Path | None, page: Path | None) -> dict[str, Any]:
+    """Pictures and report, where they are wanted: what was written."""
+    if run.recorder is None:
+        return {}
+    from byhand.report.training import save_figures, training_figures, training_page
+
+    X, y = (run.X_test, run.y_test) if len(run.X_test) else (run.X, run.y)
+    figures = training_figures(run.model, run.recorder, X, y)
+    found: dict[str, Any] = {}
+    if folder is not None:
+        found["pictures"] = [str(p) for p in save_figures(figures, folder)]
+    if page is not None:
+        from byhand.check.check import check
+        from byhand.derive.derivation import derive
+
+        report = check(derive(run.model.net_), oracles="quick")
+        shown = {k: v for k, v in result.items() if v and k not in ("train", "test", "pictures")}
+        rows = [(k, f"{v:.4g}" if isinstance(v, float) else str(v)) for k, v in shown.items()]
+        rows += [(f"{part} {k}", f"{v:.4f}") for part in ("train", "test") for k, v in (result[part] or {}).items()]
+        save(page, training_page(run.model, figures, rows, report))
+        found |= {"report": str(page), "check": report.summary}
+        if not report.ok:
+            raise Failure(f"the check of the derivation failed: {page} shows where", 1)
+    return found
 
 
 def _told(r: dict[str, Any]) -> str:
@@ -168,64 +240,9 @@ def _told(r: dict[str, Any]) -> str:
     return (
         f"{r['net']}, {r['samples']} samples, {r['epochs']} epochs in {r['seconds']:.2f} s\n"
         f"  training  {words(r['train'])}\n  test      {words(r['test'])}\n  model     {r['model']}"
+        + (f"\n  pictures  {len(r['pictures'])} in {Path(r['pictures'][0]).parent}" if r.get("pictures") else "")
+        + (f"\n  report    {r['report']}   ({r['check']})" if r.get("report") else "")
     )
 
 
-def _loaded(model: Path, data: str, with_target: str | None, need: bool) -> tuple[Any, Any]:
-    from byhand.errors import DataError
-    from byhand.train.data import read
-    from byhand.train.saving import load
-
-    m = load(model)
-    table = getattr(m, "table_", None)
-    target = with_target or (table["target"] if table and need else None)
-    found = read(data, target, table)
-    if need and found.y is None:
-        raise DataError("the true targets are needed to evaluate", "--target NAME")
-    return m, found
-
-
-@click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("data")
-@click.option("--proba", is_flag=True, help="Probabilities of the classes instead.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
-def predict(model: Path, data: str, proba: bool, as_json: bool, output: Path | None) -> None:
-    """Predict with a saved MODEL: one line for each sample of DATA, as CSV."""
-    m, found = _loaded(model, data, None, need=False)
-    if proba and not hasattr(m, "classes_"):
-        raise click.UsageError("--proba is for classes: the model predicts numbers")
-    try:
-        values = m.predict_proba(found.X) if proba else m.predict(found.X)
-    except ValueError as error:
-        raise Failure(str(error), 2) from None
-    if as_json:
-        deliver_text(json.dumps({"predictions": values.tolist()}, allow_nan=False) + "\n", output)
-        return
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    columns = values.shape[1] if values.ndim == 2 else 1
-    names = [str(c) for c in m.classes_] if proba else [f"prediction{k + 1}" for k in range(columns)]
-    writer.writerow(names if columns > 1 else ["prediction"])
-    writer.writerows(values.reshape(len(values), -1).tolist())
-    deliver_text(text.getvalue(), output)
-
-
-@click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("data")
-@click.option("--target", metavar="NAME", help="The true targets. [default: as in training]")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def evaluate(model: Path, data: str, target: str | None, as_json: bool) -> None:
-    """Measure a saved MODEL on DATA with known targets."""
-    m, found = _loaded(model, data, target, need=True)
-    try:
-        metrics = _metrics(m, found.X, found.y)
-    except ValueError as error:
-        raise Failure(str(error), 2) from None
-    shown = "   ".join(f"{k} {v:.4f}" for k, v in metrics.items())
-    write(json.dumps({"samples": len(found.X), **metrics}) if as_json else f"{len(found.X)} samples   {shown}")
-
-
-__all__ = ["evaluate", "predict", "train"]
+__all__ = ["train"]

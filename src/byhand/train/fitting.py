@@ -335,5 +335,14 @@ class Estimator(CallbackSupport, BaseEstimator):
 
         save(self, path)
 
+    def to_onnx(self, path: Any) -> None:
+        """Write the model in ONNX: see `byhand.train.onnx.to_onnx`.
+
+        Raises: ByhandError: onnx is not installed. DataError: the file cannot be written.
+        """
+        from byhand.train.onnx import to_onnx
+
+        to_onnx(self, path)
+
 
 __all__ = ["Estimator"]

@@ -1,0 +1,108 @@
+"""`byhand predict`, `byhand evaluate`, `byhand export`: what saved models are used for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from byhand.cli.output import Failure, deliver_text, note, write
+
+
+def metrics_of(model: Any, X: Any, y: Any) -> dict[str, float]:
+    """Accuracy of classes; root mean square error and R² of numbers."""
+    import numpy as np
+
+    predicted = model.predict(X)
+    if hasattr(model, "classes_"):
+        same = predicted == y
+        return {"accuracy": float(np.mean(same if same.ndim == 1 else same.all(axis=1)))}
+    from sklearn.metrics import r2_score
+
+    error = float(np.sqrt(np.mean((predicted - y) ** 2)))
+    return {"rmse": error} | ({"r2": float(r2_score(y, predicted))} if len(y) > 1 else {})
+
+
+def _loaded(model: Path, data: str, with_target: str | None, need: bool) -> tuple[Any, Any]:
+    from byhand.errors import DataError
+    from byhand.train.data import read
+    from byhand.train.saving import load
+
+    m = load(model)
+    table = getattr(m, "table_", None)
+    target = with_target or (table["target"] if table and need else None)
+    found = read(data, target, table)
+    if need and found.y is None:
+        raise DataError("the true targets are needed to evaluate", "--target NAME")
+    return m, found
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("--proba", is_flag=True, help="Probabilities of the classes instead.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
+def predict(model: Path, data: str, proba: bool, as_json: bool, output: Path | None) -> None:
+    """Predict with a saved MODEL: one line for each sample of DATA, as CSV."""
+    m, found = _loaded(model, data, None, need=False)
+    if proba and not hasattr(m, "classes_"):
+        raise click.UsageError("--proba is for classes: the model predicts numbers")
+    try:
+        values = m.predict_proba(found.X) if proba else m.predict(found.X)
+    except ValueError as error:
+        raise Failure(str(error), 2) from None
+    if as_json:
+        deliver_text(json.dumps({"predictions": values.tolist()}, allow_nan=False) + "\n", output)
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = values.shape[1] if values.ndim == 2 else 1
+    names = [str(c) for c in m.classes_] if proba else [f"prediction{k + 1}" for k in range(columns)]
+    writer.writerow(names if columns > 1 else ["prediction"])
+    writer.writerows(values.reshape(len(values), -1).tolist())
+    deliver_text(text.getvalue(), output)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("--target", metavar="NAME", help="The true targets. [default: as in training]")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def evaluate(model: Path, data: str, target: str | None, as_json: bool) -> None:
+    """Measure a saved MODEL on DATA with known targets."""
+    m, found = _loaded(model, data, target, need=True)
+    try:
+        metrics = metrics_of(m, found.X, found.y)
+    except ValueError as error:
+        raise Failure(str(error), 2) from None
+    shown = "   ".join(f"{k} {v:.4f}" for k, v in metrics.items())
+    write(json.dumps({"samples": len(found.X), **metrics}) if as_json else f"{len(found.X)} samples   {shown}")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="[default: the model's name with .onnx]",
+)
+def export(model: Path, output: Path | None) -> None:
+    """Write a saved MODEL as ONNX, its scaling included."""
+    from byhand.train.saving import load
+
+    m = load(model)
+    where = output or model.with_suffix(".onnx")
+    m.to_onnx(where)
+    note(f"wrote {where}")
+    if getattr(m, "table_", None) and any(c["kind"] == "category" for c in m.table_["columns"]):
+        note("It takes numbers: categories as one 0/1 column for each value, in the order of the saved model.")
+
+
+__all__ = ["evaluate", "export", "metrics_of", "predict"]

@@ -1,0 +1,149 @@
+"""A training run in pictures and as a page: what was recorded while it went, and what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from byhand.derive.derivation import derive
+from byhand.report.curve import need_matplotlib
+from byhand.report.figures import (
+    confusion_figure,
+    curves_figure,
+    dead_figure,
+    figures_html,
+    norms_figure,
+    residual_figure,
+    save_figure,
+    scatter_figure,
+    weights_figure,
+)
+from byhand.report.report import Part, check_part, code_block, facts, page
+from byhand.train.flow import Flow, _of_estimator, flow
+
+if TYPE_CHECKING:
+    from byhand.check.report import Report
+    from byhand.train.loop import History, Trainer
+
+Array = Any
+PROBE = 512  # samples on which the flow is measured after each epoch
+
+
+class Recorder:
+    """Measures the flow of the gradient and the score on some training samples after each epoch.
+
+    Args:
+        model: the estimator in its fit.
+        X, y: its training data; the first 512 samples are used.
+    Attributes:
+        flows: one for each epoch.
+        scores: accuracy, or R², on those samples.
+    """
+
+    def __init__(self, model: Any, X: Array, y: Array) -> None:
+        need_matplotlib()  # before the training, not after it
+        self.model, self.X, self.y = model, X[:PROBE], y[:PROBE]
+        self.flows: list[Flow] = []
+        self.scores: list[float] = []
+        self._prepared: Any = None
+
+    def __call__(self, trainer: Trainer, epoch: int, history: History) -> None:
+        """An epoch is over."""
+        if self._prepared is None:
+            net, _, data = _of_estimator(self.model, self.X, self.y)
+            self._prepared = net, data[net.data], data[net.target]
+        net, X, y = self._prepared
+        values = {n: v.copy() for n, v in trainer.named().items()}
+        self.flows.append(flow(net, X, y, values, most_mistakes=0))
+        self.model.parameters_, before = values, self.model.parameters_
+        self.scores.append(float(self.model.score(self.X, self.y)))
+        self.model.parameters_ = before
+
+
+def training_figures(model: Any, recorder: Recorder, X: Array, y: Array) -> dict[str, tuple[Any, str]]:
+    """All pictures of a run: name -> (figure, caption).
+
+    Args:
+        model: the fitted estimator.
+        recorder: what was measured while it was fitted.
+        X, y: samples for the confusion matrix and the residuals: those of the test where there are any.
+    """
+    classifies = hasattr(model, "classes_")
+    score = "accuracy" if classifies else "R²"
+    losses = [("training", model.loss_curve_)]
+    scores = [(f"the first {len(recorder.X)} training samples", recorder.scores)]
+    if model.validation_loss_curve_:
+        losses.append(("validation", model.validation_loss_curve_))
+        scores.append(("validation", model.validation_scores_))
+    found: dict[str, tuple[Any, str]] = {
+        "loss": (curves_figure(losses, "loss", log=True), "Mean loss of each epoch, as met by its steps."),
+        "accuracy" if classifies else "r2": (curves_figure(scores, score), f"{score} after each epoch."),
+    }
+    if recorder.flows:
+        names = [x.name for x in recorder.flows[0].layers]
+        norms = np.array([[x.gradient_norm for x in f.layers] for f in recorder.flows])
+        flat = np.array([[x.saturated for x in f.layers] for f in recorder.flows])
+        dead = np.array([[x.dead or 0.0 for x in f.layers] for f in recorder.flows])
+        found["gradient_norms"] = (
+            norms_figure(norms, names), "Norm of the derived gradient of each layer's weights after each epoch.",
+        )  # fmt: skip
+        found["saturated_dead"] = (
+            dead_figure(flat, dead, names),
+            "Share of values where the activation's slope is below 1 % of its greatest, and of relu units that are "
+            "zero on every sample measured.",
+        )
+    last = flow(model, X, y)
+    if last.residuals is not None:
+        found["residuals"] = (
+            residual_figure(last.residuals), "P - Y of some samples: ∂L/∂Z of the last layer, times their number.",
+        )  # fmt: skip
+    found["weights"] = (weights_figure(model.coefs_[0]), "Weights of the first layer.")
+    predicted = model.predict(X)
+    if classifies and predicted.ndim == 1:
+        from sklearn.metrics import confusion_matrix
+
+        counts = confusion_matrix(y, predicted, labels=model.classes_)
+        found["confusion"] = (
+            confusion_figure(counts, [str(c) for c in model.classes_]), f"Confusion on {len(X)} samples.",
+        )  # fmt: skip
+    elif not classifies:
+        found["predictions"] = (scatter_figure(np.ravel(y), np.ravel(predicted)), "Predicted and true values.")
+    return found
+
+
+def save_figures(figures: dict[str, tuple[Any, str]], folder: Path) -> list[Path]:
+    """Write the pictures as PNG, each whole or not at all.
+
+    Raises: DataError: the folder cannot be made or written to.
+    """
+    return [save_figure(figure, folder / f"{name}.png") for name, (figure, _) in figures.items()]
+
+
+def training_page(model: Any, figures: dict[str, tuple[Any, str]], rows: list[tuple[str, str]], report: Report) -> str:
+    """The report of a run: one HTML document that needs nothing else.
+
+    Args:
+        model: the fitted estimator.
+        figures: of `training_figures`.
+        rows: names and values of the run.
+        report: the check of the network's derivation.
+    """
+    net = model.net_
+    d = derive(net)
+    text = (
+        f"<p>The network that was trained; every gradient that was used is derived from it.</p>\n{code_block(net.text)}"
+    )
+    parts = [
+        Part("Run", facts(rows)),
+        Part("Curves", figures_html(figures)),
+        Part("Network", text),
+        Part("Derivation", "<p>Hover over a symbol to see its definition and shape.</p>\n" + d.html()),
+        check_part(report),
+        Part("Code", code_block(d.code("numpy"))),
+    ]
+    return page(f"Training of {'-'.join(map(str, net.sizes))}", parts)
+
+
+__all__ = ["Recorder", "save_figures", "training_figures", "training_page"]
