@@ -15,6 +15,7 @@ from byhand.cli.output import Failure, note, save, write
 from byhand.cli.predict import metrics_of
 
 MODEL = "byhand-model.safetensors"
+MOST_TESTED = 10_000  # test samples of data that stay on disk
 STALL_SAMPLES = 2000  # on which it is decided whether learning stalled
 EXAMPLES = """\b
 Examples
@@ -23,7 +24,6 @@ Examples
   byhand train houses.csv --target price --hidden 64,64 -o houses.safetensors
   byhand predict houses.safetensors new.csv -o predicted.csv
 """
-DATA = "a file .csv or .npz, or iris, wine, breast_cancer, digits, diabetes"
 
 
 @click.command(epilog=EXAMPLES)
@@ -50,7 +50,8 @@ DATA = "a file .csv or .npz, or iris, wine, breast_cancer, digits, diabetes"
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="[default: 0]")
 @click.option("--early-stopping", is_flag=True, help="Hold out a tenth, keep the best epoch.")
 @click.option("--test", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share kept for the test.")
-@click.option("--impute", is_flag=True, help="Fill missing cells of a CSV file with medians.")
+@click.option("--stream", is_flag=True, help="Leave the features on disk. [default: where they are large]")
+@click.option("--impute", is_flag=True, help="Fill missing cells of a table with medians.")
 @click.option("--standardize/--no-standardize", default=True, help="Scale columns inside the model. [default: yes]")
 @click.option(
     "--checkpoint",
@@ -72,9 +73,10 @@ DATA = "a file .csv or .npz, or iris, wine, breast_cancer, digits, diabetes"
 def train(data: str, target: str | None, output: Path, as_json: bool, test: float, **options: Any) -> None:
     """Train a network on DATA and save it.
 
-    DATA is a file .csv (the first line names the columns) or .npz (arrays X and y), or the name of a set of
-    scikit-learn. Columns of text become one 0/1 column for each value; the saved model knows how. Ctrl-C saves what was
-    learned. Exit codes: 0 done, 1 training diverged, 2 usage or data, 130 interrupted (and saved).
+    DATA is a table, .csv (the first line names the columns) or .parquet; arrays, .npz (X and y) or .npy; MNIST's files
+    (train-images-idx3-ubyte, gzipped or not, or their folder); or the name of a set of scikit-learn.
+    Columns of text become one 0/1 column for each value; the saved model knows how. Ctrl-C saves what was learned.
+    Exit codes: 0 done, 1 training diverged, 2 usage or data, 130 interrupted (and saved).
     """
     from byhand.train.loop import DivergedError
 
@@ -128,12 +130,13 @@ class Run:
 
 
 def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Run:
+    import numpy as np
     from sklearn.model_selection import train_test_split
 
     from byhand.errors import DataError
-    from byhand.train.data import is_classification, read
+    from byhand.train.data import Rows, is_classification, read
 
-    found = read(data, target, impute=o["impute"])
+    found = read(data, target, impute=o["impute"], stream=o["stream"] or None)
     if found.y is None:
         raise DataError("what is to be learned? name the column or array of the targets", "--target NAME")
     classify = o["task"] == "classify" or (o["task"] == "auto" and data != "diabetes" and is_classification(found.y))
@@ -141,7 +144,15 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
         raise DataError(f"the target holds texts such as {str(found.y[0])[:40]!r}: no numbers", "--task classify")
     X, y = found.X, found.y
     X_test, y_test = X[:0], y[:0]
-    if test > 0:
+    if found.X_test is not None and found.y_test is not None:
+        X_test, y_test = found.X_test, found.y_test
+    elif isinstance(X, Rows) and test > 0:
+        order = np.random.default_rng(o["seed"]).permutation(len(X))
+        kept = min(MOST_TESTED, int(test * len(X)))
+        X_test, y_test = X.subset(order[:kept])[:], y[order[:kept]]
+        rest = np.sort(order[kept:])
+        X, y = X.subset(rest), y[rest]
+    elif test > 0:
         split = {"test_size": test, "random_state": o["seed"]}
         try:
             X, X_test, y, y_test = train_test_split(X, y, stratify=y if classify and y.ndim == 1 else None, **split)

@@ -16,6 +16,7 @@ from byhand.errors import DataError, ParseError
 from byhand.nets.architecture import read_sizes
 from byhand.nets.mlp import MLP
 from byhand.train.callbacks import CallbackSupport, FitTask, with_callbacks
+from byhand.train.data.rows import Rows
 from byhand.train.engines import Work, chosen
 from byhand.train.loop import History, Trainer
 from byhand.train.programs import plain_net, predictor_of, program_of, settings_of
@@ -67,7 +68,7 @@ class Estimator(CallbackSupport, BaseEstimator):
         """Train.
 
         Args:
-            X: (N, features).
+            X: (N, features); `byhand.train.data.Rows` stay on disk and are read as they are needed.
             y: (N,), or (N, outputs).
             sample_weight: (N,), not negative; a weight of two is the sample twice.
             validation_data: (X, y) for early stopping and the validation curves.
@@ -76,6 +77,12 @@ class Estimator(CallbackSupport, BaseEstimator):
                 start.
         Raises: ValueError: data that do not fit. DivergedError: the loss is no finite number any more.
         """
+        if isinstance(X, Rows):
+            from byhand.train.streaming import fit_rows
+
+            if sample_weight is not None:
+                raise DataError("sample weights need the data in memory")
+            return fit_rows(self, X, y, validation_data, checkpoint, resume)
         again = bool(self.warm_start) and hasattr(self, "parameters_")
         X, y = self._validated(X, y, reset=not again)
         shown = X, y
@@ -91,10 +98,16 @@ class Estimator(CallbackSupport, BaseEstimator):
         if not again:
             self._begin(X, targets, weights, rng)
         trainer = self._trainer(rng, weights is not None, len(X), targets)
+        return self._run(trainer, self._data(X, targets, weights, trainer), held, shown, checkpoint, resume)
+
+    def _run(
+        self, trainer: Trainer, prepared: dict[str, Array], held: Any, shown: Any, checkpoint: Any, resume: bool
+    ) -> Any:
+        """The training itself: data as the trainer takes them, validation data and those for callbacks as given."""
         validate = None if held is None else self._validation(trainer, *held)
         callbacks = [*(self.callbacks or ()), *([self._report] if self.verbose else [])]
         watchers = list(getattr(self, "_watchers", ()))
-        prepared, history = self._data(X, targets, weights, trainer), None
+        history = None
         if checkpoint is not None:
             from byhand.train.checkpoints import Checkpoints
 
@@ -198,7 +211,11 @@ class Estimator(CallbackSupport, BaseEstimator):
         """Scaling and starting values."""
         self.input_scaling_ = Scaling.of(X, weights) if self.standardize else Scaling.none(X.shape[1])
         self.target_scaling_ = self._target_scaling(targets, weights)
-        sizes = self._sizes(X.shape[1], targets.shape[1])
+        self._start(X.shape[1], targets.shape[1], rng)
+
+    def _start(self, inputs: int, outputs: int, rng: Any) -> None:
+        """The network and its starting values."""
+        sizes = self._sizes(inputs, outputs)
         given = self.activation
         activation = [given] * (len(sizes) - 2) if isinstance(given, str) else list(given)
         options = {"loss": self._loss(), "l2": self.l2, "bias": bool(self.bias)}
@@ -302,6 +319,8 @@ class Estimator(CallbackSupport, BaseEstimator):
     def _outputs(self, X: Array) -> Array:
         """What the network predicts, (N, outputs)."""
         check_is_fitted(self, "parameters_")
+        if isinstance(X, Rows):
+            return np.concatenate([self._outputs(part) for _, part in X.chunks()])
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         predict = predictor_of(self._program_key(False, self._targets_kind()))
         with np.errstate(all="ignore"):

@@ -27,6 +27,11 @@ class Scaling:
         values = np.asarray(values, np.float64)
         mean = np.average(values, axis=0, weights=weights)
         scale = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
+        return cls.of_moments(mean, scale)
+
+    @classmethod
+    def of_moments(cls, mean: Array, scale: Array) -> Scaling:
+        """From means and standard deviations, (columns,) each; a constant column keeps its scale."""
         flat = scale <= 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), 1e-300)
         return cls(mean, np.where(flat | ~np.isfinite(scale), 1.0, scale))
 

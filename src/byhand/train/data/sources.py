@@ -1,0 +1,72 @@
+"""A source of data by its name: a file of any kind that is known, or a set of scikit-learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from byhand.errors import ByhandError, DataError, nearest
+from byhand.train.data.arrays import is_idx, read_idx, read_npy, read_npz
+from byhand.train.data.csvfile import read_csv
+from byhand.train.data.data import Data
+from byhand.train.data.parquet import read_parquet
+
+SETS = ("iris", "wine", "breast_cancer", "digits", "diabetes")
+KINDS = (".csv", ".parquet", ".npz", ".npy")
+
+
+def read(
+    source: str,
+    target: str | None,
+    table: dict[str, Any] | None = None,
+    impute: bool = False,
+    stream: bool | None = None,
+) -> Data:
+    """Data from a file or a set by name.
+
+    Args:
+        source: a path that ends in .csv, .parquet, .npz or .npy, one of MNIST's IDX files or a folder with them, or
+            one of `SETS`.
+        target: the column or array with the targets; of .npz "y" by default; of .npy a path.
+        table: the description that a model was trained with: the same columns are made again.
+        impute: whether missing cells get the median of the column, or a category of their own.
+        stream: whether the features stay on disk; None where they would take a quarter of the free memory.
+    Raises: DataError: what is wrong, and in which column and row.
+    """
+    path = Path(source)
+    if source in SETS and not path.exists():
+        return _from_sklearn(source)
+    try:
+        match path.suffix.lower():
+            case ".csv" if stream:
+                raise DataError(f"{path} cannot be streamed: CSV is read whole", "Parquet or .npz can")
+            case ".csv":
+                return read_csv(path, target, table, impute)
+            case ".parquet":
+                return read_parquet(path, target, table, impute, stream)
+            case ".npz":
+                return read_npz(path, target, stream)
+            case ".npy":
+                return read_npy(path, target, stream)
+        if is_idx(path):
+            return read_idx(path, target, stream)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not text in UTF-8") from None
+    known = f"a file {', '.join(KINDS)}, an IDX file, or one of {', '.join(SETS)}"
+    raise DataError(f"{source[:80]} is no data that can be read{nearest(source, SETS)}", known)
+
+
+def _from_sklearn(name: str) -> Data:
+    try:
+        from sklearn import datasets
+    except ImportError:
+        raise ByhandError(
+            f"{name} comes with scikit-learn, which is not installed", "pip install 'byhand[train]'"
+        ) from None
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    return Data(X, y)
+
+
+__all__ = ["SETS", "read"]

@@ -1,0 +1,167 @@
+"""Training on rows that stay on disk: scaled as they are read, so that memory does not grow with their width or number.
+
+What is kept for each sample is its target and its place in the order: a few tens of bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+
+from byhand.errors import DataError
+from byhand.train.data.rows import Rows
+from byhand.train.loop import Trainer
+from byhand.train.programs import program_of, settings_of
+from byhand.train.scaling import Scaling
+
+Array = Any
+MOST_HELD = 10_000  # validation samples, which are kept in memory
+
+
+class ScaledRows:
+    """Standardised rows, as the engine takes them: `take` as that of an array.
+
+    Args:
+        rows: on disk.
+        scaling: of their columns.
+    """
+
+    def __init__(self, rows: Rows, scaling: Scaling) -> None:
+        self.rows, self.scaling, self.shape = rows, scaling, rows.shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, places: Array, axis: int, out: Array, mode: str) -> Array:
+        """Some rows into `out`."""
+        del axis, mode
+        found = self.rows.read(places)
+        found -= self.scaling.mean
+        np.divide(found, self.scaling.scale, out=out, casting="unsafe")
+        return out
+
+    def digest(self) -> int:
+        """Of the rows."""
+        return self.rows.digest()
+
+
+class TargetRows:
+    """Targets made when they are taken: of classes a number for each sample instead of a row.
+
+    Args:
+        codes: (N,) or (N, outputs).
+        made: the targets of some codes.
+        shape: of all targets.
+    """
+
+    def __init__(self, codes: Array, made: Callable[[Array], Array], shape: tuple[int, ...]) -> None:
+        self.codes, self.made, self.shape = codes, made, shape
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, places: Array, axis: int, out: Array, mode: str) -> Array:
+        """Some targets into `out`."""
+        del axis, mode
+        out[...] = self.made(self.codes[places])
+        return out
+
+    def digest(self) -> int:
+        """Of the codes."""
+        import zlib
+
+        return zlib.crc32(np.ascontiguousarray(self.codes).data.cast("B"))
+
+
+def scaling_of(rows: Rows) -> Scaling:
+    """The scaling of the columns, in one pass (Chan, Golub and LeVeque 1979).
+
+    Raises: DataError: a value that is not finite, its row and column.
+    """
+    count, mean, squares = 0, np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for first, part in rows.chunks():
+        bad = np.argwhere(~np.isfinite(part))
+        if len(bad):
+            row, column = bad[0]
+            raise DataError(f"{rows.name} has {part[row, column]} in row {first + row}, column {column} (from 0)")
+        here = part.mean(axis=0)
+        gap, total = here - mean, count + len(part)
+        squares += ((part - here) ** 2).sum(axis=0) + gap**2 * (count * len(part) / total)
+        mean += gap * (len(part) / total)
+        count = total
+    return Scaling.of_moments(mean, np.sqrt(squares / count))
+
+
+def fit_rows(
+    model: Any, X: Rows, y: Array, validation_data: Any = None, checkpoint: Any = None, resume: bool = False
+) -> Any:
+    """Fit an estimator to rows on disk; see `Estimator.fit`.
+
+    With early stopping the validation samples are kept in memory, 10 000 at most. The engine is NumPy's.
+    Raises: DataError: shapes that do not fit, class weights, another engine or an optimizer that needs all data at once.
+    """
+    y = np.asarray(y)
+    if y.ndim != 1 or len(y) != len(X):
+        raise DataError(f"{X.name} has {len(X)} rows, y has shape {y.shape}: one target for each row is needed")
+    if not len(X):
+        raise DataError(f"{X.name} has no rows")
+    for name, wrong in (
+        ("class_weight", getattr(model, "class_weight", None) is not None),
+        ("warm_start", bool(model.warm_start)),
+        ("engine='jax'", model.engine not in ("auto", "numpy")),
+        ("optimizer='lbfgs'", model.optimizer == "lbfgs"),
+        ("solver='newton'", getattr(model, "solver", None) == "newton"),
+    ):
+        if wrong:
+            raise DataError(f"{name} needs the data in memory", "data that are smaller, or another setting")
+    rng = check_random_state(model.random_state)
+    held: tuple[Array, Array] | None = None
+    if validation_data is not None:
+        X_held = np.asarray(validation_data[0], np.float64)
+        y_held = np.asarray(validation_data[1])
+    elif model.early_stopping:
+        order = rng.permutation(len(X))
+        kept = min(MOST_HELD, max(1, int(model.validation_fraction * len(X))))
+        X_held, y_held = X.subset(order[:kept]).read(np.arange(kept)), y[order[:kept]]
+        X, y = X.subset(np.sort(order[kept:])), y[np.sort(order[kept:])]
+    model.n_features_in_ = X.shape[1]
+    if hasattr(model, "feature_names_in_"):
+        del model.feature_names_in_
+    codes, made, outputs = _targets(model, y)
+    if validation_data is not None or model.early_stopping:
+        held = X_held, model._encode(y_held, first=False)
+    model.input_scaling_ = scaling_of(X) if model.standardize else Scaling.none(X.shape[1])
+    model._start(X.shape[1], outputs, rng)
+    program = program_of(model._program_key(False, model._targets_kind()))
+    settings = replace(settings_of(model, len(X)), engine="numpy")
+    model.engine_ = "numpy"
+    generator = np.random.default_rng(rng.randint(2**31))
+    trainer = Trainer(program, model.parameters_, settings, generator, model._dtype())
+    data = {"X": ScaledRows(X, model.input_scaling_), program.net.target: TargetRows(codes, made, (len(y), outputs))}
+    return model._run(trainer, data, held, (X, y), checkpoint, resume)
+
+
+def _targets(model: Any, y: Array) -> tuple[Array, Callable[[Array], Array], int]:
+    """What is kept for each sample, what makes targets of it, and the number of outputs."""
+    dtype = model._dtype()
+    if is_classifier(model):
+        check_classification_targets(y)
+        model._multilabel = False
+        model.classes_, codes = np.unique(y, return_inverse=True)
+        ones = np.eye(len(model.classes_))
+        model.target_scaling_ = Scaling.none(len(ones))
+        return codes.astype(np.int32), lambda c: model._trained(ones[c], dtype), len(ones)
+    values = model._encode(y, first=True)
+    if not np.isfinite(values).all():
+        raise DataError(f"the targets have {values[~np.isfinite(values)][0]}")
+    model.target_scaling_ = model._target_scaling(values, None)
+    return values, lambda v: model._trained(v, dtype), 1
+
+
+__all__ = ["ScaledRows", "TargetRows", "fit_rows", "scaling_of"]

@@ -1,0 +1,308 @@
+"""Data from files: every kind gives the same numbers, missing values, damaged files, and memory that does not grow."""
+
+import gzip
+import json
+import os
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+pytest.importorskip("sklearn")
+from click.testing import CliRunner
+
+from byhand.cli.main import cli
+from byhand.errors import DataError
+from byhand.train.data import Rows, read
+from byhand.train.estimators import MLPClassifier, MLPRegressor
+from byhand.train.streaming import scaling_of
+
+RNG = np.random.default_rng(0)
+N = 211
+X = RNG.standard_normal((N, 7))
+LABELS = RNG.integers(0, 3, N)
+
+
+def called(*arguments):
+    return CliRunner().invoke(cli, [str(a) for a in arguments])
+
+
+def array(x):
+    return x.whole() if isinstance(x, Rows) else x
+
+
+@pytest.fixture
+def table(tmp_path):
+    """The same table as CSV and as Parquet in groups of rows."""
+    towns = np.array(["A", "B", "C"])[RNG.integers(0, 3, N)]
+    columns = {
+        "size": X[:, 0],
+        "town": towns,
+        "rooms": RNG.integers(1, 9, N),
+        "price": X[:, 0] * 3 + (towns == "B") + 0.5,
+    }
+    made = pa.table({**columns, "town": pa.array(towns).dictionary_encode()})
+    pq.write_table(made, tmp_path / "t.parquet", row_group_size=50)
+    lines = [
+        ",".join(columns),
+        *(",".join(repr(v.item()).strip("'") for v in row) for row in zip(*columns.values(), strict=True)),
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_parquet_and_csv_give_the_same(table, stream):
+    a = read(str(table / "t.csv"), "price")
+    b = read(str(table / "t.parquet"), "price", stream=stream)
+    assert isinstance(b.X, Rows) == stream and b.X.shape == (N, 5)
+    assert np.array_equal(a.X, array(b.X)) and np.array_equal(a.y, b.y) and a.table == b.table
+    again = read(str(table / "t.parquet"), None, a.table)
+    assert again.y is None and np.array_equal(again.X, a.X)
+
+
+def test_train_predict_evaluate_parquet(table):
+    model = table / "m"
+    for options in ((), ("--stream",)):
+        found = called(
+            "train", table / "t.parquet", "--target", "price", "-o", model, "--json", "--epochs", 60, *options
+        )
+        assert found.exit_code == 0, found.output
+        assert json.loads(found.stdout)["test"]["r2"] > 0.95
+        assert json.loads(called("evaluate", model, table / "t.csv", "--json").stdout)["r2"] > 0.95
+    a = called("predict", model, table / "t.csv").stdout
+    assert a == called("predict", model, table / "t.parquet").stdout and len(a.splitlines()) == N + 1
+
+
+@pytest.mark.parametrize(
+    "column, cells, words",
+    [
+        ("size", [1.0, None, 2.0], "column size has no value in row 2"),
+        ("size", [1.0, 2.0, float("inf")], "column size is inf in row 3"),
+        ("town", ["a", None, "b"], "column town has no value in row 2"),
+        ("size", [None, None, None], "no value"),
+        ("when", [[1], [2], [3]], "column when of .* neither number nor text"),
+    ],
+)
+@pytest.mark.parametrize("group", [1, 9])
+def test_cells_of_parquet_that_do_not_fit(tmp_path, column, cells, words, group):
+    made = pa.table({column: pa.array(cells, pa.float64()) if column == "size" else pa.array(cells), "y": [1, 2, 3]})
+    pq.write_table(made, tmp_path / "t.parquet", row_group_size=group)
+    with pytest.raises(DataError, match=words):
+        read(str(tmp_path / "t.parquet"), "y")
+
+
+def test_imputed(tmp_path):
+    made = pa.table({"size": [1.0, None, 2.0, 9.0], "town": ["a", None, "b", "a"], "y": [1.0, 2.0, 3.0, 4.5]})
+    pq.write_table(made, tmp_path / "t.parquet", row_group_size=2)
+    (tmp_path / "t.csv").write_text("size,town,y\n1,a,1\n,,2\n2,b,3\n9,a,4.5\n")
+    for name, stream in (("t.parquet", False), ("t.parquet", True), ("t.csv", False)):
+        found = read(str(tmp_path / name), "y", impute=True, stream=stream)
+        assert array(found.X).tolist() == [[1, 1, 0], [2, 0, 0], [2, 0, 1], [9, 1, 0]]
+
+
+def idx(path, values, kind, packed=False):
+    head = bytes([0, 0, kind, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
+    content = head + values.tobytes()
+    path.write_bytes(gzip.compress(content) if packed else content)
+
+
+IMAGES = RNG.integers(0, 256, (N, 4, 5)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_mnist_files(tmp_path, packed, stream):
+    tail = ".gz" if packed else ""
+    for part, rows in (("train", slice(0, 180)), ("t10k", slice(180, N))):
+        idx(tmp_path / f"{part}-images-idx3-ubyte{tail}", IMAGES[rows], 8, packed)
+        idx(tmp_path / f"{part}-labels-idx1-ubyte{tail}", LABELS[rows].astype(np.uint8), 8, packed)
+    alone = read(str(tmp_path / f"train-images-idx3-ubyte{tail}"), None, stream=stream)
+    assert isinstance(alone.X, Rows) == stream
+    assert np.array_equal(array(alone.X), IMAGES[:180].reshape(180, 20)) and np.array_equal(alone.y, LABELS[:180])
+    both = read(str(tmp_path), None, stream=stream)
+    assert np.array_equal(array(both.X_test), IMAGES[180:].reshape(-1, 20)) and np.array_equal(
+        both.y_test, LABELS[180:]
+    )
+    result = called("train", tmp_path, "-o", tmp_path / "m", "--epochs", 2, "--json", *(["--stream"] if stream else []))
+    assert result.exit_code == 0 and json.loads(result.stdout)["samples"] == 180, result.output
+
+
+def test_idx_of_other_types(tmp_path):
+    for kind, dtype in ((13, ">f4"), (12, ">i4"), (9, "i1")):
+        values = RNG.integers(-9, 9, (5, 3)).astype(dtype)
+        idx(tmp_path / "a-idx2-x", values, kind)
+        assert np.array_equal(read(str(tmp_path / "a-idx2-x"), None).X, values)
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "no IDX file"),
+        (b"\0\0\x08\x03\0\0", "truncated"),
+        (b"\0\0\x08\x02" + struct.pack(">2I", 9, 9) + b"abc", "truncated: it has 15 bytes, 93"),
+        (b"\0\0\x07\x02" + struct.pack(">2I", 1, 1) + b"a", "no IDX file"),
+        (gzip.compress(b"\0" * 5000)[:30], "cannot be unpacked"),
+        (b"\0\0\x08\x01" + struct.pack(">I", 3) + b"abc", "those are labels"),
+    ],
+)
+def test_damaged_idx(tmp_path, content, words):
+    (tmp_path / "x-images-idx3-ubyte").write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read(str(tmp_path / "x-images-idx3-ubyte"), None)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "u1", ">i2", "?"])
+def test_npz_and_npy(tmp_path, save, dtype, stream):
+    values = IMAGES.astype(dtype)
+    save(tmp_path / "d.npz", X=values, y=LABELS, other=LABELS + 1)
+    found = read(str(tmp_path / "d.npz"), None, stream=stream)
+    assert isinstance(found.X, Rows) == stream
+    assert np.array_equal(array(found.X), values.reshape(N, 20)) and np.array_equal(found.y, LABELS)
+    assert np.array_equal(read(str(tmp_path / "d.npz"), "other").y, LABELS + 1)
+    np.save(tmp_path / "x.npy", values)
+    np.save(tmp_path / "y.npy", LABELS)
+    plain = read(str(tmp_path / "x.npy"), str(tmp_path / "y.npy"), stream=stream)
+    assert np.array_equal(array(plain.X), values.reshape(N, 20)) and np.array_equal(plain.y, LABELS)
+
+
+def test_npz_with_a_test_part(tmp_path):
+    np.savez(tmp_path / "m.npz", train_x=IMAGES[:150], train_y=LABELS[:150], test_x=IMAGES[150:], test_y=LABELS[150:])
+    found = read(str(tmp_path / "m.npz"), None)
+    assert found.X.shape == (150, 20) and np.array_equal(found.y_test, LABELS[150:]) and found.X_test.shape == (61, 20)
+
+
+@pytest.mark.parametrize(
+    "write, words",
+    [
+        (lambda p: p.write_bytes(b""), "not a whole .npz"),
+        (lambda p: p.write_bytes(b"PK\3\4 and no more"), "not a whole .npz"),
+        (lambda p: np.savez(p, a=X), "no array X"),
+        (lambda p: np.savez(p, X=np.array([{}, []], object)), "(not a whole|is object)"),
+        (lambda p: np.savez(p, X=X[:, 0]), r"numbers \(N, features\)"),
+        (lambda p: np.savez(p, X=np.array([["a"]])), "numbers"),
+        (lambda p: np.savez(p, X=np.asfortranarray(X)), "column by column"),
+    ],
+)
+def test_damaged_npz(tmp_path, write, words):
+    write(tmp_path / "d.npz")
+    with pytest.raises(DataError, match=words):
+        read(str(tmp_path / "d.npz"), None)
+
+
+def test_truncated_files(tmp_path):
+    np.savez(tmp_path / "d.npz", X=X, y=LABELS)
+    np.save(tmp_path / "d.npy", X)
+    pq.write_table(pa.table({"a": X[:, 0], "y": LABELS}), tmp_path / "d.parquet")
+    for path in list(tmp_path.iterdir()):
+        whole = path.read_bytes()
+        for size in (0, 10, len(whole) // 2, len(whole) - 3):
+            path.write_bytes(whole[:size])
+            found = called("train", path, "--target", "y", "-o", tmp_path / "m")
+            assert found.exit_code == 2 and str(path) in found.stderr, (path, size, found.output)
+    assert not (tmp_path / "m").exists()
+
+
+# ---- streaming
+
+
+def rows_of(tmp_path, values):
+    np.save(tmp_path / "rows.npy", values)
+    return read(str(tmp_path / "rows.npy"), None, stream=True).X
+
+
+def test_rows_are_those_of_the_array(tmp_path):
+    rows = rows_of(tmp_path, X)
+    for places in (np.arange(N), RNG.permutation(N)[:50], np.array([5, 5, 6, 0]), np.array([], int)):
+        assert np.array_equal(rows.read(places), X[places])
+        assert np.array_equal(rows.subset(np.arange(0, N, 2)).read(places[places < 100]), X[::2][places[places < 100]])
+    assert np.array_equal(rows[:3], X[:3]) and np.array_equal(np.vstack([c for _, c in rows.chunks()]), X)
+    scaling = scaling_of(rows)
+    assert np.allclose(scaling.mean, X.mean(axis=0), rtol=0, atol=1e-14) and np.allclose(
+        scaling.scale, X.std(axis=0), rtol=1e-13
+    )
+
+
+@pytest.mark.parametrize("kind, y", [(MLPClassifier, LABELS), (MLPRegressor, X[:, 0] - X[:, 1] ** 2)])
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.2, "dtype": "float32"}, {"early_stopping": True}], ids=str)
+def test_streamed_training_is_that_in_memory(tmp_path, kind, y, options):
+    settings = {"max_epochs": 4, "random_state": 0, **options}
+    rows = rows_of(tmp_path, X)
+    streamed = kind(**settings).fit(rows, y)
+    if not options.get("early_stopping"):  # the validation samples are drawn otherwise
+        plain = kind(**settings, engine="numpy").fit(X, y)
+        for name, value in plain.parameters_.items():
+            assert np.allclose(value, streamed.parameters_[name], rtol=0, atol=1e-9 if value.dtype == float else 1e-4)
+    assert np.array_equal(streamed.predict(rows), streamed.predict(X))
+    resumed = kind(**settings).fit(rows, y, checkpoint=tmp_path / "c")
+    resumed = kind(**settings).fit(rows, y, checkpoint=tmp_path / "c", resume=True)
+    assert all(v.tobytes() == streamed.parameters_[n].tobytes() for n, v in resumed.parameters_.items())
+
+
+@pytest.mark.parametrize(
+    "options, y, words",
+    [
+        ({"optimizer": "lbfgs"}, LABELS, "lbfgs"),
+        ({"solver": "newton"}, LABELS, "newton"),
+        ({"class_weight": "balanced"}, LABELS, "class_weight"),
+        ({"engine": "jax"}, LABELS, "jax"),
+        ({}, LABELS[:-1], "one target for each row"),
+    ],
+    ids=str,
+)
+def test_what_streaming_refuses(tmp_path, options, y, words):
+    with pytest.raises(DataError, match=words):
+        MLPClassifier(**options).fit(rows_of(tmp_path, X), y)
+
+
+def test_a_value_on_disk_that_is_not_finite(tmp_path):
+    values = X.copy()
+    values[100, 3] = np.nan
+    with pytest.raises(DataError, match="nan in row 100, column 3"):
+        MLPClassifier().fit(rows_of(tmp_path, values), LABELS)
+    (tmp_path / "a.csv").write_text("a,y\n1,2\n")
+    with pytest.raises(DataError, match="CSV is read whole"):
+        read(str(tmp_path / "a.csv"), "y", stream=True)
+
+
+MEASURED = """
+import sys
+from pathlib import Path
+from byhand.train.data import read
+from byhand.train.estimators import MLPClassifier
+found = read(sys.argv[1], "y", stream=True)
+MLPClassifier((8,), max_epochs=1, random_state=0, batch_size=256).fit(found.X, found.y).predict(found.X)
+# ru_maxrss counts the parent's memory before exec, too: this does not
+print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["npz", "parquet"])
+def test_peak_memory_does_not_grow_with_the_file(tmp_path, kind):
+    peaks, sizes = [], []
+    for count in (8_000, 56_000):
+        values, y = RNG.standard_normal((count, 200), np.float32), RNG.integers(0, 2, count)
+        path = tmp_path / f"d{count}.{kind}"
+        if kind == "npz":
+            np.savez(path, X=values, y=y)
+        else:
+            columns = {f"c{k}": values[:, k] for k in range(200)}
+            pq.write_table(pa.table({**columns, "y": y}), path, row_group_size=4000, use_dictionary=False)
+        sizes.append(path.stat().st_size)
+        run = subprocess.run(
+            [sys.executable, "-c", MEASURED, path],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peaks.append(1024 * int(run.stdout))
+    assert sizes[1] - sizes[0] > 35e6
+    assert peaks[1] - peaks[0] < 0.3 * (sizes[1] - sizes[0]), (peaks, sizes)
