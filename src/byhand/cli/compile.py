@@ -45,6 +45,10 @@ Examples
 )
 @click.option("--relu-at-zero", type=click.Choice(SLOPES), default="0", show_default=True, help="relu'(0).")
 @click.option("--chunk", type=click.IntRange(min=1), metavar="ROWS", help=CHUNK)
+@click.option("--size", "sizes", multiple=True, metavar="NAME=N", help="The size of a dimension: for C, --cost.")
+@click.option("--dtype", type=click.Choice(("float", "double")), help="For C. [default: double]")
+@click.option("--cost", is_flag=True, help="Instead of code what it costs: operations, saved entries, peak.")
+@click.option("--json", "as_json", is_flag=True, help="The cost as JSON.")
 @click.option("--layout", type=click.Choice(LAYOUTS), default="rows", show_default=True, help="As for derive.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
 @click.option("--check/--no-check", default=True, show_default=True, help=CHECK)
@@ -55,6 +59,10 @@ def compile_(
     target: str,
     relu_at_zero: str,
     chunk: int | None,
+    sizes: tuple[str, ...],
+    dtype: str | None,
+    cost: bool,
+    as_json: bool,
     layout: str,
     output: Path | None,
     check: bool,
@@ -76,7 +84,24 @@ def compile_(
     d = _derived(context, given).in_layout(layout)
     if check:
         examine(d)
-    deliver_text(d.code(target, relu_at_zero=float(relu_at_zero), chunk=chunk), output)
+    if cost:
+        found, itemsize = d.cost(), 4 if dtype == "float" else 8
+        known = options.get("sizes")
+        told = json.dumps(found.to_dict(known, itemsize), indent=2) + "\n" if as_json else found.text(known, itemsize)
+        deliver_text(told, output)
+        return
+    deliver_text(d.code(target, relu_at_zero=float(relu_at_zero), chunk=chunk, **options), output)
+
+
+def _numbers(sizes: tuple[str, ...]) -> dict[str, int]:
+    """N=16 as {"N": 16}; several with spaces or commas between them."""
+    found = {}
+    for word in re.split(r"[\s,]+", " ".join(sizes).strip()):
+        name, sign, number = word.partition("=")
+        if not sign or not name or not re.fullmatch(r"[0-9]{1,12}", number):
+            raise click.UsageError(f"--size {word[:40]}: a name and a number, such as N=16")
+        found[name] = int(number)
+    return found
 
 
 def _derived(context: click.Context, given: dict[str, Any]) -> Derivation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from byhand.code.c import c_function, c_source
 from byhand.code.chunk_source import numpy_chunks, torch_chunks
 from byhand.code.function import CompiledFunction
 from byhand.code.jax_pullback import jax_pullback_source
@@ -34,7 +35,9 @@ FUNCTIONS: dict[str, type[CompiledFunction]] = {"numpy": CompiledFunction}
 OPTIONS = {"c": ("sizes", "dtype")}
 
 
-def generate(derivation: Derivation, target: str = "numpy", relu_at_zero: float = 0, chunk: int | None = None) -> str:
+def generate(
+    derivation: Derivation, target: str = "numpy", relu_at_zero: float = 0, chunk: int | None = None, **options: Any
+) -> str:
     """Source of a function that returns the value and the gradients; for PyTorch and JAX, of one that they differentiate.
 
     Args:
@@ -42,9 +45,11 @@ def generate(derivation: Derivation, target: str = "numpy", relu_at_zero: float 
         target: a key of TARGETS.
         relu_at_zero: the derivative of relu at 0, of leaky_relu, elu and selu the place of it between both sides: 0, 0.5, 1.
         chunk: how many rows of the logits of a softmax are computed at a time; all by default.
+        options: of "c": sizes={name: size} of the named dimensions, dtype "float" or "double".
     Raises: ByhandError: an unknown target, or an operation that the target lacks.
     """
-    if chunk is not None and target in {*TARGETS, *PLANNED}:
+    _check_options(target, options)
+    if chunk is not None and target in TARGETS:
         if target not in CHUNKED:
             raise ByhandError(f"target {target!r} has no chunks", f"there is: {', '.join(CHUNKED)}")
         program = lower_derivation(derivation, reserved=RESERVED, one_softmax=True)
@@ -77,12 +82,11 @@ def compile_function(
 
     Raises: ByhandError: an unknown target, or one that is not installed.
     """
-    source = generate(derivation, target, relu_at_zero, chunk)
     roots = [derivation.prepared.root, *(g.root for g in derivation.gradients.values())]
-    if target == "c":
+    if target == "c" and chunk is None:
         lowered = with_slope_at_zero(lower_derivation(derivation), relu_at_zero)
         return c_function(lowered, roots, derivation.f.symbols.values(), _network_parameters(derivation))
-    source = generate(derivation, target, relu_at_zero)
+    source = generate(derivation, target, relu_at_zero, chunk)
     return _function(target)(lower_derivation(derivation), source, roots, derivation.f.symbols.values())
 
 

@@ -73,7 +73,7 @@ def lower_pullback(d: Derivation, reserved: Iterable[str] = (), relu_at_zero: fl
     program = with_slope_at_zero(
         lower_derivation(d.pulled_back(upstream), upstream, reserved, one_softmax=True), relu_at_zero
     )
-    statements = _recomputed(_late(_by_outputs(list(program.statements))))
+    statements = _recomputed(_late(by_outputs(list(program.statements))))
     inputs = tuple(s for s in program.inputs if s is not upstream)
     return Pullback(replace(program, inputs=inputs, statements=tuple(statements)), upstream)
 

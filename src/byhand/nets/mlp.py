@@ -249,11 +249,11 @@ class MLP:
 
     # ---- code
 
-    def code(self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None) -> str:
+    def code(self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None, **options: Any) -> str:
         """Source of the loss and its gradients with respect to the parameters; for "torch" with an `nn.Module`."""
         from byhand.derive.derivation import derive
 
-        return derive(self).code(target, relu_at_zero=relu_at_zero, chunk=chunk)
+        return derive(self).code(target, relu_at_zero=relu_at_zero, chunk=chunk, **options)
 
     def function(
         self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None
