@@ -69,6 +69,12 @@ WRONG = {
     "slope": (["5-7-3", "--relu-at-zero", "2"], ["'2' is not one of"]),
     "chunk": (["5-7-3", "--chunk", "0"], ["0 is not in the range"]),
     "chunk of nothing": (["sum(X)", "--shape", "X:m", "--chunk", "9", "--no-check"], ["there is no softmax"]),
+    "size": (["5-3", "--to", "c", "--size", "N:16"], ["--size N:16", "such as N=16"]),
+    "unknown size": (["5-3", "--to", "c", "--size", "M=16", "--no-check"], ["no dimension M"]),
+    "size of another target": (["5-3", "--size", "N=16"], ["--size is for --to c and --cost"]),
+    "dtype of another target": (["5-3", "--dtype", "float"], ["--dtype is for --to c"]),
+    "json": (["5-3", "--json"], ["--json is for --cost"]),
+    "missing size": (["5-3", "--cost", "--size", "M=3", "--no-check"], ["no dimension M"]),
     "shapes": (["sum(X @ Y)", "--shape", "X:m,n Y:m,n"], ["inner dimensions differ"]),
     "folder": (["5-3", "--no-check", "-o", "/no/such/folder/x.py"], ["cannot write", "no such file"]),
 }
