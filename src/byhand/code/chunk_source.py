@@ -8,6 +8,8 @@ from byhand.code.chunks import Chunks, Sum, in_chunks
 from byhand.code.kernels import kernel_source
 from byhand.code.layout import (
     INDENT,
+    WIDEST,
+    aligned,
     blocks,
     docstring,
     file_source,
@@ -21,14 +23,15 @@ from byhand.code.layout import (
     title,
 )
 from byhand.code.numpy import NumpyWriter
-from byhand.code.program import Program, uses
+from byhand.code.program import Program, Statement, uses
 from byhand.code.python import literal
 from byhand.code.source import IMPORTS, fit
 from byhand.code.torch import TorchWriter
-from byhand.code.torch_idioms import changed, released
+from byhand.code.torch_idioms import changed, last_reads, released
 from byhand.code.torch_module import module_source
 from byhand.code.writer import Writer
 from byhand.expr.dims import show_shape
+from byhand.expr.nodes import Expr
 
 NOTE = "The logits are computed for {size} of the {rows} rows at a time and never held whole."
 
@@ -74,17 +77,19 @@ def _function(chunks: Chunks, writer: type[Writer], decorators: list[str]) -> tu
     program = chunks.program
     w = writer(program)
     w.made = {s.leaf: s for s in (*chunks.before, *chunks.loop, *(s.statement for s in chunks.sums), *chunks.after)}
-    w.released = released([*chunks.loop], uses(s.part for s in chunks.sums))
+    order = _in_order(chunks)
+    reads = [s if isinstance(s, Statement) else replace(s.statement, form=s.part) for s in order]
+    w.in_place = last_reads(reads) if writer.writes_in_place else {}
+    w.released = released(reads, w.in_place.values())
     before = blocks(w, [chunks.before])
     starts = [f"{s.statement.name} = {_start(w, s)}" for s in chunks.sums]
-    steps = blocks(w, [chunks.loop], depth=2)[1:]
-    grow = _grown(w, chunks, writer)
+    steps = _steps(w, order)
     samples = w.size(str(chunks.samples))
     count = program.dims[str(chunks.rows)]
     head = [f"rows = slice(start, start + {chunks.size})"]
     if str(chunks.rows) in w.dims:
         head.append(f"{count} = min({chunks.size}, {samples} - start)")
-    loop = [f"for start in range(0, {samples}, {chunks.size}):", *indented([*head, *steps, *grow])]
+    loop = [f"for start in range(0, {samples}, {chunks.size}):", *indented([*head, *steps])]
     after = blocks(
         w, [[s for s in chunks.after if s.section == section] for section in ("forward", "value", "backward")]
     )
@@ -108,21 +113,42 @@ def _start(w: Writer, s: Sum) -> str:
     return w.filled(literal("0"), shape, s.statement.result) if shape else "0.0"
 
 
-def _grown(w: Writer, chunks: Chunks, writer: type[Writer]) -> list[str]:
-    """dW += ..., dH[rows] = ..., each with its mathematics."""
-    lines = []
-    for s in chunks.sums:
-        name, shape = s.statement.name, s.statement.shape
-        right = w.full(s.part)
-        if s.rows:
-            code = f"{name}[rows] = {right.text}"
-        elif writer is TorchWriter and s.part.kind == "matmul" and shape:
-            code = f"{name}.addmm_({', '.join(w.full(a).text for a in s.part.args)})"
-        else:
-            code = f"{name} += {right.text}"
-        formula = formula_of(s.statement)
-        lines.append(f"{code}  # {formula}   {show_shape(shape)}" if formula else code)
-    return [line if len(line) < 112 else line.split("  # ")[0] for line in lines]
+def _in_order(chunks: Chunks) -> list[Statement | Sum]:
+    """The statements of the loop, and each sum as soon as all that it reads is there."""
+    inner = {s.leaf for s in chunks.loop}
+    order: list[Statement | Sum] = []
+    known: set[Expr] = set()
+    waiting = [*chunks.sums]
+    for s in chunks.loop:
+        order.append(s)
+        known.add(s.leaf)
+        ready = [x for x in waiting if inner & {*uses([x.part])} <= known]
+        order += ready
+        waiting = [x for x in waiting if x not in ready]
+    return order
+
+
+def _steps(w: Writer, order: list[Statement | Sum]) -> list[str]:
+    """The body of the loop."""
+    block: list[tuple[str, str, str]] = []
+    for s in order:
+        statement = s if isinstance(s, Statement) else s.statement
+        code = w.statement(s) if isinstance(s, Statement) else _grown(w, s)
+        block.append((code, formula_of(statement), show_shape(statement.shape)))
+        if statement.leaf in w.released:
+            block.append((f"del {', '.join(w.released[statement.leaf])}", "", ""))
+    return aligned(block, WIDEST - 2 * len(INDENT))
+
+
+def _grown(w: Writer, s: Sum) -> str:
+    """dW += ..., dH[rows] = ..."""
+    name = s.statement.name
+    right = w.full(s.part)
+    if s.rows:
+        return f"{name}[rows] = {right.text}"
+    if w.writes_in_place and s.part.kind == "matmul":
+        return f"{name}.addmm_({', '.join(w.full(a).text for a in s.part.args)})"
+    return f"{name} += {right.text}"
 
 
 def _autograd(program: Program, names: list[str]) -> str:

@@ -21,7 +21,7 @@ from byhand.code.shapes import shape_of
 from byhand.code.writer import Row, Writer, joined, tuple_code
 from byhand.errors import ByhandError
 from byhand.expr.dims import Shape, add_dims
-from byhand.rules.forms import Form
+from byhand.rules.forms import Form, Scale
 
 FUNCTIONS = {name: code.replace("np.", "torch.") for name, code in NUMPY_FUNCTIONS.items()} | {
     "sigmoid": "torch.sigmoid({z})",
@@ -157,12 +157,12 @@ def _nll(w: Writer, f: Form) -> Code:
     return Code(call("torch.nn.functional.nll_loss", *(w.full(a).text for a in f.args)))
 
 
-def _minus_hot(w: Writer, f: Form) -> Code:
+def _minus_hot(w: Writer, f: Form, method: str = "scatter_add") -> Code:
     values, labels = map(w.full, f.args)
     rows = w.dim(values.shape[0]).text
     name = values.at(Level.ATOM)
     return Code(
-        call(f"{name}.scatter_add", "1", f"{labels.at(Level.ATOM)}[:, None]", f"{name}.new_full(({rows}, 1), -1.0)"),
+        call(f"{name}.{method}", "1", f"{labels.at(Level.ATOM)}[:, None]", f"{name}.new_full(({rows}, 1), -1.0)"),
         shape=values.shape,
     )
 
@@ -221,9 +221,16 @@ class TorchWriter(Writer):
 
     def right(self, s: Statement) -> str:
         """The right-hand side; in the place of its argument where nobody reads that again."""
-        if s.leaf in self.in_place:
+        if s.leaf not in self.in_place:
+            return super().right(s)
+        if s.form.kind == "function":
             return f"{self.program.names[self.in_place[s.leaf]]}.{s.form.data}_()"
-        return super().right(s)
+        minus = s.form if s.form.kind == "minus_hot" else s.form.args[0]
+        text = _minus_hot(self, minus, "scatter_add_").text
+        if minus is s.form:
+            return text
+        factor = self.code(Form("scaled", (), Scale(s.form.data.coefficient, (), False)))
+        return f"{text}.mul_({factor.text})"
 
     @property
     def dtype(self) -> list[str]:

@@ -17,6 +17,8 @@ from byhand.rules.forms import Form, Scale
 IN_PLACE = frozenset({"relu", "tanh", "sigmoid"})
 # What an argument may be the result of: operations whose derivative does not need their result.
 _WRITABLE = frozenset({"addmm", "sum", "matmul", "matvec", "hadamard", "scaled"})
+# Kinds whose result has memory of its own, as views have not.
+_FRESH = frozenset({"addmm", "sum", "matmul", "hadamard", "scaled", "function", "operation", "minus_hot", "gate"})
 
 
 def with_idioms(program: Program) -> Program:
@@ -64,6 +66,23 @@ def in_place(statements: list[Statement], kept: set[Expr]) -> dict[Expr, Expr]:
         definition = made.get(source)
         alone = readers.get(source) == 1 and source not in kept and definition is not None
         if alone and definition is not None and definition.form.kind in _WRITABLE and definition.result is None:
+            found[s.leaf] = source
+    return found
+
+
+def last_reads(statements: list[Statement]) -> dict[Expr, Expr]:
+    """Results of operations that one statement reads last, and once: that statement -> what it may write over.
+
+    For code that no graph is recorded of. The statement is a function that PyTorch applies in place, or P − onehot(y).
+    """
+    own = {s.leaf for s in statements if s.result is None and s.form.kind in _FRESH}
+    last = {leaf: s for s in statements for leaf in uses([s.form])}
+    found: dict[Expr, Expr] = {}
+    for s in statements:
+        inner = s.form.args[0] if s.form.kind == "scaled" and len(s.form.args) == 1 and s.form.data.has_core else s.form
+        fits = inner.kind == "minus_hot" or (s.form.kind == "function" and s.form.data in {*IN_PLACE, "exp"})
+        source = inner.args[0].data if fits and inner.args[0].kind == "name" else None
+        if source in own and last[source] is s and uses([s.form])[source] == 1:
             found[s.leaf] = source
     return found
 
@@ -143,4 +162,4 @@ def _sign_of_nll(f: Form) -> Form:
     return Form("scaled", tuple(args), Scale(coefficient, data.powers, data.has_core), f.rank)
 
 
-__all__ = ["changed", "in_place", "released", "with_idioms"]
+__all__ = ["changed", "in_place", "last_reads", "released", "with_idioms"]
