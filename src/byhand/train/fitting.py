@@ -252,7 +252,7 @@ class Estimator(CallbackSupport, BaseEstimator):
             from byhand.train.newton import NewtonTrainer
 
             self.engine_ = "numpy"
-            return NewtonTrainer(program, self.parameters_, replace(settings, engine="numpy"), self._dtype())
+            return NewtonTrainer(program, self.parameters_, settings, self._dtype())
         if self.solver != "gradient":
             raise ParseError(f"solver is {self.solver!r}: gradient or newton")
         if settings.engine == "auto":
