@@ -17,7 +17,7 @@ import random_expressions as grammar
 TOLERANCE = 1e-8
 VARIABLE = {None, "positive", "wellcond", "symmetric", "spd", "simplexrows", "orthogonal", "pm1", "diagonal"}
 SHAPES = [(), ("m",), ("n",), ("m", "n"), ("n", "k"), ("k", "k"), ("n", "n")]
-SEEDS = [*range(48)]
+SEEDS = [*range(48), *(pytest.param(k, marks=pytest.mark.slow) for k in range(48, 142))]
 
 
 def draw_case(seed):
