@@ -76,6 +76,12 @@ def predict(model: Path, data: str, proba: bool, as_json: bool, output: Path | N
 def evaluate(model: Path, data: str, target: str | None, as_json: bool) -> None:
     """Measure a saved MODEL on DATA with known targets."""
     m, found = _loaded(model, data, target, need=True)
+    if hasattr(m, "classes_") and found.y.ndim == 1:
+        unknown = [k for k, v in enumerate(found.y.tolist()) if v not in set(m.classes_.tolist())]
+        if unknown:
+            classes = ", ".join(map(str, m.classes_[:20]))
+            where = f"{found.y[unknown[0]]} in row {unknown[0]} (from 0)"
+            raise Failure(f"the target is {where}, which is none of the model's classes {classes}", 2)
     try:
         metrics = metrics_of(m, found.X, found.y)
     except ValueError as error:

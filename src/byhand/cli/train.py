@@ -80,6 +80,9 @@ def train(data: str, target: str | None, output: Path, as_json: bool, test: floa
     """
     from byhand.train.loop import DivergedError
 
+    for place in (output, options["report"]):
+        if place is not None and not place.resolve().parent.is_dir():  # said before the training, not after it
+            raise Failure(f"cannot write {place}: no such folder", 2)
     if options["resume"] and options["checkpoint"] is None:
         raise click.UsageError("--resume needs --checkpoint DIR: where the state is")
     try:
@@ -157,7 +160,12 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
         try:
             X, X_test, y, y_test = train_test_split(X, y, stratify=y if classify and y.ndim == 1 else None, **split)
         except ValueError:  # a class with one sample
+            if len(X) < 2:
+                raise DataError("one sample is too few to keep some for the test", "--test 0") from None
             X, X_test, y, y_test = train_test_split(X, y, **split)
+    if not len(X):
+        raise DataError("too few samples to keep some for the test", "--test 0")
+    _remarks(X, y, found.table, classify, o["batch"])
     model = _model(classify, o)
     run = Run(model, X, y, X_test, y_test)
     with ExitStack() as stack:
@@ -176,6 +184,22 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
     if found.table is not None:
         model.table_ = {**found.table, "target": target}
     return run
+
+
+def _remarks(X: Any, y: Any, table: Any, classify: bool, batch: int | None) -> None:
+    """What is allowed and seldom meant: a single class, a constant column, a batch of more than there is."""
+    import numpy as np
+
+    if classify and y.ndim == 1 and (y == y[0]).all():
+        note(f"Note: all targets are {y[0]}: the model can predict nothing else.")
+    if isinstance(X, np.ndarray) and table is not None:
+        names = [c["name"] for c in table["columns"] for _ in (c["values"] if c["kind"] == "category" else (0,))]
+        flat = np.flatnonzero(X.min(axis=0) == X.max(axis=0))
+        numbers = [names[k] for k in flat if names.count(names[k]) == 1]
+        if numbers:
+            note(f"Note: constant in training, and hence of no use: {', '.join(numbers)[:200]}.")
+    if batch is not None and batch > len(X):
+        note(f"Note: --batch {batch} is more than the {len(X)} samples: each step takes all of them.")
 
 
 def _model(classify: bool, o: dict[str, Any]) -> Any:

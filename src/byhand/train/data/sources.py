@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from byhand.errors import ByhandError, DataError, nearest
 from byhand.train.data.arrays import is_idx, read_idx, read_npy, read_npz
 from byhand.train.data.csvfile import read_csv
 from byhand.train.data.data import Data
 from byhand.train.data.parquet import read_parquet
+from byhand.train.data.rows import Rows
 
 SETS = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 KINDS = (".csv", ".parquet", ".npz", ".npy")
@@ -33,6 +36,38 @@ def read(
         stream: whether the features stay on disk; None where they would take a quarter of the free memory.
     Raises: DataError: what is wrong, and in which column and row.
     """
+    return _checked(_read(source, target, table, impute, stream), source)
+
+
+def _checked(data: Data, source: str) -> Data:
+    """Data whose parts fit each other and are finite; rows on disk are looked at when they are read.
+
+    Raises: DataError: which part, row and value do not.
+    """
+    for X, y, which in ((data.X, data.y, ""), (data.X_test, data.y_test, " of the test")):
+        if X is None:
+            continue
+        if not isinstance(X, Rows) and X.dtype.kind == "f" and not np.isfinite(X).all():
+            row, column = np.argwhere(~np.isfinite(X))[0]
+            words = f"row {row}, column {column} (from 0)"
+            raise DataError(
+                f"X{which} in {source} has {X[row, column]} in {words}", "leave the sample out, or fill it in"
+            )
+        if y is None:
+            continue
+        if y.ndim not in (1, 2) or y.dtype.kind not in "fiubUS":
+            raise DataError(f"y{which} in {source} is {y.dtype} of shape {y.shape}: (N,) or (N, outputs) is needed")
+        if len(X) != len(y):
+            raise DataError(f"X{which} in {source} has {len(X)} rows, y has {len(y)}")
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            row = np.argwhere(~np.isfinite(y))[0][0]
+            raise DataError(f"y{which} in {source} has {y.reshape(len(y), -1)[row].tolist()} in row {row} (from 0)")
+    if not len(data.X):
+        raise DataError(f"{source} has no samples")
+    return data
+
+
+def _read(source: str, target: str | None, table: dict[str, Any] | None, impute: bool, stream: bool | None) -> Data:
     path = Path(source)
     if source in SETS and not path.exists():
         return _from_sklearn(source)
