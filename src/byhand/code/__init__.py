@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from byhand.code.c import c_function, c_source
@@ -21,6 +21,7 @@ from byhand.expr.expression import as_expression
 
 if TYPE_CHECKING:
     from byhand.derive.derivation import Derivation
+    from byhand.expr.nodes import Expr, Symbol
 
 # programs: one function of any values; derivations: what each library has for a function with a derivative of its own
 TARGETS: dict[str, Callable[..., str]] = {
@@ -58,7 +59,7 @@ def generate(
         return PULLBACKS[target](lower_pullback(derivation, RESERVED, relu_at_zero), derivation.source)
     if target == "c":
         options["parameters"] = _network_parameters(derivation)
-    return _source(with_slope_at_zero(lower_derivation(derivation), relu_at_zero), target, **options)
+    return program_source(with_slope_at_zero(lower_derivation(derivation), relu_at_zero), target, **options)
 
 
 def _network_parameters(derivation: Derivation) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ def generate_expression(f: Any, target: str = "numpy", **options: Any) -> str:
     Raises: ByhandError: an unknown target.
     """
     _check_options(target, options)
-    return _source(lower_expression(as_expression(f)), target, **options)
+    return program_source(lower_expression(as_expression(f)), target, **options)
 
 
 def compile_expression(f: Any, target: str = "numpy") -> CompiledFunction:
@@ -105,13 +106,32 @@ def compile_expression(f: Any, target: str = "numpy") -> CompiledFunction:
     Raises: ByhandError: an unknown target, or one that is not installed.
     """
     e = as_expression(f)
-    program = lower_expression(e)
+    return program_function(lower_expression(e), [e.root], e.symbols.values(), target)
+
+
+def program_function(
+    program: Program, roots: list[Expr], declared: Iterable[Symbol] = (), target: str = "numpy"
+) -> CompiledFunction:
+    """callable(**arrays) -> the results of a lowered program.
+
+    Args:
+        program: what is computed.
+        roots: the nodes that it came from: their labels and properties are checked.
+        declared: inputs whose shapes are checked too.
+        target: a key of TARGETS.
+    Raises: ByhandError: an unknown target, or one that is not installed.
+    """
     if target == "c":
-        return c_function(program, [e.root], e.symbols.values())
-    return _function(target)(program, _source(program, target), [e.root], e.symbols.values())
+        return c_function(program, roots, declared)
+    source = program_source(program, target)  # first: an unknown target is refused here
+    return _function(target)(program, source, roots, declared)
 
 
-def _source(program: Program, target: str, **options: Any) -> str:
+def program_source(program: Program, target: str, **options: Any) -> str:
+    """Source of a function that computes a lowered program.
+
+    Raises: ByhandError: an unknown target.
+    """
     if target in TARGETS:
         return TARGETS[target](program, **options)
     near = nearest(str(target), list(TARGETS))
@@ -130,4 +150,12 @@ def _function(target: str) -> type[CompiledFunction]:
     return JaxFunction
 
 
-__all__ = ["CompiledFunction", "compile_expression", "compile_function", "generate", "generate_expression"]
+__all__ = [
+    "CompiledFunction",
+    "compile_expression",
+    "compile_function",
+    "generate",
+    "generate_expression",
+    "program_function",
+    "program_source",
+]

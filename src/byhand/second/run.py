@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.errors import DataError, ParseError
+from byhand.errors import DataError
 from byhand.expr.contraction import number
 from byhand.expr.dims import Dim, Dimension, Shape, dim_names, dim_value, show_shape
 from byhand.expr.evaluate import bind
@@ -89,16 +89,11 @@ def compiled(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") ->
     """
     if target == "interpreter":
         return _interpreted(nodes, e)
-    from byhand.code.function import CompiledFunction
+    from byhand.code import program_function
     from byhand.code.lower import lower_expressions
-    from byhand.code.source import numpy_source
 
-    if target != "numpy":
-        raise ParseError(
-            f"target {target!r} has source, but no function here", "there is: numpy; .code(target) prints the source"
-        )
     program = lower_expressions(nodes, _occurring(nodes, e))
-    function = CompiledFunction(program, numpy_source(program), list(nodes.values()))
+    function = program_function(program, list(nodes.values()), target=target)
     known, used = set(e.symbols), set(function.inputs)
 
     def run(**arrays: Any) -> Any:
@@ -146,7 +141,7 @@ def _interpreted(nodes: Mapping[str, Expr], e: Expression) -> Callable[..., Any]
 
 def source(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") -> str:
     """Source of a function that computes the nodes."""
-    from byhand.code import _source
+    from byhand.code import program_source
     from byhand.code.lower import lower_expressions
 
-    return _source(lower_expressions(nodes, _occurring(nodes, e)), target)
+    return program_source(lower_expressions(nodes, _occurring(nodes, e)), target)
