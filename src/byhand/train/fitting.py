@@ -72,7 +72,8 @@ class Estimator(CallbackSupport, BaseEstimator):
             y: (N,), or (N, outputs).
             sample_weight: (N,), not negative; a weight of two is the sample twice.
             validation_data: (X, y) for early stopping and the validation curves.
-            checkpoint: a folder that gets the state of training after epochs, so that it can be resumed.
+            checkpoint: a folder that gets the state of training after epochs, so that it can be resumed; engine="auto"
+                is NumPy's then, whose bits do not depend on what was chosen before.
             resume: go on from the checkpoint there, to the bits that an unbroken run would have given; without one,
                 start.
         Raises: ValueError: data that do not fit. DivergedError: the loss is no finite number any more.
@@ -97,7 +98,7 @@ class Estimator(CallbackSupport, BaseEstimator):
             X, targets, weights, held = self._split(X, targets, weights, rng)
         if not again:
             self._begin(X, targets, weights, rng)
-        trainer = self._trainer(rng, weights is not None, len(X), targets)
+        trainer = self._trainer(rng, weights is not None, len(X), targets, plain=checkpoint is not None)
         return self._run(trainer, self._data(X, targets, weights, trainer), held, shown, checkpoint, resume)
 
     def _run(
@@ -245,7 +246,8 @@ class Estimator(CallbackSupport, BaseEstimator):
     def _targets_kind(self) -> str | None:
         return None
 
-    def _trainer(self, rng: Any, weighted: bool, samples: int, targets: Array) -> Trainer:
+    def _trainer(self, rng: Any, weighted: bool, samples: int, targets: Array, plain: bool = False) -> Trainer:
+        """What trains; `plain` is NumPy's engine where it is left open, whatever the number of epochs."""
         program = program_of(self._program_key(weighted, self._targets_kind()))
         settings = settings_of(self, samples)
         if self.solver == "newton":
@@ -257,7 +259,7 @@ class Estimator(CallbackSupport, BaseEstimator):
             raise ParseError(f"solver is {self.solver!r}: gradient or newton")
         if settings.engine == "auto":
             work = Work.of(program, samples, settings.batch_size, settings.epochs, self._dtype())
-            settings = replace(settings, engine="numpy" if self.optimizer == "lbfgs" else chosen(work))
+            settings = replace(settings, engine="numpy" if plain or self.optimizer == "lbfgs" else chosen(work))
         self.engine_ = settings.engine
         if isinstance(rng, np.random.RandomState):
             rng = np.random.default_rng(rng.randint(2**31))
