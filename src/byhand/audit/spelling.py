@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from byhand.records import dataclass
 
 Char = tuple[str, int]  # a character and its column, from 1
 NAME = r"[A-Za-zα-ωΓΔΘΛΞΠΦΨΩ][A-Za-z0-9_α-ωΓΔΘΛΞΠΦΨΩ]*"
