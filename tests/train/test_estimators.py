@@ -60,8 +60,41 @@ def test_early_stopping_keeps_the_best_epoch():
 def test_early_stopping_on_the_score():
     m = MLPClassifier(random_state=0, early_stopping=True, monitor="accuracy", patience=5).fit(*IRIS)
     assert m.history_.best_epoch == int(np.argmax(m.validation_scores_)) + 1
-    with pytest.raises(ByhandError, match="accuracy"):
+    with pytest.raises(ValueError, match="accuracy"):
         MLPClassifier(early_stopping=True, monitor="auc").fit(*IRIS)
+
+
+@pytest.mark.parametrize("monitor", ["f1_macro", "neg_log_loss", lambda model, X, y: -abs(model.score(X, y) - 0.9)])
+def test_early_stopping_on_any_scorer(monitor):
+    from sklearn.metrics import get_scorer
+
+    X, y = IRIS
+    rows = np.arange(150) % 3 > 0
+    m = MLPClassifier(random_state=0, monitor=monitor, max_epochs=12)
+    m.fit(X[rows], y[rows], validation_data=(X[~rows], y[~rows]))
+    assert m.history_.best_epoch == int(np.argmax(m.validation_scores_)) + 1
+    scorer = monitor if callable(monitor) else get_scorer(monitor)
+    assert scorer(m, X[~rows], y[~rows]) == pytest.approx(max(m.validation_scores_))
+
+
+def test_patience_is_ten_with_early_stopping_and_endless_without():
+    X, y = IRIS
+    m = MLPClassifier(random_state=0, early_stopping=True, max_epochs=400, learning_rate=0.01).fit(X, y)
+    assert m.history_.stopped == "early" and m.n_iter_ == m.history_.best_epoch + 10
+    assert MLPClassifier(random_state=0, max_epochs=90, learning_rate=0.01).fit(X, y).n_iter_ == 90
+
+
+def test_partial_fit_follows_the_schedule():
+    X, y = IRIS
+    options = {"random_state": 0, "max_epochs": 3, "schedule": "cosine", "batch_size": 150, "optimizer": "sgd"}
+    m = MLPClassifier(**options).partial_fit(X, y, classes=[0, 1, 2])
+    moved = []
+    for _ in range(3):
+        before = m.coefs_[0].copy()
+        m.partial_fit(X, y)
+        moved.append(np.abs(m.coefs_[0] - before).max())
+    assert moved[0] > moved[1] > moved[2] == 0.0  # past the end the rate is nothing
+    assert m.n_iter_ == 4
 
 
 def test_partial_fit_keeps_the_optimizer_and_the_scaling():
@@ -177,7 +210,7 @@ BAD = [
     ({"optimizer": "adm"}, "did you mean `adam`"),
     ({"activation": "rela"}, "relu"),
     ({"schedule": "cosin"}, "cosine"),
-    ({"learning_rate": -1.0}, "learning rate"),
+    ({"learning_rate": -1.0}, "learning_rate"),
     ({"batch_size": 0}, "batch_size"),
     ({"max_epochs": 0}, "max_epochs"),
     ({"dropout": 1.0}, "dropout"),
@@ -188,13 +221,46 @@ BAD = [
     ({"label_smoothing": 2}, "label_smoothing"),
     ({"clip_norm": 0}, "clip_norm"),
     ({"l2": -1}, "l2"),
+    ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes"),
+    ({"hidden_layer_sizes": "8"}, "hidden_layer_sizes"),
+    ({"optimizer_settings": {"momentum": 1}}, "optimizer_settings.*no setting momentum"),
+    ({"schedule": "step", "schedule_settings": {"evry": 1}}, "schedule_settings.*evry"),
+    ({"engine": "nunpy"}, "engine.*did you mean `numpy`"),
+    ({"patience": 0}, "patience"),
+    ({"validation_fraction": 1}, "validation_fraction"),
+    ({"tol": -1}, "tol"),
+    ({"monitor": "acuracy"}, "monitor"),
+    ({"activation": 3}, "activation"),
 ]
 
 
 @pytest.mark.parametrize("options, words", BAD, ids=lambda v: str(v)[:30])
 def test_bad_settings(options, words):
-    with pytest.raises(ByhandError, match=words):
-        MLPClassifier(**options).fit(*IRIS)
+    m = MLPClassifier(**options)
+    with pytest.raises(ValueError, match=words) as error:
+        m.fit(*IRIS)
+    assert isinstance(error.value, ByhandError) and next(iter(options)) in str(error.value)
+    assert not [name for name in vars(m) if name.endswith("_")]  # nothing half-fitted
+
+
+def test_a_fit_that_fails_leaves_the_model_as_it_was():
+    X, y = IRIS
+    m = MLPClassifier(random_state=0, max_epochs=2).fit(X, y)
+    before = m.predict_proba(X)
+    letters, nan = np.where(y == 0, "a", "b"), np.where(X > 7, np.nan, X)
+    for call in (
+        lambda: m.fit(nan, letters),
+        lambda: m.fit(X, letters, sample_weight=-np.ones(150)),
+        lambda: m.fit(X, letters, validation_data=(X, y)),
+        lambda: m.partial_fit(X[:, :3], y),
+        lambda: m.partial_fit(X, y + 1),
+    ):
+        with pytest.raises(ValueError):
+            call()
+        assert list(m.classes_) == [0, 1, 2] and np.array_equal(m.predict_proba(X), before)
+    with pytest.raises(DivergedError):
+        m.set_params(optimizer="sgd", learning_rate=1e200, clip_norm=None).fit(1e3 * X, y)
+    assert np.array_equal(m.predict_proba(X), before)
 
 
 def test_bad_data():

@@ -213,7 +213,6 @@ def _model(classify: bool, o: dict[str, Any]) -> Any:
         "dropout": o["dropout"], "early_stopping": o["early_stopping"], "random_state": o["seed"],
         "engine": o["engine"],
         "activation": list(activations) if len(activations) > 1 else (activations or ("relu",))[0],
-        "patience": 10 if o["early_stopping"] else None,
         "keep_on_interrupt": True, "standardize": o["standardize"],
     }  # fmt: skip
     if o["hidden"]:

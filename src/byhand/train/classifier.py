@@ -11,7 +11,6 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from byhand.errors import DataError
 from byhand.train.fitting import Estimator
 
 Array = Any
@@ -45,10 +44,12 @@ class MLPClassifier(ClassifierMixin, Estimator):
         class_weight: {class: weight}, "balanced", or None.
         bias, init, dtype: of the network; init is a row of `byhand.nets.inits`, None chooses by activation.
         standardize: whether columns are scaled to mean zero and variance one.
-        shuffle, clip_norm, tol, patience: see `byhand.train.loop.Settings`; without patience all epochs are run.
+        shuffle, clip_norm, tol, patience: see `byhand.train.loop.Settings`; patience=None runs all epochs, and is 10
+            with early_stopping.
         early_stopping: hold out `validation_fraction`, stop after `patience` (None: 10) epochs without improvement,
             and keep the best parameters; with `fit(validation_data=...)` nothing is held out.
-        monitor: "loss" or "accuracy": what is watched.
+        monitor: what is watched: "loss", "accuracy", the name of another scorer of scikit-learn ("f1_macro",
+            "roc_auc", ...; greater is better), or a function (estimator, X, y) -> number.
         warm_start, random_state, verbose: as in scikit-learn.
         engine: "numpy", "jax" (the extra `jax`), "c" (needs a C compiler; for small networks), or "auto": the one that is
             expected to be done first, start-up and compilation included (see `byhand.train.engines`). All give the
@@ -87,7 +88,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         patience: int | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        monitor: str = "loss",
+        monitor: str | Callable[..., float] = "loss",
         warm_start: bool = False,
         random_state: Any = None,
         verbose: bool = False,
@@ -174,8 +175,6 @@ class MLPClassifier(ClassifierMixin, Estimator):
 
     def _trained(self, targets: Array, dtype: Any) -> Array:
         s = self.label_smoothing
-        if not 0 <= s < 1:
-            raise DataError(f"label_smoothing is {s!r}: a number from 0 on and below 1")
         if self._multilabel:
             return np.ascontiguousarray(targets, dtype)
         return np.ascontiguousarray(targets * (1 - s) + s / targets.shape[1], dtype)

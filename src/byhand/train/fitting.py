@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,13 +14,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from byhand.errors import DataError, ParseError
+from byhand.errors import DataError
 from byhand.nets.architecture import read_sizes
 from byhand.nets.mlp import MLP
 from byhand.train.callbacks import CallbackSupport, FitTask, with_callbacks
 from byhand.train.data.rows import Rows
 from byhand.train.engines import Work, chosen
 from byhand.train.loop import History, Trainer
+from byhand.train.parameters import ParameterError, check_parameters
 from byhand.train.programs import plain_net, predictor_of, program_of, settings_of
 from byhand.train.scaling import Scaling
 
@@ -78,24 +81,32 @@ class Estimator(CallbackSupport, BaseEstimator):
                 start.
         Raises: ValueError: data that do not fit. DivergedError: the loss is no finite number any more.
         """
-        if isinstance(X, Rows):
-            from byhand.train.streaming import fit_rows
+        with self._kept_on_failure():
+            if isinstance(X, Rows):
+                from byhand.train.streaming import fit_rows
 
-            if sample_weight is not None:
-                raise DataError("sample weights need the data in memory")
-            return fit_rows(self, X, y, validation_data, checkpoint, resume)
+                check_parameters(self)
+                if sample_weight is not None:
+                    raise DataError("sample weights need the data in memory")
+                return fit_rows(self, X, y, validation_data, checkpoint, resume)
+            return self._fit(X, y, sample_weight, validation_data, checkpoint, resume)
+
+    def _fit(
+        self, X: Array, y: Array, sample_weight: Any, validation_data: Any, checkpoint: Any, resume: bool
+    ) -> Any:
+        check_parameters(self)
         again = bool(self.warm_start) and hasattr(self, "parameters_")
         X, y = self._validated(X, y, reset=not again)
         shown = X, y
         targets = self._encode(y, first=not again)
-        X, targets, weights = self._kept(X, y, targets, sample_weight)
-        held: tuple[Array, Array] | None = None
+        X, y, targets, weights = self._kept(X, y, targets, sample_weight)
+        held: tuple[Array, Array, Array] | None = None
         rng = check_random_state(self.random_state)
         if validation_data is not None:
             X_held, y_held = self._validated(validation_data[0], validation_data[1], reset=False)
-            held = (X_held, self._encode(y_held, first=False))
+            held = (X_held, y_held, self._encode(y_held, first=False))
         elif self.early_stopping:
-            X, targets, weights, held = self._split(X, targets, weights, rng)
+            X, targets, weights, held = self._split(X, y, targets, weights, rng)
         if not again:
             self._begin(X, targets, weights, rng)
         trainer = self._trainer(rng, weights is not None, len(X), targets, plain=checkpoint is not None)
@@ -112,7 +123,7 @@ class Estimator(CallbackSupport, BaseEstimator):
         if checkpoint is not None:
             from byhand.train.checkpoints import Checkpoints
 
-            kept = Checkpoints(checkpoint, trainer, self, prepared, held)
+            kept = Checkpoints(checkpoint, trainer, self, prepared, None if held is None else (held[0], held[2]))
             watchers.append(kept)
             if resume:
                 history = kept.resumed()
@@ -120,18 +131,39 @@ class Estimator(CallbackSupport, BaseEstimator):
                 kept.started()
         task = FitTask(self, trainer, *shown)
         callbacks += [partial(watcher, trainer) for watcher in [*watchers, task]]
-        monitor = "score" if self.monitor == self._score_name() else "loss"
+        monitor = "loss" if self.monitor == "loss" else "score"
         history = trainer.fit(prepared, validate, monitor, callbacks, bool(self.keep_on_interrupt), history)
         self._store(trainer, history)
         self.optimizer_state_ = None
         task.end()
         return self
 
+    @contextmanager
+    def _kept_on_failure(self) -> Iterator[None]:
+        """A fit that fails leaves the estimator as it was."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
     def _partial(self, X: Array, y: Array, sample_weight: Any, classes: Any = None) -> Any:
+        with self._kept_on_failure():
+            self._pass(X, y, sample_weight, classes)
+        return self
+
+    def _pass(self, X: Array, y: Array, sample_weight: Any, classes: Any) -> None:
+        check_parameters(self)
+        if self.optimizer == "lbfgs" or self.solver == "newton":
+            word = "solver='newton'" if self.solver == "newton" else "lbfgs"
+            remedy = "solver='gradient'" if self.solver == "newton" else "optimizer='adam'"
+            raise ParameterError(f"partial_fit needs an optimizer that works in steps, not {word}", remedy)
         first = not hasattr(self, "parameters_")
         X, y = self._validated(X, y, reset=first)
         targets = self._encode(y, first=first, classes=classes)
-        X, targets, weights = self._kept(X, y, targets, sample_weight)
+        X, y, targets, weights = self._kept(X, y, targets, sample_weight)
         if first:
             rng = check_random_state(self.random_state)
             self._begin(X, targets, weights, rng)
@@ -139,10 +171,6 @@ class Estimator(CallbackSupport, BaseEstimator):
             self.loss_curve_, self.n_iter_ = [], 0
         elif getattr(self, "_shuffler", None) is None:
             self._shuffler = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        if self.optimizer == "lbfgs" or self.solver == "newton":
-            word = "solver='newton'" if self.solver == "newton" else "lbfgs"
-            remedy = "solver='gradient'" if self.solver == "newton" else "optimizer='adam'"
-            raise DataError(f"partial_fit needs an optimizer that works in steps, not {word}", remedy)
         trainer = self._trainer(self._shuffler, weights is not None, len(X), targets)
         assert trainer.updater is not None
         kept = getattr(self, "optimizer_state_", None)
@@ -152,12 +180,11 @@ class Estimator(CallbackSupport, BaseEstimator):
                 vector[:] = kept[name]
         history = History()
         with np.errstate(all="ignore"):
-            history.losses.append(trainer.epoch(self._data(X, targets, weights, trainer)))
+            history.losses.append(trainer.epoch(self._data(X, targets, weights, trainer), self.n_iter_ + 1))
         curve, epochs = [*self.loss_curve_, *history.losses], self.n_iter_ + 1
         self._store(trainer, history)
         self.loss_curve_, self.n_iter_ = curve, epochs
         self.optimizer_state_ = {"t": trainer.updater.t, **trainer.updater.state}
-        return self
 
     # ---- the parts of a fit
 
@@ -169,27 +196,27 @@ class Estimator(CallbackSupport, BaseEstimator):
     def _numeric(self) -> bool:
         return False
 
-    def _kept(self, X: Array, y: Array, targets: Array, sample_weight: Any) -> tuple[Array, Array, Array | None]:
+    def _kept(self, X: Array, y: Array, targets: Array, sample_weight: Any) -> tuple[Array, Array, Array, Array | None]:
         """The samples that have a weight, and the weights with mean one; None where all are equal."""
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         weights = self._weights(y, sample_weight)
         if weights is None:
-            return X, targets, None
+            return X, y, targets, None
         kept = weights > 0
         if not kept.any():
             raise ValueError("no sample has a weight above zero")
         weights = weights[kept]
-        return X[kept], targets[kept], weights
+        return X[kept], y[kept], targets[kept], weights
 
-    def _split(self, X: Array, targets: Array, weights: Array | None, rng: Any) -> tuple[Any, ...]:
+    def _split(self, X: Array, y: Array, targets: Array, weights: Array | None, rng: Any) -> tuple[Any, ...]:
         from sklearn.model_selection import train_test_split
 
         classes = targets.argmax(axis=1) if self._stratified(targets) else None
         rows, kept = train_test_split(
             np.arange(len(X)), test_size=self.validation_fraction, random_state=rng, stratify=classes
         )
-        return X[rows], targets[rows], None if weights is None else weights[rows], (X[kept], targets[kept])
+        return X[rows], targets[rows], None if weights is None else weights[rows], (X[kept], y[kept], targets[kept])
 
     def _stratified(self, targets: Array) -> bool:
         return False
@@ -202,8 +229,8 @@ class Estimator(CallbackSupport, BaseEstimator):
             return (inputs, *(int(h) for h in hidden), outputs)
         sizes = read_sizes(self.net)
         if sizes[0] != inputs or sizes[-1] != outputs:
-            raise DataError(
-                f"the net {self.net} does not fit: the data have {inputs} columns and {outputs} outputs",
+            raise ParameterError(
+                f"the parameter net is {self.net}, which does not fit: the data have {inputs} columns and {outputs} outputs",
                 f"net='{'-'.join(map(str, (inputs, *sizes[1:-1], outputs)))}'",
             )
         return tuple(int(str(s)) for s in sizes)
@@ -229,8 +256,6 @@ class Estimator(CallbackSupport, BaseEstimator):
         return Scaling.none(targets.shape[1])
 
     def _dtype(self) -> np.dtype[Any]:
-        if str(np.dtype(self.dtype)) not in ("float32", "float64"):
-            raise DataError(f"dtype is {self.dtype!r}: float32 or float64")
         return np.dtype(self.dtype)
 
     def _program_key(self, weighted: bool, targets: str | None = None) -> tuple[Any, ...]:
@@ -255,8 +280,6 @@ class Estimator(CallbackSupport, BaseEstimator):
 
             self.engine_ = "numpy"
             return NewtonTrainer(program, self.parameters_, settings, self._dtype())
-        if self.solver != "gradient":
-            raise ParseError(f"solver is {self.solver!r}: gradient or newton")
         if settings.engine == "auto":
             work = Work.of(program, samples, settings.batch_size, settings.epochs, self._dtype())
             settings = replace(settings, engine="numpy" if plain or self.optimizer == "lbfgs" else chosen(work))
@@ -277,7 +300,7 @@ class Estimator(CallbackSupport, BaseEstimator):
     def _trained(self, targets: Array, dtype: Any) -> Array:
         return self.target_scaling_.apply(targets, dtype)
 
-    def _validation(self, trainer: Trainer, X: Array, targets: Array) -> Callable[[], tuple[float, float]]:
+    def _validation(self, trainer: Trainer, X: Array, y: Array, targets: Array) -> Callable[[], tuple[float, float]]:
         dtype = self._dtype()
         program = program_of(self._program_key(False, self._targets_kind()))
         net = plain_net(program.net)
@@ -286,22 +309,38 @@ class Estimator(CallbackSupport, BaseEstimator):
 
         loss = compile_expression(net.expression)
         predict = predictor_of(self._program_key(False, self._targets_kind()))
-        if self.monitor not in ("loss", self._score_name()):
-            raise ParseError(f"monitor is {self.monitor!r}: loss or {self._score_name()}")
+
+        def own(values: dict[str, Array]) -> float:
+            return self._score_of(self.target_scaling_.undo(predict(values, data["X"])), targets)
+
+        score = own if self.monitor in ("loss", self._score_name()) else self._scored(X, y)
 
         def validate() -> tuple[float, float]:
-            values = trainer.named() | data
-            found = float(loss.raw(*(values[n] for n in loss.inputs)))
-            outputs = self.target_scaling_.undo(predict(values, data["X"]))
-            return found, self._score_of(outputs, targets)
+            parameters = trainer.named()
+            values = parameters | data
+            return float(loss.raw(*(values[n] for n in loss.inputs))), score(parameters)
 
         return validate
+
+    def _scored(self, X: Array, y: Array) -> Callable[[dict[str, Array]], float]:
+        """The score of a model with the given parameters by the scorer that is monitored."""
+        from sklearn.metrics import get_scorer
+
+        scorer = self.monitor if callable(self.monitor) else get_scorer(self.monitor)
+        model = copy(self)
+
+        def score(parameters: dict[str, Array]) -> float:
+            model.parameters_ = parameters
+            return float(scorer(model, X, y))
+
+        return score
 
     def _report(self, epoch: int, history: History) -> None:
         text = f"epoch {epoch:>4}   loss {history.losses[-1]:.5f}"
         if history.validation_losses:
             text += f"   validation loss {history.validation_losses[-1]:.5f}"
-            text += f"   {self._score_name()} {history.validation_scores[-1]:.4f}"
+            name = self._score_name() if self.monitor == "loss" else getattr(self.monitor, "__name__", self.monitor)
+            text += f"   {name} {history.validation_scores[-1]:.4f}"
         print(text, flush=True)
 
     def _store(self, trainer: Trainer, history: History) -> None:

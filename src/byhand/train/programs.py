@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
-from byhand.errors import DataError
 from byhand.nets.mlp import MLP
 from byhand.train.loop import Settings
 from byhand.train.program import TrainedMLP, TrainingProgram, prediction
@@ -17,6 +14,7 @@ Array = Any
 LEAST_STEPS = 240  # of an "auto" fit, so that small data get enough of them
 AUTO_EPOCHS = 60
 NEWTON_ITERATIONS = 100
+PATIENCE = 10  # of early stopping, where none is given
 
 
 @lru_cache(maxsize=64)
@@ -38,24 +36,16 @@ def predictor_of(key: tuple[Any, ...]) -> Callable[[Mapping[str, Array], Array],
 
 
 def settings_of(e: Any, samples: int) -> Settings:
-    """The settings of an estimator for so many samples; "auto" decided.
-
-    Raises: DataError: a batch size or a number of epochs that is none.
-    """
-    size = e.batch_size
-    auto = 32 if samples < 4096 else 128
-    if size != "auto" and (isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1):
-        raise DataError(f"batch_size is {size!r}: a number from 1 on, or 'auto'")
-    size = min(auto if size == "auto" else int(size), samples)
+    """The settings of an estimator, whose parameters were checked, for so many samples; "auto" decided."""
+    size = min((32 if samples < 4096 else 128) if e.batch_size == "auto" else int(e.batch_size), samples)
     epochs = e.max_epochs
     if epochs == "auto":
         epochs = max(AUTO_EPOCHS, -(-LEAST_STEPS * size // samples)) if samples < 4096 else 30
         epochs = 1000 if e.optimizer == "lbfgs" else epochs
         epochs = NEWTON_ITERATIONS if e.solver == "newton" else epochs
-    elif isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
-        raise DataError(f"max_epochs is {epochs!r}: a number from 1 on, or 'auto'")
+    patience = PATIENCE if e.patience is None and e.early_stopping else e.patience
     return Settings(
         e.optimizer, e.learning_rate, dict(e.optimizer_settings or {}), e.schedule,
         dict(e.schedule_settings or {}), size, int(epochs), bool(e.shuffle), e.clip_norm,
-        e.dropout, e.patience, e.tol, e.engine,
+        e.dropout, patience, e.tol, e.engine,
     )  # fmt: skip

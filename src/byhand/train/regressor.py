@@ -26,7 +26,7 @@ class MLPRegressor(RegressorMixin, Estimator):
     Args:
         loss: "mse", "mae", "huber", "log_cosh", "poisson", or an expression in Z and Y.
         standardize_target: whether the targets are scaled to mean zero and variance one.
-        monitor: "loss" or "r2".
+        monitor: "loss", "r2", another scorer of scikit-learn, or a function (estimator, X, y) -> number.
         others: those of `MLPClassifier`.
     Attributes: as those of `MLPClassifier`, without classes_.
     """
@@ -58,7 +58,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         patience: int | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        monitor: str = "loss",
+        monitor: str | Callable[..., float] = "loss",
         warm_start: bool = False,
         random_state: Any = None,
         verbose: bool = False,

@@ -121,7 +121,7 @@ def fit_rows(
         if wrong:
             raise DataError(f"{name} needs the data in memory", "data that are smaller, or another setting")
     rng = check_random_state(model.random_state)
-    held: tuple[Array, Array] | None = None
+    held: tuple[Array, Array, Array] | None = None
     if validation_data is not None:
         X_held = np.asarray(validation_data[0], np.float64)
         y_held = np.asarray(validation_data[1])
@@ -135,7 +135,7 @@ def fit_rows(
         del model.feature_names_in_
     codes, made, outputs = _targets(model, y)
     if validation_data is not None or model.early_stopping:
-        held = X_held, model._encode(y_held, first=False)
+        held = X_held, y_held, model._encode(y_held, first=False)
     model.input_scaling_ = scaling_of(X) if model.standardize else Scaling.none(X.shape[1])
     model._start(X.shape[1], outputs, rng)
     program = program_of(model._program_key(False, model._targets_kind()))

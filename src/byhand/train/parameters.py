@@ -1,0 +1,175 @@
+"""What estimators are given, checked before anything else is done: one row per parameter.
+
+scikit-learn's users expect a ValueError that names the parameter; byhand's say what fits, and the nearest known name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+
+from byhand.errors import ByhandError, DataError
+from byhand.nets.architecture import read_activation, read_penalty, read_sizes
+from byhand.nets.inits import init_row
+from byhand.train.engines import engine_row
+from byhand.train.optimizers import optimizer_row, update_source
+from byhand.train.schedules import rates
+
+Check = Callable[[Any, Any], None]  # of the value and the estimator; raises where the value is wrong
+
+
+class ParameterError(DataError, ValueError):
+    """A parameter of an estimator that is none of what it can be."""
+
+
+def _number(low: float, high: float = inf, words: str = "", open_low: bool = False, open_high: bool = False) -> Check:
+    def check(value: Any, e: Any) -> None:
+        good = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and isfinite(value)
+        if (
+            not good
+            or not (low < value if open_low else low <= value)
+            or not (value < high if open_high else value <= high)
+        ):
+            raise DataError(f"it is {value!r}: {words}")
+
+    return check
+
+
+def _whole(value: Any, e: Any, words: str = "a whole number from 1 on") -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise DataError(f"it is {value!r}: {words}")
+
+
+def _auto(value: Any, e: Any) -> None:
+    if value != "auto":
+        _whole(value, e, "a whole number from 1 on, or 'auto'")
+
+
+def _or_none(check: Check) -> Check:
+    return lambda value, e: None if value is None else check(value, e)
+
+
+def _read(reader: Callable[[Any], Any]) -> Check:
+    def check(value: Any, e: Any) -> None:
+        reader(value)
+
+    return check
+
+
+def _loss(value: Any, e: Any) -> None:
+    e._loss()
+
+
+def _solver(value: Any, e: Any) -> None:
+    if value not in ("gradient", "newton"):
+        raise DataError(f"it is {value!r}: 'gradient' or 'newton'")
+
+
+def _hidden(value: Any, e: Any) -> None:
+    sizes = [value] if isinstance(value, (int, np.integer)) else value
+    if isinstance(sizes, (str, Mapping)) or not isinstance(sizes, Iterable):
+        raise DataError(f"it is {value!r}: the units of each hidden layer, such as (64, 32)")
+    for size in sizes:
+        _whole(size, e, "whole numbers from 1 on, such as (64, 32)")
+
+
+def _activation(value: Any, e: Any) -> None:
+    for name in [value] if isinstance(value, str) or not isinstance(value, Iterable) else value:
+        read_activation(name)
+
+
+def _optimizer(value: Any, e: Any) -> None:
+    if value != "lbfgs":
+        optimizer_row(value)
+
+
+def _optimizer_settings(value: Any, e: Any) -> None:
+    if value:
+        if e.optimizer == "lbfgs":
+            raise DataError("lbfgs has no settings")
+        update_source(optimizer_row(e.optimizer), dict(value))
+
+
+def _schedule(value: Any, e: Any) -> None:
+    rates(value, {}, 1.0)
+
+
+def _schedule_settings(value: Any, e: Any) -> None:
+    rates(e.schedule, dict(value or {}), 1.0)
+
+
+def _engine(value: Any, e: Any) -> None:
+    if value != "auto":
+        engine_row(value).make()
+
+
+def _dtype(value: Any, e: Any) -> None:
+    try:
+        name = np.dtype(value).name
+    except TypeError:
+        name = ""
+    if name not in ("float32", "float64"):
+        raise DataError(f"it is {value!r}: 'float32' or 'float64'")
+
+
+def _monitor(value: Any, e: Any) -> None:
+    if callable(value) or value in ("loss", e._score_name()):
+        return
+    from sklearn.metrics import get_scorer_names
+
+    if value not in get_scorer_names():
+        raise DataError(
+            f"it is {value!r}: 'loss', {e._score_name()!r}, another scorer of scikit-learn, or a function",
+            "sklearn.metrics.get_scorer_names() lists them",
+        )
+
+
+_RATE = _number(0, words="a number above 0", open_low=True)
+_SHARE = _number(0, 1, "a number from 0 on and below 1", open_high=True)
+CHECKS: dict[str, Check] = {
+    "hidden_layer_sizes": _hidden,
+    "net": _or_none(_read(read_sizes)),
+    "activation": _activation,
+    "init": _or_none(_read(init_row)),
+    "l2": _read(read_penalty),
+    "solver": _solver,
+    "optimizer": _optimizer,
+    "optimizer_settings": _optimizer_settings,
+    "learning_rate": _or_none(_RATE),
+    "schedule": _schedule,
+    "schedule_settings": _schedule_settings,
+    "batch_size": _auto,
+    "max_epochs": _auto,
+    "dropout": _SHARE,
+    "label_smoothing": _SHARE,
+    "clip_norm": _or_none(_RATE),
+    "tol": _number(0, words="a number from 0 on"),
+    "patience": _or_none(_whole),
+    "validation_fraction": _number(0, 1, "a number above 0 and below 1", open_low=True, open_high=True),
+    "monitor": _monitor,
+    "engine": _engine,
+    "dtype": _dtype,
+    "loss": _loss,
+}
+
+
+def check_parameters(e: Any) -> None:
+    """Check what an estimator was given.
+
+    Raises: ParameterError: which parameter is wrong, why, and what fits.
+    """
+    given = e.get_params(deep=False)
+    for name, check in CHECKS.items():
+        if name in given:
+            try:
+                check(given[name], e)
+            except (ByhandError, TypeError) as error:
+                details = getattr(error, "details", ())
+                message = getattr(error, "message", str(error))
+                raise ParameterError(f"the parameter {name} of {type(e).__name__}: {message}", *details) from None
+
+
+__all__ = ["CHECKS", "ParameterError", "check_parameters"]
