@@ -25,8 +25,12 @@ BOTH = pytest.mark.parametrize("kind, data", [(MLPClassifier, IRIS), (MLPRegress
 def test_check_estimator_passes_whole(kind):
     results = check_estimator(kind(), on_skip=None, on_fail=None)
     assert [r["check_name"] for r in results if r["status"] not in ("passed", "skipped")] == []
-    skipped = [r for r in results if r["status"] == "skipped"]
-    assert len(results) > 50 and len(skipped) < 6
+    skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
+    assert len(results) > 50
+    assert skipped <= {
+        "check_array_api_input",  # asks for an environment variable
+        "check_classifiers_multilabel_output_format_decision_function",  # there is predict_proba
+    }
 
 
 @BOTH
@@ -288,3 +292,18 @@ def test_sensible_behaviour_at_the_edges():
     assert set(MLPClassifier(max_epochs=2).fit(X, np.zeros(150)).predict(X)) == {0.0}
     assert MLPClassifier(batch_size=10_000, max_epochs=2).fit(X, y).n_iter_ == 2
     assert np.isfinite(MLPRegressor(max_epochs=2).fit(X, np.full(150, 3.0)).predict(X)).all()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_names_of_columns_are_kept_and_compared(library):
+    frames = pytest.importorskip(library)
+    X, y = IRIS
+    names = ["sepal length", "sepal width", "petal length", "petal width"]
+    table = frames.DataFrame({n: X[:, k] for k, n in enumerate(names)})
+    m = MLPClassifier(random_state=0, max_epochs=3).fit(table, frames.Series(y))
+    assert list(m.feature_names_in_) == names
+    assert np.array_equal(m.predict(table), MLPClassifier(random_state=0, max_epochs=3).fit(X, y).predict(X))
+    with pytest.raises(ValueError, match="same order"):
+        m.predict(table[names[::-1]])
+    with pytest.warns(UserWarning, match="feature names"):
+        m.predict(X)

@@ -46,7 +46,7 @@ Examples
 @click.option("--engine", default="auto", show_default=True, help="numpy, jax, c, or auto: whichever is done first.")
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of a step. [default: 32; large data 128]")
 @click.option("--epochs", type=click.IntRange(min=1), help="[default: by the size of the data]")
-@click.option("--l2", type=click.FloatRange(min=0), default=0.0, help="λ of λ‖W‖². [default: 0]")
+@click.option("--l2", type=click.FloatRange(min=0), help="λ of λ‖W‖². [default: 1/2 divided by the samples]")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="[default: 0]")
 @click.option("--early-stopping", is_flag=True, help="Hold out a tenth, keep the best epoch.")
 @click.option("--test", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share kept for the test.")
@@ -209,7 +209,8 @@ def _model(classify: bool, o: dict[str, Any]) -> Any:
     activations = o["activations"]
     settings: dict[str, Any] = {
         "net": o["net"], "solver": o["solver"], "optimizer": o["optimizer"], "learning_rate": o["lr"], "schedule": o["schedule"],
-        "batch_size": o["batch"] or "auto", "max_epochs": o["epochs"] or "auto", "l2": o["l2"],
+        "batch_size": o["batch"] or "auto", "max_epochs": o["epochs"] or "auto",
+        "l2": "auto" if o["l2"] is None else o["l2"],
         "dropout": o["dropout"], "early_stopping": o["early_stopping"], "random_state": o["seed"],
         "engine": o["engine"],
         "activation": list(activations) if len(activations) > 1 else (activations or ("relu",))[0],

@@ -26,6 +26,7 @@ from byhand.train.programs import plain_net, predictor_of, program_of, settings_
 from byhand.train.scaling import Scaling
 
 Array = Any
+PENALTY = 0.5  # of l2="auto"
 
 
 class Estimator(CallbackSupport, BaseEstimator):
@@ -246,11 +247,15 @@ class Estimator(CallbackSupport, BaseEstimator):
         sizes = self._sizes(inputs, outputs)
         given = self.activation
         activation = [given] * (len(sizes) - 2) if isinstance(given, str) else list(given)
-        options = {"loss": self._loss(), "l2": self.l2, "bias": bool(self.bias)}
+        options = {"loss": self._loss(), "l2": self._penalty(len(X)), "bias": bool(self.bias)}
         net = MLP(list(sizes), activation=activation, **options)  # reads the names, so that mistakes are said at once
         self._key = (net.sizes, net.activations, tuple(options.items()))
         values = net.init(int(rng.randint(2**31)), self._dtype(), self.init)
         self.parameters_ = values
+
+    def _penalty(self, samples: int) -> Any:
+        """λ; "auto" is `PENALTY` divided by the number of samples, to one digit: as a prior on the weights has it."""
+        return float(f"{PENALTY / samples:.1g}") if self.l2 == "auto" else self.l2
 
     def _target_scaling(self, targets: Array, weights: Array | None) -> Scaling:
         return Scaling.none(targets.shape[1])

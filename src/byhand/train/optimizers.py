@@ -49,7 +49,8 @@ class Optimizer:
 _ADAM = """
 m = beta1*m + (1 - beta1)*g
 v = beta2*v + (1 - beta2)*g**2
-p = p - lr / (1 - beta1**t) * m / (np.sqrt(v / (1 - beta2**t)) + eps)
+scale = (1 - beta2**t)**0.5
+p = p - lr * scale / (1 - beta1**t) * m / (np.sqrt(v) + eps * scale)
 """
 _TABLE = (
     Optimizer("sgd", (), {}, "p = p - lr*g", 0.05,

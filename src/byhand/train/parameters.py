@@ -68,6 +68,13 @@ def _solver(value: Any, e: Any) -> None:
         raise DataError(f"it is {value!r}: 'gradient' or 'newton'")
 
 
+def _penalty(value: Any, e: Any) -> None:
+    if value != "auto":
+        if isinstance(value, str):
+            raise DataError(f"it is {value!r}: a number from 0 on, or 'auto'")
+        read_penalty(value)
+
+
 def _hidden(value: Any, e: Any) -> None:
     sizes = [value] if isinstance(value, (int, np.integer)) else value
     if isinstance(sizes, (str, Mapping)) or not isinstance(sizes, Iterable):
@@ -134,7 +141,7 @@ CHECKS: dict[str, Check] = {
     "net": _or_none(_read(read_sizes)),
     "activation": _activation,
     "init": _or_none(_read(init_row)),
-    "l2": _read(read_penalty),
+    "l2": _penalty,
     "solver": _solver,
     "optimizer": _optimizer,
     "optimizer_settings": _optimizer_settings,

@@ -46,7 +46,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         schedule_settings: Mapping[str, float] | None = None,
         batch_size: int | str = "auto",
         max_epochs: int | str = "auto",
-        l2: float = 0.0,
+        l2: float | str = "auto",
         dropout: float = 0.0,
         bias: bool = True,
         init: str | None = "glorot",
