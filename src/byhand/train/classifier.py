@@ -38,7 +38,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
             100 of newton.
         l2: λ of mean loss + λ‖W‖², gradient 2λW, biases free. `LogisticRegression(C)` of scikit-learn has the same
             optimum at λ = 1/(2 C N), N samples; with two classes at 1/(C N), its one w being split into two columns,
-            w/2 and -w/2. "auto" is 1/(2 N), to one digit: C = 1.
+            w/2 and -w/2. "auto" is 1/(2 N), to one digit: C = 1; with newton it is 0.
         dropout: share of hidden units left out in training.
         label_smoothing: share of each target that is spread over all classes; not for multilabel.
         class_weight: {class: weight}, "balanced", or None.

@@ -247,15 +247,21 @@ class Estimator(CallbackSupport, BaseEstimator):
         sizes = self._sizes(inputs, outputs)
         given = self.activation
         activation = [given] * (len(sizes) - 2) if isinstance(given, str) else list(given)
-        options = {"loss": self._loss(), "l2": self._penalty(len(X)), "bias": bool(self.bias)}
+        options = {
+            "loss": self._loss(),
+            "l2": self._penalty(len(X) if weights is None else weights.sum()),
+            "bias": bool(self.bias),
+        }
         net = MLP(list(sizes), activation=activation, **options)  # reads the names, so that mistakes are said at once
         self._key = (net.sizes, net.activations, tuple(options.items()))
         values = net.init(int(rng.randint(2**31)), self._dtype(), self.init)
         self.parameters_ = values
 
-    def _penalty(self, samples: int) -> Any:
-        """λ; "auto" is `PENALTY` divided by the number of samples, to one digit: as a prior on the weights has it."""
-        return float(f"{PENALTY / samples:.1g}") if self.l2 == "auto" else self.l2
+    def _penalty(self, samples: float) -> Any:
+        """λ; "auto" is `PENALTY` divided by the samples (the sum of their weights), to one digit: a prior has it so."""
+        if self.l2 != "auto":
+            return self.l2
+        return 0.0 if self.solver == "newton" else float(f"{PENALTY / samples:.1g}")
 
     def _target_scaling(self, targets: Array, weights: Array | None) -> Scaling:
         return Scaling.none(targets.shape[1])

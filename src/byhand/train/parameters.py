@@ -65,7 +65,7 @@ def _loss(value: Any, e: Any) -> None:
 
 def _solver(value: Any, e: Any) -> None:
     if value not in ("gradient", "newton"):
-        raise DataError(f"it is {value!r}: 'gradient' or 'newton'")
+        raise DataError(f"it is {value!r}: gradient or newton")
 
 
 def _penalty(value: Any, e: Any) -> None:
