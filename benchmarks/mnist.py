@@ -1,6 +1,6 @@
 """A plain MLP on MNIST, or Fashion-MNIST: test accuracy and time, without augmentation.
 
-    python benchmarks/mnist.py mnist.npz [--net 784-800-800-10] [--epochs 40] [--engine auto]
+    python benchmarks/mnist.py mnist.npz [--net 784-800-800-10] [--epochs 15] [--engine auto]
 
 The data: an .npz file with x_train, y_train, x_test, y_test (or train_x, ...), or a folder with the four IDX files (train-images-idx3-ubyte
 and so on, plain or gzipped; Debian's dataset-fashion-mnist puts them in /usr/share/datasets/fashion-mnist). Nothing of the
@@ -19,7 +19,7 @@ from pathlib import Path
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("data", type=Path)
 parser.add_argument("--net", default="784-800-800-10")
-parser.add_argument("--epochs", type=int, default=40)
+parser.add_argument("--epochs", type=int, default=15)
 parser.add_argument("--batch", type=int, default=128)
 parser.add_argument("--dropout", type=float, default=0.3)
 parser.add_argument("--smoothing", type=float, default=0.05)

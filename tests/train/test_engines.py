@@ -131,6 +131,15 @@ def test_no_work_is_done_by_a_compiler_that_does_not_pay():
             assert chosen(many) != "numpy"
 
 
+def test_the_work_of_a_fit_is_counted():
+    net = TrainedMLP("5-7-3")
+    work = Work.of(TrainingProgram(net), SAMPLES, BATCH, 20, np.float64)
+    assert (work.steps, work.sizes) == (100, 2)
+    assert work.multiplications == BATCH * (2 * 5 * 7 + 3 * 7 * 3)  # X has no gradient
+    whole = Work.of(TrainingProgram(net), 2 * BATCH, BATCH, 20, np.float64)
+    assert (whole.steps, whole.sizes) == (40, 1)
+
+
 def test_unknown_engine():
     with pytest.raises(ParseError, match="did you mean `numpy`"):
         engine_row("nunpy")

@@ -36,7 +36,7 @@ class Engine:
         start: seconds to import and start it.
         compile, compile_operation: seconds for each batch size, and for each array operation in it.
         step, operation: seconds of overhead for each step, and for each array operation in it.
-        element: seconds for each entry that an operation other than a product writes.
+        element: seconds for each entry that an operation other than a product writes; less where operations are fused.
         multiplication: seconds for each multiplication and addition of a product.
         words: what it is.
     """
@@ -95,7 +95,7 @@ class Work:
         steps: in all.
         sizes: how many batch sizes there are.
         operations: array operations of a step.
-        elements: entries that they write, products and views left out.
+        elements: entries that they and the update write, products and views left out.
         multiplications: of the products.
     """
 
@@ -106,13 +106,13 @@ class Work:
     multiplications: int
 
     @classmethod
-    def of(cls, program: TrainingProgram, samples: int, batch: int, epochs: int, dtype: Any) -> Work:
-        """The work of a fit of so many epochs."""
+    def of(cls, program: TrainingProgram, samples: int, batch: int, epochs: int, dtype: Any, passes: int = 2) -> Work:
+        """The work of a fit of so many epochs by an optimizer that passes so often over the parameters."""
         whole, rest = divmod(samples, batch)
         graph = program.graph(batch, np.dtype(dtype))
         real = [n for n in graph.nodes if n.kind not in ("input", "view", "scalar")]
         products = [n for n in real if n.kind == "matmul"]
-        elements = sum(_size(n.shape) for n in real if n.kind != "matmul") + program.count
+        elements = sum(_size(n.shape) for n in real if n.kind != "matmul") + passes * program.count
         multiplications = sum(_size(n.shape) * n.args[0].shape[-1] for n in products)
         return cls(epochs * (whole + bool(rest)), 1 + bool(rest and whole), len(real), elements, multiplications)
 
@@ -126,9 +126,9 @@ def _size(shape: tuple[int, ...]) -> int:
 
 _TABLE = (
     Engine("numpy", ("byhand.train.numpy_engine", "NumpyEngine"), ("", ""),
-           0.0, 0.001, 0.0, 4e-6, 0.8e-6, 0.5e-9, 3.0e-11, "NumPy, in place; starts at once"),
+           0.0, 0.001, 0.0, 4e-6, 0.8e-6, 1.8e-10, 1.2e-11, "NumPy, in place; starts at once"),
     Engine("jax", ("byhand.train.jax_engine", "JaxEngine"), ("jax", "pip install 'byhand[jax]'"),
-           0.9, 0.25, 0.008, 1e-6, 0.12e-6, 0.3e-9, 3.0e-11, "a whole epoch compiled by XLA; CPU or GPU"),
+           0.8, 0.3, 0.002, 1e-6, 0.12e-6, 0.4e-10, 1.2e-11, "a whole epoch compiled by XLA; CPU or GPU"),
     Engine("c", ("byhand.train.c_engine", "CEngine"), (COMPILER, "apt-get install gcc, or CC=/path/to/compiler"),
            0.2, 0.25, 0.02, 0.1e-6, 0.02e-6, 1.0e-9, 2.0e-10, "an epoch in one call of generated C; for small networks"),
 )  # fmt: skip

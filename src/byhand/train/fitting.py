@@ -20,8 +20,10 @@ from byhand.nets.mlp import MLP
 from byhand.train.callbacks import CallbackSupport, FitTask, with_callbacks
 from byhand.train.data.rows import Rows
 from byhand.train.engines import Work, chosen
-from byhand.train.loop import History, Trainer
+from byhand.train.loop import History, Settings, Trainer
+from byhand.train.optimizers import optimizer_row, passes
 from byhand.train.parameters import ParameterError, check_parameters
+from byhand.train.program import TrainingProgram
 from byhand.train.programs import plain_net, predictor_of, program_of, settings_of
 from byhand.train.scaling import Scaling
 
@@ -292,12 +294,18 @@ class Estimator(CallbackSupport, BaseEstimator):
             self.engine_ = "numpy"
             return NewtonTrainer(program, self.parameters_, settings, self._dtype())
         if settings.engine == "auto":
-            work = Work.of(program, samples, settings.batch_size, settings.epochs, self._dtype())
-            settings = replace(settings, engine="numpy" if plain or self.optimizer == "lbfgs" else chosen(work))
+            engine = "numpy" if plain else self._engine_for(program, settings, samples)
+            settings = replace(settings, engine=engine)
         self.engine_ = settings.engine
         if isinstance(rng, np.random.RandomState):
             rng = np.random.default_rng(rng.randint(2**31))
         return Trainer(program, self.parameters_, settings, rng, self._dtype())
+
+    def _engine_for(self, program: TrainingProgram, settings: Settings, samples: int) -> str:
+        if settings.optimizer == "lbfgs":
+            return "numpy"
+        count = passes(optimizer_row(settings.optimizer))
+        return chosen(Work.of(program, samples, settings.batch_size, settings.epochs, self._dtype(), count))
 
     def _data(self, X: Array, targets: Array, weights: Array | None, trainer: Trainer) -> dict[str, Array]:
         dtype = self._dtype()

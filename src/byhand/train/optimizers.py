@@ -102,6 +102,17 @@ def update_source(row: Optimizer, settings: Mapping[str, float]) -> str:
     return f"def update({', '.join([*names, 'lr', 't'])}):\n" + "".join(f"    {line}\n" for line in body)
 
 
+def passes(row: Optimizer) -> int:
+    """How many operations on whole vectors an update is.
+
+    >>> passes(OPTIMIZERS["sgd"])
+    2
+    """
+    like = dict.fromkeys(("p", "g", *row.state), np.zeros(3))
+    graph = Graph(update_source(row, {}), "update", like, scalars=("lr", "t"))
+    return sum(n.kind == "ufunc" for n in graph.nodes)
+
+
 @dataclass
 class Updater:
     """An optimizer at work on one vector of parameters, in place.
