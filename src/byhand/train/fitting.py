@@ -29,6 +29,7 @@ from byhand.train.scaling import Scaling
 
 Array = Any
 PENALTY = 0.5  # of l2="auto"
+_PRIVATE = frozenset({"_key", "_multilabel", "_one_output", "_shuffler"})  # what a fit sets beside names that end in _
 
 
 class Estimator(CallbackSupport, BaseEstimator):
@@ -94,9 +95,7 @@ class Estimator(CallbackSupport, BaseEstimator):
                 return fit_rows(self, X, y, validation_data, checkpoint, resume)
             return self._fit(X, y, sample_weight, validation_data, checkpoint, resume)
 
-    def _fit(
-        self, X: Array, y: Array, sample_weight: Any, validation_data: Any, checkpoint: Any, resume: bool
-    ) -> Any:
+    def _fit(self, X: Array, y: Array, sample_weight: Any, validation_data: Any, checkpoint: Any, resume: bool) -> Any:
         check_parameters(self)
         again = bool(self.warm_start) and hasattr(self, "parameters_")
         X, y = self._validated(X, y, reset=not again)
@@ -148,7 +147,8 @@ class Estimator(CallbackSupport, BaseEstimator):
         try:
             yield
         except BaseException:
-            self.__dict__.clear()
+            for name in [n for n in self.__dict__ if n not in before and (n.endswith("_") or n in _PRIVATE)]:
+                del self.__dict__[name]  # but what scikit-learn's callbacks need to end is left to them
             self.__dict__.update(before)
             raise
 
@@ -242,18 +242,14 @@ class Estimator(CallbackSupport, BaseEstimator):
         """Scaling and starting values."""
         self.input_scaling_ = Scaling.of(X, weights) if self.standardize else Scaling.none(X.shape[1])
         self.target_scaling_ = self._target_scaling(targets, weights)
-        self._start(X.shape[1], targets.shape[1], rng)
+        self._start(X.shape[1], targets.shape[1], len(X) if weights is None else weights.sum(), rng)
 
-    def _start(self, inputs: int, outputs: int, rng: Any) -> None:
-        """The network and its starting values."""
+    def _start(self, inputs: int, outputs: int, samples: float, rng: Any) -> None:
+        """The network and its starting values, for so many samples, or the sum of their weights."""
         sizes = self._sizes(inputs, outputs)
         given = self.activation
         activation = [given] * (len(sizes) - 2) if isinstance(given, str) else list(given)
-        options = {
-            "loss": self._loss(),
-            "l2": self._penalty(len(X) if weights is None else weights.sum()),
-            "bias": bool(self.bias),
-        }
+        options = {"loss": self._loss(), "l2": self._penalty(samples), "bias": bool(self.bias)}
         net = MLP(list(sizes), activation=activation, **options)  # reads the names, so that mistakes are said at once
         self._key = (net.sizes, net.activations, tuple(options.items()))
         values = net.init(int(rng.randint(2**31)), self._dtype(), self.init)

@@ -137,7 +137,7 @@ def fit_rows(
     if validation_data is not None or model.early_stopping:
         held = X_held, y_held, model._encode(y_held, first=False)
     model.input_scaling_ = scaling_of(X) if model.standardize else Scaling.none(X.shape[1])
-    model._start(X.shape[1], outputs, rng)
+    model._start(X.shape[1], outputs, len(X), rng)
     program = program_of(model._program_key(False, model._targets_kind()))
     settings = replace(settings_of(model, len(X)), engine="numpy")
     model.engine_ = "numpy"
