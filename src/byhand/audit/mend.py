@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise, permutations, product
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from byhand.audit.strict import same_shape
 from byhand.errors import ByhandError
 from byhand.expr.dims import Shape, dim_names, parse_shape, show_shape
 from byhand.expr.nodes import Expr, symbol
-from byhand.records import dataclass
 
 if TYPE_CHECKING:
     from byhand.audit.lines import Sides

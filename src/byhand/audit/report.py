@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 from byhand.errors import CheckError
-from byhand.records import dataclass
 
 KINDS = {
     "T": "type: the shapes do not fit",

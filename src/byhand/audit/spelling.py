@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-
-from byhand.records import dataclass
+from dataclasses import dataclass
 
 Char = tuple[str, int]  # a character and its column, from 1
 NAME = r"[A-Za-zα-ωΓΔΘΛΞΠΦΨΩ][A-Za-z0-9_α-ωΓΔΘΛΞΠΦΨΩ]*"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from typing import Any
 
@@ -24,7 +24,6 @@ from byhand.check.numeric import (
 from byhand.check.oracles import jax_gradients, torch_gradients
 from byhand.derive.derivation import Derivation
 from byhand.expr.nodes import Expr, Symbol, symbols_of
-from byhand.records import dataclass
 
 Array = Any
 Oracle = Callable[[Expr, tuple[Symbol, ...], Mapping[Expr, Array], Mapping[str, int]], dict[Symbol, Array]]

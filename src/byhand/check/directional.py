@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +20,6 @@ from byhand.expr.evaluate import bind
 from byhand.expr.expression import Expression
 from byhand.expr.functions import function
 from byhand.expr.nodes import Elementwise, Expr, Named, Symbol, topological
-from byhand.records import dataclass
 
 Array = Any
 Values = Mapping[str, Array]

@@ -7,12 +7,12 @@ entry of a band of sizes counts alike. What differs is told from rounding by num
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from byhand.check.numeric import norm
-from byhand.records import dataclass
 
 Array = Any
 ENTRY = 3e-5  # an entry off by more than this of its size is wrong

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 from byhand.check.numeric import norm
 from byhand.check.report import Verdict
 from byhand.errors import CheckError
-from byhand.records import dataclass
 
 _COLUMNS = ("tensor", "shape", "verdict", "exact", "error", "allowed", "max diff", "note")
 

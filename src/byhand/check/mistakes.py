@@ -9,10 +9,10 @@ Source: ../shared/MISTAKES.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from byhand.check.findings import Diagnosis
-from byhand.records import dataclass
 
 Scope = Literal["loss", "penalty", "weight", "down", "activation", "bias", "graph", "program", "statistics"]
 

@@ -10,6 +10,7 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -33,7 +34,6 @@ from byhand.expr.nodes import (
     topological,
 )
 from byhand.expr.operations import OPERATIONS
-from byhand.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal
 
 from byhand.errors import CheckError
-from byhand.records import dataclass
 
 Verdict = Literal["right", "wrong", "not checkable"]
 _MARKS: dict[Verdict, str] = {"right": "ok", "wrong": "WRONG", "not checkable": "not checkable"}

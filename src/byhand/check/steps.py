@@ -8,7 +8,7 @@ place), and each adjoint is the sum of what the moves contribute. No rule is use
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -20,7 +20,6 @@ from byhand.derive.derivation import Derivation
 from byhand.derive.record import Pairing, TermRecord
 from byhand.expr.contraction import zero
 from byhand.expr.nodes import Differential, Expr, Named, Symbol, differential_of, topological
-from byhand.records import dataclass
 
 Array = Any
 Side = Expr | Pairing

@@ -7,7 +7,7 @@ each: what may be restricted to rows, and what is a sum over them.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from byhand.code.forms import Expand, parts, rebuilt
@@ -19,7 +19,6 @@ from byhand.errors import ByhandError
 from byhand.expr.contraction import P1
 from byhand.expr.dims import ONE, Coefficient, Dimension, Shape, dim_coefficient, named_dimension
 from byhand.expr.nodes import Expr
-from byhand.records import dataclass
 from byhand.rules.forms import Form, Scale
 
 # Kinds that are computed row by row where all their operands are, or do not have the rows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from byhand.code.counting import formula, operations, plus, size, times
@@ -15,7 +16,6 @@ from byhand.expr.dims import Dim, dim_value, show_shape
 from byhand.expr.functions import function
 from byhand.expr.nodes import Expr, Symbol
 from byhand.notation.text import to_text
-from byhand.records import dataclass
 from byhand.rules.forms import Form
 
 ITEMSIZE = 8

@@ -21,11 +21,11 @@ Beside the kinds of `rules.forms`, a lowered form may be one of
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from byhand.code.shapes import shape_of
 from byhand.expr.dims import Dim, Shape
-from byhand.records import dataclass
 from byhand.rules.forms import Form
 
 

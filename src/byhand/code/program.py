@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from byhand.code.forms import parts
 from byhand.expr.dims import Shape
 from byhand.expr.nodes import Expr, Symbol, symbol
 from byhand.notation.typeset import Math
-from byhand.records import dataclass
 from byhand.rules.forms import Form
 
 Section = Literal["forward", "value", "backward"]

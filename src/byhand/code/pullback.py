@@ -8,7 +8,7 @@ than their arguments, never both, and nothing that the backward can read off its
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from byhand.code.kinks import with_slope_at_zero
@@ -16,7 +16,6 @@ from byhand.code.lower import lower_derivation
 from byhand.code.outputs import by_outputs
 from byhand.code.program import Program, Statement, uses
 from byhand.expr.nodes import Expr, Symbol, symbol
-from byhand.records import dataclass
 from byhand.rules.forms import Form
 
 if TYPE_CHECKING:

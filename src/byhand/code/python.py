@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
 
 from byhand.code.forms import Span
 from byhand.errors import ByhandError
 from byhand.expr.dims import Coefficient, Dim, Dimension, Shape, add_dims
-from byhand.records import dataclass
 
 
 class Level(IntEnum):

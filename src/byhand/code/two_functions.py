@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from byhand.code.layout import (
     arguments,
@@ -24,7 +24,6 @@ from byhand.code.torch_idioms import in_place, released
 from byhand.code.writer import Writer
 from byhand.expr.dims import Dim, Dimension, add_dims, multiply_dims, show_shape
 from byhand.expr.nodes import Expr
-from byhand.records import dataclass
 
 FLOAT32_BYTES = 4
 RESERVED = frozenset(

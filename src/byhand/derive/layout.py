@@ -7,12 +7,13 @@ likewise; the gradient of the new matrix is then the transpose of the old gradie
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from byhand.errors import ParseError, nearest
 from byhand.expr.contraction import transpose
 from byhand.expr.dims import Dim, show_shape
 from byhand.expr.expression import Expression, rebuild
 from byhand.expr.nodes import Contraction, Expr, Named, Symbol, named, symbol, topological
-from byhand.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

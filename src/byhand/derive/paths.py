@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from byhand.expr.nodes import Expr, Symbol
-from byhand.records import dataclass
 
 if TYPE_CHECKING:
     from byhand.derive.derivation import Derivation

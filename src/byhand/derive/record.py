@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from byhand.expr.dims import Shape
 from byhand.expr.nodes import Expr
-from byhand.records import dataclass
 from byhand.rules.linear import LinearTerm
 
 Kind = Literal[

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from byhand.errors import ParseError, ShapeError, nearest
 from byhand.expr.dims import Shape, show_shape
-from byhand.records import dataclass
 
 Array = Any
 Sample = Callable[[np.random.Generator, tuple[int, ...], int], Array]

@@ -9,13 +9,13 @@ is a bare call of a kernel in `numeric`, the kernel's source is quoted in genera
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from byhand.errors import MissingRuleError, nearest
 from byhand.expr import numeric
-from byhand.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

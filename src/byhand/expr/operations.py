@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from byhand.expr import numeric
 from byhand.expr.contraction import P1, as_view, contract
 from byhand.expr.dims import Shape, dim_value, multiply_dims, show_shape
 from byhand.expr.nodes import Expr, describe, structured
-from byhand.records import dataclass
 
 Sizes = Mapping[str, int]
 

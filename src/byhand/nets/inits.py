@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from byhand.errors import ParseError, nearest
-from byhand.records import dataclass
 
 Array = Any
 

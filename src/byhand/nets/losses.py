@@ -8,10 +8,10 @@ and logarithm never meet, they are softplus. A user's own loss is such an expres
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Literal
 
 from byhand.errors import ParseError, nearest
-from byhand.records import dataclass
 
 Targets = Literal["labels", "probabilities", "values"]
 TARGETS: tuple[Targets, ...] = ("labels", "probabilities", "values")

@@ -5,8 +5,9 @@ The three notations fill it; the renderers print it as text, LaTeX, Markdown, HT
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from byhand.notation.typeset import Math
-from byhand.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ sign follows a sign, nested products and sums of one kind are flat, indices are 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
 
 from byhand.notation import typeset as ts
 from byhand.notation.leaves import decimal_digits, nodes_of
 from byhand.notation.symbols import FENCED_FUNCTIONS, split_name
-from byhand.records import dataclass
 
 
 class Precedence(IntEnum):

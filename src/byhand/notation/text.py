@@ -12,6 +12,7 @@ ASCII differs by signs only:
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 from byhand.notation import typeset as ts
 from byhand.notation.brackets import arrange
@@ -27,7 +28,6 @@ from byhand.notation.symbols import (
     function_name,
     unicode_name,
 )
-from byhand.records import dataclass
 
 _SEPARATORS = {"": (" ", " "), "thin": (" ", " "), "dot": ("·", "*")}
 _DOTS = {"horizontal": "…", "vertical": "⋮", "diagonal": "⋱"}

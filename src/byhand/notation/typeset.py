@@ -8,10 +8,9 @@ Nodes are immutable and hashable, and they do not compute: `Sum(((True, x), (Tru
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
-
-from byhand.records import dataclass
 
 Style: TypeAlias = Literal["plain", "bold"]
 InfixOperator: TypeAlias = Literal["hadamard", "divide_elementwise", "kronecker", "dot", "times"]

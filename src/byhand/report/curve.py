@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 from byhand.errors import ByhandError
-from byhand.records import dataclass
 
 _METADATA = ("Date", "Creator", "Format", "Type")
 _INK, _CURVES = "#010203", ("#040506", "#070809")  # stand for the page's colours

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
-
-from byhand.records import dataclass
 
 if TYPE_CHECKING:
     from byhand.check.report import Report

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
@@ -17,7 +17,6 @@ from byhand.expr.assume import PROPERTIES, sentence
 from byhand.expr.dims import Dim, Dimension, dim_names, named_dimension, parse_shape
 from byhand.expr.functions import FUNCTIONS, Function
 from byhand.expr.nodes import Expr, Symbol, symbol
-from byhand.records import dataclass
 from byhand.rules.differentials import DIFFERENTIALS, GENERAL, Rule, read_side
 from byhand.rules.identities import FACTS, IDENTITIES, Identity
 from byhand.rules.patterns import OTHER_MOVES, PATTERNS, Pattern

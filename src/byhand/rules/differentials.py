@@ -7,7 +7,7 @@ power rules. An operation without a row raises `MissingRuleError`; none is ever 
 from __future__ import annotations
 
 import ast
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -30,7 +30,6 @@ from byhand.expr.nodes import (
 from byhand.expr.operands import lift
 from byhand.expr.reader import Reader, parse_tree
 from byhand.expr.vocabulary import VOCABULARY, pairing, pi
-from byhand.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from itertools import islice, product
@@ -11,7 +12,6 @@ from math import gcd, prod
 from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, label_dims, scale
 from byhand.expr.dims import ONE, Coefficient, Dim
 from byhand.expr.nodes import Contraction, Expr, Sum
-from byhand.records import dataclass
 
 CHOICES = 16  # ways tried to pick one occurrence of a factor from each term
 

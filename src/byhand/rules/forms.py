@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from byhand.expr.dims import Coefficient
-from byhand.records import dataclass
 
 
 class NoMatrixForm(Exception):  # noqa: N818 -- a signal between modules, never shown

@@ -5,7 +5,7 @@ Each row reads left = right in byhand's own syntax; the left side is matched, th
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from byhand.expr.contraction import P1, LooseFactor, contract, label_dims
@@ -13,7 +13,6 @@ from byhand.expr.dims import ONE, parse_shape
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, symbol
 from byhand.expr.parse import scope
 from byhand.expr.surface import expand
-from byhand.records import dataclass
 from byhand.rules.differentials import read_side
 from byhand.rules.matching import Binding, match, match_factors, remaining
 from byhand.rules.properties import proof

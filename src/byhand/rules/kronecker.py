@@ -11,14 +11,13 @@ Source: Magnus and Neudecker (2019), chapters 2 and 3; row-major vec as in NumPy
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
 from byhand.expr.contraction import P1, LooseFactor, add, contract, label_dims, scale
 from byhand.expr.dims import ONE, Dim
 from byhand.expr.nodes import Contraction, Expr, Sum
-from byhand.records import dataclass
 from byhand.rules.simplify import Simplifier
 
 Kind = Literal["kronecker", "commuted", "rank one", "blocks"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 from byhand.errors import MissingRuleError
 from byhand.expr.contraction import P1, Label, contract
 from byhand.expr.dims import ONE, Coefficient, Dim
 from byhand.expr.nodes import Contraction, Differential, Expr, Sum, differential_of
-from byhand.records import dataclass
 
 LinearFactor = tuple[Expr, tuple[Label, ...], Fraction]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import permutations
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 from byhand.expr.contraction import LooseFactor, scale
 from byhand.expr.dims import Dim, Dimension, Shape
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Factor, Named, Structured, Sum, Symbol
-from byhand.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

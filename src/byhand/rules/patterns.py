@@ -7,8 +7,9 @@ rows name the steps of a derivation (`adjoint` names), print in matrix notation 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from byhand.expr.contraction import Label
-from byhand.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ the right side is the rule with those directions put in for d(X). Sizes are pair
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from byhand.expr.assume import PROPERTIES, sample
 from byhand.expr.dims import dim_value
 from byhand.expr.evaluate import evaluate_node
 from byhand.expr.nodes import Differential, Expr, differential_of
-from byhand.records import dataclass
 from byhand.rules.catalogue import Entry, Equation, Side, entry
 
 PRIMES = (5, 3, 7, 2, 11, 13)

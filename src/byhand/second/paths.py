@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +23,6 @@ from byhand.expr.dims import Dim
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr, Named, Symbol
 from byhand.notation.jacobian import local_jacobian
-from byhand.records import dataclass
 from byhand.rules.linear import LinearTerm
 from byhand.rules.simplify import Simplifier
 from byhand.second.accumulate import Jacobians, identity

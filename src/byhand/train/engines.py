@@ -10,6 +10,7 @@ work alone, not on what the process did before: the same fit is made by the same
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -18,7 +19,6 @@ import numpy as np
 
 from byhand.code.c.compiler import compiler_command, compiler_works
 from byhand.errors import ByhandError, ParseError, nearest
-from byhand.records import dataclass
 from byhand.train.program import TrainingProgram
 
 COMPILER = "a C compiler"

@@ -6,6 +6,7 @@ Sources: SEEDS S3.12 (confident mistakes), S3.13 (vanishing), S3.14 and S3.15 (s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
@@ -20,7 +21,6 @@ from byhand.expr.nodes import Named
 from byhand.expr.parse import parse
 from byhand.nets.architecture import activated
 from byhand.nets.mlp import MLP
-from byhand.records import dataclass
 
 Array = Any
 FLAT = 0.01  # a slope below this share of the activation's greatest one counts as saturated

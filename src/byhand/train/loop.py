@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 
 from byhand.errors import ByhandError, DataError
-from byhand.records import dataclass
 from byhand.train.engines import engine_row
 from byhand.train.optimizers import Updater, optimizer_row
 from byhand.train.program import TrainingProgram

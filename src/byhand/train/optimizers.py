@@ -8,14 +8,13 @@ generated source. Settings are plain numbers in the source: nothing of the user'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from byhand.errors import ParseError, nearest
-from byhand.records import dataclass
 from byhand.train.buffers import Lowering
 from byhand.train.trace import Graph
 

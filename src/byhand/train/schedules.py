@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import cos, pi
 
 import numpy as np
 
 from byhand.errors import ParseError, nearest
-from byhand.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
 
@@ -11,7 +12,6 @@ import numpy as np
 
 from byhand.errors import ByhandError
 from byhand.expr.dims import Coefficient, Dim, Dimension, Shape
-from byhand.records import dataclass
 
 Names = Callable[[str], str]
 LARGEST_EXACT = 10**6
