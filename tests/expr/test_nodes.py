@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import byhand
+import byhand.expr.protocol  # comparisons of nodes make masks
 from byhand.expr.contraction import P1, add, contract, transpose
 from byhand.expr.dims import Dimension, add_dims, multiply_dims, named_dimension
 from byhand.expr.nodes import Contraction, named, symbol, topological

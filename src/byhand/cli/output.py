@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
+
+from byhand.errors import DataError
+from byhand.files import write_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,29 +77,14 @@ def closed_pipe(stream: TextIO) -> NoReturn:
 
 
 def save(path: Path, text: str) -> None:
-    """Write a file whole or not at all: a temporary file beside it takes its place.
+    """Write a file whole or not at all.
 
     Raises: Failure: the folder is missing or cannot be written to.
     """
-    target = path.resolve()  # a link stays a link: what it points to is replaced
-    if target.is_dir():
-        raise Failure(f"cannot write {path}: it is a folder", 2)
-    temporary = ""
     try:
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
-    except BaseException as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise Failure(f"cannot write {path}: {(error.strerror or str(error)).lower()}", 2) from error
-        raise
+        write_atomically(path, text.encode("utf-8"))
+    except DataError as error:
+        raise Failure(str(error), 2) from error
 
 
 def deliver_text(text: str, output: Path | None) -> None:
@@ -107,12 +94,6 @@ def deliver_text(text: str, output: Path | None) -> None:
     else:
         save(output, text)
         note(f"wrote {output}")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def console(stream: TextIO) -> Console:

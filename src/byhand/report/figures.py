@@ -198,7 +198,7 @@ def save_figure(figure: Any, path: Path) -> Path:
 
     Raises: DataError: the folder cannot be made or written to.
     """
-    from byhand.train.saving import write_atomically
+    from byhand.files import write_atomically
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

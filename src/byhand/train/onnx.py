@@ -11,8 +11,8 @@ import numpy as np
 
 from byhand.code import compile_expression
 from byhand.errors import ByhandError, MissingRuleError
+from byhand.files import write_atomically
 from byhand.train.programs import plain_net, program_of
-from byhand.train.saving import write_atomically
 from byhand.train.trace import Graph, Node
 
 Array = Any

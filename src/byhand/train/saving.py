@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from byhand.errors import ByhandError, DataError
+from byhand.files import write_atomically
 from byhand.train.loop import History
 
 FORMAT = 1
@@ -25,30 +25,6 @@ def _safetensors() -> Any:
         missing = "models are saved with safetensors, which is not installed"
         raise ByhandError(missing, "pip install 'byhand[train]'") from None
     return safetensors.numpy
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a temporary file beside it takes its place.
-
-    Raises: DataError: the folder is missing or cannot be written to, or the disk is full.
-    """
-    target = path.resolve()
-    temporary = ""
-    try:
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
-    except BaseException as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise DataError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
-        raise
 
 
 def _plain(value: Any) -> Any:
@@ -202,4 +178,4 @@ def _rebuilt(d: dict[str, Any], arrays: dict[str, Any]) -> Any:
     return model
 
 
-__all__ = ["load", "save", "write_atomically"]
+__all__ = ["load", "save"]
