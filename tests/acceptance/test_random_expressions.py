@@ -18,7 +18,7 @@ from oracles import NUMPY_NAMES, directional_derivative, free_entries, jax_gradi
 import byhand
 from byhand.rules.simplify import normal
 
-EXPRESSIONS, BY_JAX, SIMPLIFIED, CHUNK = 5000, 1500, 2000, 250
+EXPRESSIONS, BY_JAX, SIMPLIFIED, CHUNK = 5000, 1000, 2000, 250
 TOLERANCE = 1e-8
 ROUNDING = 1e-12  # of the value's size: where the gradient is zero, what cancellation leaves
 REFUSED, NOT_FINITE = 0.02, 0.10
