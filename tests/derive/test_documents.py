@@ -1,7 +1,10 @@
 """Every line of a printed derivation is read back by numbers: in each notation and layout, left equals each form."""
 
+import random
+
 import numpy as np
 import pytest
+from acceptance.random_expressions import generate
 from rules.readers import Eye, IndexReader, MatrixReader, Unsaid
 
 import byhand
@@ -197,3 +200,10 @@ def test_the_result_of_a_network_stands_alone():
     assert defined.index("∂L/∂Z1") < defined.index("∂L/∂W1")
     assert {"H1", "Z1", "R"} <= set(defined)
     assert all(line.startswith("∂L/∂") for line in result_lines(d.text(level="steps")))
+
+
+def test_every_expression_prints():
+    for seed in range(300):
+        case = generate(random.Random(f"print {seed}"))
+        f = byhand.parse(case.text, shapes=case.shapes, assume=case.assume)
+        assert str(f) and repr(f).startswith("<Expression f = ")

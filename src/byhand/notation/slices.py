@@ -16,8 +16,10 @@ from byhand.rules.forms import NoMatrixForm
 def slice_math(node: Expr, style: Style, letter: str) -> Math:
     """The slice of a stack at index `letter` of its first axis, in matrix notation.
 
-    Raises: NoMatrixForm: a slice has no matrix form.
+    Raises: NoMatrixForm: it is no stack, or a slice has no matrix form.
     """
+    if node.ndim < 3:
+        raise NoMatrixForm
     labels: dict[Expr, Math] = dict(style.labels)
     sliced = _at(node, 0, letter, labels, style)
     return matrix_math(sliced, replace(style, labels=labels))
