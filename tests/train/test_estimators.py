@@ -222,6 +222,7 @@ BAD = [
     ({"net": "4"}, "architecture"),
     ({"dtype": "int32"}, "float32"),
     ({"init": "hee"}, "he"),
+    ({"init": "normal", "init_std": 0}, "init_std"),
     ({"label_smoothing": 2}, "label_smoothing"),
     ({"clip_norm": 0}, "clip_norm"),
     ({"l2": -1}, "l2"),
@@ -307,3 +308,10 @@ def test_names_of_columns_are_kept_and_compared(library):
         m.predict(table[names[::-1]])
     with pytest.warns(UserWarning, match="feature names"):
         m.predict(X)
+
+
+def test_a_normal_initialisation_has_the_standard_deviation_given():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((13, 53)), rng.integers(0, 2, 13)
+    m = MLPClassifier((59,), init="normal", init_std=0.3, max_epochs=1, learning_rate=1e-12, random_state=0).fit(X, y)
+    assert np.std(m.parameters_["W1"]) == pytest.approx(0.3, rel=0.05)

@@ -47,6 +47,8 @@ Examples
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of a step. [default: 32; large data 128]")
 @click.option("--epochs", type=click.IntRange(min=1), help="[default: by the size of the data]")
 @click.option("--l2", type=click.FloatRange(min=0), help="λ of λ‖W‖². [default: 1/2 divided by the samples]")
+@click.option("--init", help="he, glorot, lecun, normal or zeros. [default: glorot]")
+@click.option("--init-std", type=float, help="Standard deviation of --init normal. [default: 0.01]")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="[default: 0]")
 @click.option("--early-stopping", is_flag=True, help="Hold out a tenth, keep the best epoch.")
 @click.option("--test", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share kept for the test.")
@@ -216,6 +218,7 @@ def _model(classify: bool, o: dict[str, Any]) -> Any:
         "activation": list(activations) if len(activations) > 1 else (activations or ("relu",))[0],
         "keep_on_interrupt": True, "standardize": o["standardize"],
     }  # fmt: skip
+    settings |= {n: o[n] for n in ("init", "init_std") if o[n] is not None}
     if o["hidden"]:
         try:
             settings["hidden_layer_sizes"] = tuple(int(n) for n in o["hidden"].split(","))

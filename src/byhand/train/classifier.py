@@ -42,7 +42,8 @@ class MLPClassifier(ClassifierMixin, Estimator):
         dropout: share of hidden units left out in training.
         label_smoothing: share of each target that is spread over all classes; not for multilabel.
         class_weight: {class: weight}, "balanced", or None.
-        bias, init, dtype: of the network; init is a row of `byhand.nets.inits`, None chooses by activation.
+        bias, init, init_std, dtype: of the network; init is a row of `byhand.nets.inits`, None chooses by activation;
+            init_std is the standard deviation of init="normal".
         standardize: whether columns are scaled to mean zero and variance one.
         shuffle, clip_norm, tol, patience: see `byhand.train.loop.Settings`; patience=None runs all epochs, and is 10
             with early_stopping.
@@ -81,6 +82,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         class_weight: Any = None,
         bias: bool = True,
         init: str | None = "glorot",
+        init_std: float = 0.01,
         standardize: bool = True,
         shuffle: bool = True,
         clip_norm: float | None = None,
@@ -114,6 +116,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         self.class_weight = class_weight
         self.bias = bias
         self.init = init
+        self.init_std = init_std
         self.standardize = standardize
         self.shuffle = shuffle
         self.clip_norm = clip_norm

@@ -252,7 +252,7 @@ class Estimator(CallbackSupport, BaseEstimator):
         options = {"loss": self._loss(), "l2": self._penalty(samples), "bias": bool(self.bias)}
         net = MLP(list(sizes), activation=activation, **options)  # reads the names, so that mistakes are said at once
         self._key = (net.sizes, net.activations, tuple(options.items()))
-        values = net.init(int(rng.randint(2**31)), self._dtype(), self.init)
+        values = net.init(int(rng.randint(2**31)), self._dtype(), self.init, self.init_std)
         self.parameters_ = values
 
     def _penalty(self, samples: float) -> Any:

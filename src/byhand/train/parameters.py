@@ -141,6 +141,7 @@ CHECKS: dict[str, Check] = {
     "net": _or_none(_read(read_sizes)),
     "activation": _activation,
     "init": _or_none(_read(init_row)),
+    "init_std": _RATE,
     "l2": _penalty,
     "solver": _solver,
     "optimizer": _optimizer,

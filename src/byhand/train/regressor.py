@@ -50,6 +50,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         dropout: float = 0.0,
         bias: bool = True,
         init: str | None = "glorot",
+        init_std: float = 0.01,
         standardize: bool = True,
         standardize_target: bool = True,
         shuffle: bool = True,
@@ -83,6 +84,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         self.dropout = dropout
         self.bias = bias
         self.init = init
+        self.init_std = init_std
         self.standardize = standardize
         self.standardize_target = standardize_target
         self.shuffle = shuffle
