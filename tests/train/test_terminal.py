@@ -18,7 +18,10 @@ def started(*arguments):
     """The process, and the terminal that is its standard error."""
     terminal, end = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "byhand.cli.main", "train", *map(str, arguments)]
+    # a shell's background job is started with the signal ignored, and hands that down
+    heeded = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    byhand = [sys.executable, "-m", "byhand.cli.main", "train", *map(str, arguments)]
+    command = [sys.executable, "-c", heeded, *byhand]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end, env=environment, text=True)
     os.close(end)
     return process, terminal
