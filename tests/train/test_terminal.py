@@ -51,7 +51,7 @@ def test_the_bar_and_what_interrupting_saves(tmp_path):
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     text = shown(terminal)
-    output, _ = process.communicate()
+    output, _ = process.communicate(timeout=60)
     os.close(terminal)
     assert process.returncode == 130 and "Interrupted: what was learned in" in text and "accuracy" in output
     model = load(tmp_path / "m")
