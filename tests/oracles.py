@@ -230,3 +230,15 @@ def draw(domain, shape, rng, *, spread=1.0, classes=None):
         return rng.integers(0, classes, shape)
     values = rng.standard_normal(shape) * spread
     return SAMPLERS[domain](values, rng) if domain else values
+
+
+class Torch:
+    """PyTorch, imported where a test first uses it."""
+
+    def __getattr__(self, name):
+        import torch
+
+        return getattr(torch, name)
+
+
+torch = Torch()

@@ -5,10 +5,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import torch
 from code_generation.generated import load, relative
 from code_generation.test_agreement import drawn
 from code_generation.test_readability import ruff
+from oracles import torch
 
 import byhand
 from byhand.code import CHUNKED

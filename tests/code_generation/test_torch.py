@@ -4,13 +4,14 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from code_generation.generated import load
 
 import byhand
 from byhand.code.torch_module import INITS
 from byhand.nets.inits import INITS as ROWS
 from byhand.nets.inits import default_init
+
+torch = pytest.importorskip("torch")
 
 FUNCTIONAL = {
     "relu": torch.relu,

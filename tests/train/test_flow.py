@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
+from oracles import torch
 
 pytest.importorskip("sklearn")
 from sklearn.datasets import load_digits
