@@ -3,7 +3,7 @@
 `mend` may use {tensor}, {W}, {H}, {Z}, {Y}, {N}, {layer}: the names of the tensor, of the layer's weight, input, pre-activation and
 targets, the number of samples, the layer.
 
-Source: ../shared/MISTAKES.md.
+Source: MISTAKES.md.
 """
 
 from __future__ import annotations

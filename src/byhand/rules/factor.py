@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
@@ -34,20 +34,29 @@ def _term(coefficient: Coefficient, node: Expr) -> _Term:
     return _Term(coefficient, ((node, axes, P1),), axes, dict(enumerate(node.shape)))
 
 
+def opened(node: Expr, across: Iterable[Label] = ()) -> list[Expr] | None:
+    """The terms of a product with the first of its sums multiplied out; None where there is none.
+
+    Args:
+        node: the product.
+        across: labels that the sum must have.
+    """
+    if not isinstance(node, Contraction):
+        return None
+    for i, (factor, labels, power) in enumerate(node.factors):
+        if isinstance(factor, Sum) and power == 1 and set(across) <= set(labels):
+            rest: list[LooseFactor] = [f for j, f in enumerate(node.factors) if j != i]
+            return [
+                contract([*rest, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True)
+                for c, t in factor.terms
+            ]
+    return None
+
+
 def distribute(node: Expr) -> list[tuple[Coefficient, Expr]]:
     """A product of sums as a list of terms, one level of every sum multiplied out."""
-    if isinstance(node, Contraction):
-        for i, (factor, labels, power) in enumerate(node.factors):
-            if isinstance(factor, Sum) and power == 1:
-                rest = [f for j, f in enumerate(node.factors) if j != i]
-                result = []
-                for c, t in factor.terms:
-                    opened = contract(
-                        [*rest, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True
-                    )
-                    result += distribute(opened)
-                return result
-    return [(ONE, node)]
+    terms = opened(node)
+    return [(ONE, node)] if terms is None else [found for t in terms for found in distribute(t)]
 
 
 def count_products(node: Expr) -> int:

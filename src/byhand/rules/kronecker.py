@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from byhand.expr.contraction import P1, LooseFactor, add, contract, label_dims, scale
+from byhand.expr.contraction import P1, add, contract, label_dims, scale
 from byhand.expr.dims import ONE, Dim
 from byhand.expr.nodes import Contraction, Expr, Sum
+from byhand.rules.factor import opened
 from byhand.rules.simplify import Simplifier
 
 Kind = Literal["kronecker", "commuted", "rank one", "blocks"]
@@ -65,10 +66,10 @@ def kronecker_terms(node: Expr) -> list[KroneckerTerm] | None:
             continue
         term = _recognised(part)
         if term is None:
-            opened = _opened(part)
-            if opened is None or len(opened) + len(todo) + len(found) > MOST_TERMS:
+            terms = opened(part)
+            if terms is None or len(terms) + len(todo) + len(found) > MOST_TERMS:
                 return None
-            todo = opened + todo
+            todo = terms + todo
             continue
         found.append(term)
     return _collected(found)
@@ -102,20 +103,6 @@ def _four_axes(node: Expr, rows: int) -> list[tuple[Expr, int | None]]:
 def _as_contraction(node: Expr) -> Contraction | None:
     if isinstance(node, Contraction):
         return node
-    return None
-
-
-def _opened(node: Expr) -> list[Expr] | None:
-    """The terms of a product with one of its sums multiplied out; None where there is no sum."""
-    if not isinstance(node, Contraction):
-        return None
-    for i, (factor, labels, power) in enumerate(node.factors):
-        if isinstance(factor, Sum) and power == 1:
-            rest: list[LooseFactor] = [f for j, f in enumerate(node.factors) if j != i]
-            return [
-                contract([*rest, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True)
-                for c, t in factor.terms
-            ]
     return None
 
 

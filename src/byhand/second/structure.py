@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from byhand.expr.contraction import P1, LooseFactor, contract, label_dims, scale, transpose
+from byhand.expr.contraction import LooseFactor, contract, label_dims, scale, transpose
 from byhand.expr.dims import ONE
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Contraction, Expr, Sum
+from byhand.rules.factor import opened
 from byhand.rules.score import transposes
 from byhand.second.kronecker_pieces import Piece, connected, matrix_pieces
 from byhand.second.memory import axis_sizes, need_memory
@@ -125,10 +126,10 @@ def _vector_pieces(node: Expr) -> list[Piece] | None:
             continue
         piece = _low_rank(part) or _with_transpose(part, todo)
         if piece is None:
-            opened = _opened(part)
-            if opened is None or len(opened) + len(todo) + len(pieces) > MOST_TERMS:
+            terms = opened(part, part.out)
+            if terms is None or len(terms) + len(todo) + len(pieces) > MOST_TERMS:
                 return None
-            todo = opened + todo
+            todo = terms + todo
             continue
         pieces.append(piece)
     for d in diagonals:
@@ -156,18 +157,6 @@ def _with_transpose(part: Expr, others: list[Expr]) -> Piece | None:
         coefficient = base.coefficient
         base = contract(base.factors, base.out, ONE, label_dims(base))
     return Piece("M + Mᵀ", (base, contract([], (), coefficient)), lambda v, sizes: Symmetrised(v[0], float(v[1])))
-
-
-def _opened(node: Contraction) -> list[Expr] | None:
-    """The terms of a product with one of its sums over both output axes multiplied out."""
-    for i, (factor, labels, power) in enumerate(node.factors):
-        if isinstance(factor, Sum) and power == 1 and set(node.out) <= set(labels):
-            rest: list[LooseFactor] = [f for k, f in enumerate(node.factors) if k != i]
-            return [
-                contract([*rest, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True)
-                for c, t in factor.terms
-            ]
-    return None
 
 
 def _low_rank(c: Contraction) -> Piece | None:

@@ -15,7 +15,7 @@ from byhand.code.c.prepare import Prepared, prepared
 from byhand.code.c.statements import assign
 from byhand.code.c.storage import Slot, Storage, stored
 from byhand.code.program import Program, Statement, uses
-from byhand.errors import DataError, ParseError, nearest
+from byhand.errors import DataError, ParseError, ShapeError, nearest
 from byhand.expr.dims import Dim, Shape, dim_names, dim_value, show_shape
 from byhand.expr.nodes import Expr, Named, Symbol
 from byhand.notation import typeset as ts
@@ -138,7 +138,7 @@ class _Writer:
             total = 1
             for d in shape:
                 total *= dim_value(d, self.sizes)
-        except Exception:
+        except ShapeError:  # a size that is not known yet
             return None
         return total
 
