@@ -236,6 +236,8 @@ class Torch:
     """PyTorch, imported where a test first uses it."""
 
     def __getattr__(self, name):
+        if name.startswith("__"):  # doctest's search asks every object of a module for these
+            raise AttributeError(name)
         import torch
 
         return getattr(torch, name)
