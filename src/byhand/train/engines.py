@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -111,17 +112,8 @@ class Work:
         whole, rest = divmod(samples, batch)
         graph = program.graph(batch, np.dtype(dtype))
         real = [n for n in graph.nodes if n.kind not in ("input", "view", "scalar")]
-        products = [n for n in real if n.kind == "matmul"]
-        elements = sum(_size(n.shape) for n in real if n.kind != "matmul") + passes * program.count
-        multiplications = sum(_size(n.shape) * n.args[0].shape[-1] for n in products)
-        return cls(epochs * (whole + bool(rest)), 1 + bool(rest and whole), len(real), elements, multiplications)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
+        elements = sum(prod(n.shape) for n in real if n.kind != "matmul") + passes * program.count
+        return cls(epochs * (whole + bool(rest)), 1 + bool(rest and whole), len(real), elements, graph.multiplications)
 
 
 _TABLE = (

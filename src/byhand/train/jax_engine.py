@@ -15,6 +15,7 @@ from byhand.errors import ByhandError
 from byhand.train.optimizers import Updater
 from byhand.train.program import TrainingProgram
 from byhand.train.trace import Graph, Node
+from byhand.train.xla import compiled, gradients_first
 
 Array = Any
 LARGEST = 1 << 28  # bytes of data that are kept on the device; more is sent chunk by chunk
@@ -230,7 +231,7 @@ class JaxEngine:
                 carry, losses = self.jax.lax.scan(advance, (parameters, state, t), (rows, rates, masks))
                 return carry[0], carry[1], losses
 
-            self.program.compiled[key] = self.jax.jit(run, donate_argnums=(0, 1))
+            self.program.compiled[key] = compiled(run, (0, 1), self.program.graph(batch, dtype))
         found: Callable[..., Any] = self.program.compiled[key]
         return found
 
@@ -253,6 +254,7 @@ class JaxEngine:
                 length = jnp.sqrt(sum(jnp.sum(g * g) for g in gradients.values()))
                 factor = jnp.where(length > norm, norm / (length + 1e-6), 1.0).astype(dtype)
                 gradients = {n: g * factor for n, g in gradients.items()}
+            parameters, gradients = gradients_first(parameters, gradients)
             new: dict[str, dict[str, Any]] = {n: {} for n in ("p", *state)}
             for name, parameter in parameters.items():
                 given = {"p": parameter, "g": gradients[name], **{n: s[name] for n, s in state.items()}}

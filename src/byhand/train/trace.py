@@ -10,6 +10,7 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,11 @@ class Graph:
             self.results = returned
         else:
             self.value = returned
+
+    @property
+    def multiplications(self) -> int:
+        """How many multiplications the products take."""
+        return sum(prod(n.shape) * n.args[0].shape[-1] for n in self.nodes if n.kind == "matmul")
 
     # ---- statements
 
