@@ -163,7 +163,8 @@ def measured(text: str, batch: int, rounds: int) -> dict[str, list[float]]:
         epoch()
     for _ in range(rounds):
         for name, epoch in epochs.items():
-            time.sleep(0.05)  # the threads of whoever came before spin for a while
+            time.sleep(0.3)  # the threads of whoever came before spin for a while
+            epoch()  # and caches, and clocks that slept, are everybody's own again
             start = time.perf_counter()
             epoch()
             times[name].append((time.perf_counter() - start) / steps * 1e6)

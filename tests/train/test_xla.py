@@ -1,14 +1,17 @@
 """How an epoch is compiled by XLA: as one kernel for tiny networks, kernel by kernel else; the same values always."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from byhand.nets.mlp import MLP
+from byhand.train.jax_engine import double_precision
 from byhand.train.loop import Settings, Trainer
 from byhand.train.program import TrainingProgram
-from byhand.train.xla import MOST_MULTIPLICATIONS, compiled, gradients_first
+from byhand.train.xla import MOST_MULTIPLICATIONS, after, compiled
 
 
 def graph_of(text, batch):
@@ -65,7 +68,25 @@ def test_what_no_kernel_holds_is_compiled_kernel_by_kernel():
         np.testing.assert_allclose(run(x), inverted(x), rtol=1e-5)
 
 
-def test_the_barrier_changes_nothing():
-    parameters, gradients = {"W": jnp.ones((2, 3))}, {"W": jnp.zeros((2, 3))}
-    p, g = gradients_first(parameters, gradients)
-    assert (p["W"] == 1).all() and (g["W"] == 0).all()
+def test_the_rate_stays_the_rate():
+    with double_precision():
+        for first in (0.0, -7.0, np.inf, -np.inf):
+            gradients = [np.full((2, 3), first, np.float32), np.ones(5, np.float32)]
+            assert after(np.float64(0.3), gradients) == 0.3
+        assert np.isnan(after(np.float64(0.3), [np.full(2, np.nan)]))
+
+
+def test_no_matrix_is_copied_in_a_step():
+    net = MLP("61-67-71-3", targets="probabilities")
+    program = TrainingProgram(net)
+    trainer = Trainer(
+        program, net.init(3), Settings("sgd", 0.01, batch_size=11, engine="jax"), np.random.default_rng(5)
+    )
+    with double_precision():
+        parameters, state = trainer.engine._loaded()
+        run = trainer.engine._compiled(11, np.dtype(np.float64))
+        samples = {"X": np.zeros((22, 61)), "Y": np.zeros((22, 3))}
+        arguments = parameters, state, 0.0, samples, np.arange(22, dtype=np.int32).reshape(2, 11), np.ones(2), {}
+        text = run.lower(*arguments).compile().as_text()
+    assert "f64[67,71]" in text
+    assert not re.findall(r"f64\[67,71\]\S* copy\(", text)

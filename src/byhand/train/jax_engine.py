@@ -15,7 +15,7 @@ from byhand.errors import ByhandError
 from byhand.train.optimizers import Updater
 from byhand.train.program import TrainingProgram
 from byhand.train.trace import Graph, Node
-from byhand.train.xla import compiled, gradients_first
+from byhand.train.xla import after, compiled
 
 Array = Any
 LARGEST = 1 << 28  # bytes of data that are kept on the device; more is sent chunk by chunk
@@ -254,7 +254,7 @@ class JaxEngine:
                 length = jnp.sqrt(sum(jnp.sum(g * g) for g in gradients.values()))
                 factor = jnp.where(length > norm, norm / (length + 1e-6), 1.0).astype(dtype)
                 gradients = {n: g * factor for n, g in gradients.items()}
-            parameters, gradients = gradients_first(parameters, gradients)
+            rate = after(rate, gradients.values())
             new: dict[str, dict[str, Any]] = {n: {} for n in ("p", *state)}
             for name, parameter in parameters.items():
                 given = {"p": parameter, "g": gradients[name], **{n: s[name] for n, s in state.items()}}
