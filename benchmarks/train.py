@@ -152,7 +152,7 @@ def measured(text: str, batch: int, rounds: int) -> dict[str, list[float]]:
     """Microseconds per step of everybody in each round."""
     sizes = [int(n) for n in text.split("-")]
     cost = batch * sum(m * n for m, n in pairwise(sizes))
-    steps = 200 if cost < 1e6 else 40 if cost < 2e8 else 3
+    steps = 2000 if cost < 1e6 else 200 if cost < 2e8 else 4
     rng = np.random.default_rng(0)
     X = rng.standard_normal((steps * batch, sizes[0])).astype(np.float32)
     y = rng.integers(0, sizes[-1], len(X))

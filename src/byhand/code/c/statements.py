@@ -14,7 +14,7 @@ from byhand.expr.dims import Dim, Shape
 from byhand.expr.nodes import Expr
 from byhand.rules.forms import Form, Scale
 
-LONGEST_ROW = 32
+LONGEST_ROW = 64
 
 
 @dataclass(frozen=True)
