@@ -172,7 +172,7 @@ class Auditor:
         found = _DECLARATION.match(str(text)) or _DECLARATION.match(body)
         if found is None:
             return None
-        names, rest = [n.strip() for n in found["names"].split(",")], body[re.search("[:∈]", body).end() :].strip()  # type: ignore[union-attr]
+        names, rest = [n.strip() for n in found["names"].split(",")], re.split("[:∈]", body, maxsplit=1)[-1].strip()
         if rest in ("function", "elementwise", "elementwise function"):
             self.state.functions += names
             return Line(number, raw, True, what="declaration")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from byhand.errors import CheckError
+from byhand.check.views import CheckReport
 
 KINDS = {
     "T": "type: the shapes do not fit",
@@ -52,7 +52,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class AuditReport:
+class AuditReport(CheckReport):
     """All lines of a derivation with their verdicts.
 
     Attributes:
@@ -74,9 +74,6 @@ class AuditReport:
         return any(line.what not in ("comment", "declaration") for line in self.lines) and all(
             line.ok for line in self.lines
         )
-
-    def __bool__(self) -> bool:
-        return self.ok
 
     @property
     def wrong(self) -> tuple[Line, ...]:
@@ -143,9 +140,7 @@ class AuditReport:
             if not line.ok:
                 mend = f"<br>mend: <code>{escape(line.mend)}</code>" if line.mend else ""
                 rows.append(f'<tr><td></td><td colspan="2">{escape(line.message)}{mend}</td></tr>')
-        opened = "" if self.ok else " open"
-        table = f"<table>{''.join(rows)}</table>"
-        return f'<details class="byhand-check"{opened}><summary>{escape(self.summary)}</summary>{table}</details>'
+        return self.box(f"<table>{''.join(rows)}</table>")
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for JSON."""
@@ -155,21 +150,3 @@ class AuditReport:
             "notes": list(self.notes),
             "lines": [line.to_dict() for line in self.lines],
         }
-
-    def assert_ok(self) -> None:
-        """Nothing where all is right.
-
-        Raises: CheckError: the lines with what is wrong.
-        """
-        if not self.ok:
-            summary, *rest = self.text().splitlines()
-            raise CheckError(summary, *rest)
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": self.text(), "text/html": self.html()}
-
-    def __str__(self) -> str:
-        return self.text()

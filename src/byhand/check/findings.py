@@ -12,7 +12,7 @@ import numpy as np
 
 from byhand.check.numeric import norm
 from byhand.check.report import Verdict
-from byhand.errors import CheckError
+from byhand.check.views import CheckReport, columns, paragraphs, row_html, table_html
 
 _COLUMNS = ("tensor", "shape", "verdict", "exact", "error", "allowed", "max diff", "note")
 
@@ -106,7 +106,7 @@ class TensorRow:
 
 
 @dataclass(frozen=True)
-class GradientReport:
+class GradientReport(CheckReport):
     """What `check_gradient` found.
 
     Attributes:
@@ -130,9 +130,6 @@ class GradientReport:
     def ok(self) -> bool:
         """Whether every tensor is right: what could not be checked is not."""
         return bool(self.rows) and all(r.verdict == "right" for r in self.rows)
-
-    def __bool__(self) -> bool:
-        return self.ok
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -162,12 +159,7 @@ class GradientReport:
         for k, d in enumerate(self.diagnoses, 1):
             first, *rest = d.lines()
             lines += ["", f"{k}. {first}", *(f"   {line}" for line in rest)]
-        table = [_COLUMNS, *(r.cells() for r in self.rows)]
-        kept = [k for k in range(len(_COLUMNS)) if any(cells[k] for cells in table[1:])]
-        width = {k: max(len(cells[k]) for cells in table) for k in kept}
-        return "\n".join(
-            [*lines, "", *("  ".join(f"{cells[k]:<{width[k]}}" for k in kept).rstrip() for cells in table)]
-        )
+        return "\n".join([*lines, "", *columns(_COLUMNS, [r.cells() for r in self.rows])])
 
     def __rich__(self) -> Any:
         """The same for rich: `rich.print(report)`."""
@@ -179,19 +171,10 @@ class GradientReport:
 
     def html(self) -> str:
         """The same as HTML, without scripts or styles from elsewhere."""
-        head = "".join(f"<th>{escape(c)}</th>" for c in _COLUMNS)
-        body = []
-        for row in self.rows:
-            style = "" if row.verdict == "right" else ' style="background: #fdd; color: #700"'
-            cells = "".join(f"<td>{escape(c)}</td>" for c in row.cells())
-            body.append(f'<tr class="{row.verdict.replace(" ", "-")}"{style}>{cells}</tr>')
         found = "".join(f"<li>{'<br>'.join(map(escape, d.lines()))}</li>" for d in self.diagnoses)
-        notes = "".join(f"<p>{escape(n)}</p>" for n in self.notes)
         diagnoses = f"<ol>{found}</ol>" if found else ""
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-        opened = "" if self.ok else " open"
-        summary = f"<summary>{escape(self.summary)}</summary>"
-        return f'<details class="byhand-check"{opened}>{summary}{notes}{diagnoses}{table}</details>'
+        table = table_html(_COLUMNS, [row_html(row.verdict, row.cells()) for row in self.rows])
+        return self.box(paragraphs(self.notes), diagnoses, table)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for JSON."""
@@ -200,24 +183,6 @@ class GradientReport:
             "notes": list(self.notes), "diagnoses": [d.to_dict() for d in self.diagnoses],
             "rows": [r.to_dict() for r in self.rows],
         }  # fmt: skip
-
-    def assert_ok(self) -> None:
-        """Nothing where all is right.
-
-        Raises: CheckError: the diagnoses and the table.
-        """
-        if not self.ok:
-            summary, *rest = self.text().splitlines()
-            raise CheckError(summary, *rest)
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": self.text(), "text/html": self.html()}
-
-    def __str__(self) -> str:
-        return self.text()
 
 
 def compared(row: TensorRow, found: Any, trusted: Mapping[str, Any] | None) -> TensorRow:

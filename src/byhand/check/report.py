@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal
 
-from byhand.errors import CheckError
+from byhand.check.views import CheckReport, columns, paragraphs, row_html, table_html
 
 Verdict = Literal["right", "wrong", "not checkable"]
 _MARKS: dict[Verdict, str] = {"right": "ok", "wrong": "WRONG", "not checkable": "not checkable"}
@@ -89,7 +89,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(CheckReport):
     """What a check found.
 
     Attributes:
@@ -110,9 +110,6 @@ class Report:
     def ok(self) -> bool:
         """Whether every row is right; an empty report is not."""
         return bool(self.rows) and all(row.ok for row in self.rows)
-
-    def __bool__(self) -> bool:
-        return self.ok
 
     @property
     def failed(self) -> tuple[Row, ...]:
@@ -148,10 +145,7 @@ class Report:
         if self.sizes and any(self.sizes):
             lines.append(f"sizes: {'; '.join(map(size_words, self.sizes))}")
         if rows:
-            table = [_COLUMNS, *(row.cells() for row in rows)]
-            kept = [k for k in range(len(_COLUMNS)) if any(cells[k] for cells in table[1:])]
-            width = {k: max(len(cells[k]) for cells in table) for k in kept}
-            lines += ["", *("  ".join(f"{cells[k]:<{width[k]}}" for k in kept).rstrip() for cells in table)]
+            lines += ["", *columns(_COLUMNS, [row.cells() for row in rows])]
         for row in rows:
             if row.evidence is not None:
                 lines += ["", f"{row.what} of {row.unit}, {row.by}", *(f"  {line}" for line in row.evidence.lines())]
@@ -169,23 +163,16 @@ class Report:
 
     def html(self) -> str:
         """The table as HTML, without scripts or styles from elsewhere."""
-        head = "".join(f"<th>{escape(name)}</th>" for name in _COLUMNS)
         body = []
         for row in self.rows:
-            cells = "".join(f"<td>{escape(cell)}</td>" for cell in row.cells())
-            style = "" if row.ok else ' style="background: #fdd; color: #700"'
-            body.append(f'<tr class="{row.verdict.replace(" ", "-")}"{style}>{cells}</tr>')
+            body.append(row_html(row.verdict, row.cells()))
             if row.evidence is not None:
                 lines = "<br>".join(map(escape, row.evidence.lines()))
                 body.append(f'<tr class="evidence"><td></td><td colspan="{len(_COLUMNS) - 1}">{lines}</td></tr>')
         extra = list(self.notes)
         if self.sizes and any(self.sizes):
             extra.append(f"sizes: {'; '.join(map(size_words, self.sizes))}")
-        notes = "".join(f"<p>{escape(note)}</p>" for note in extra)
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-        opened = "" if self.ok else " open"
-        summary = f"<summary>{escape(self.summary)}</summary>"
-        return f'<details class="byhand-check"{opened}>{summary}{notes}{table}</details>'
+        return self.box(paragraphs(extra), table_html(_COLUMNS, body))
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for JSON."""
@@ -199,23 +186,9 @@ class Report:
             "rows": [row.to_dict() for row in self.rows],
         }
 
-    def assert_ok(self) -> None:
-        """Nothing where all is right.
-
-        Raises: CheckError: the rows that are wrong or could not be checked, with their evidence.
-        """
-        if not self.ok:
-            summary, *rest = self.text(failed_only=True).splitlines()
-            raise CheckError(summary, *rest)
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/plain": self.text(), "text/html": self.html()}
-
-    def __str__(self) -> str:
-        return self.text()
+    def reasons(self) -> str:
+        """The rows that are wrong or could not be checked, with their evidence."""
+        return self.text(failed_only=True)
 
 
 def size_words(sizes: dict[str, int]) -> str:

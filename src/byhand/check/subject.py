@@ -72,6 +72,17 @@ def quiet_float64(values: Values) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def errors_of(whose: str) -> Iterator[None]:
+    """An error of a user's function as one of the check; an error of byhand's own stays what it is."""
+    try:
+        yield
+    except ByhandError:
+        raise
+    except Exception as error:
+        raise CheckError(f"{whose} raised {type(error).__name__}: {str(error)[:200]}") from error
+
+
 @dataclass(eq=False)
 class Subject:
     """The loss and the gradient of a user, and the values to call them with.
@@ -131,12 +142,8 @@ class Subject:
         with quiet_float64(self.given), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            try:
+            with errors_of("the loss"):
                 result = self.loss(**made)
-            except ByhandError:
-                raise
-            except Exception as error:
-                raise CheckError(f"the loss raised {type(error).__name__}: {str(error)[:200]}") from error
             found = as_numpy(result, "the loss")
             kept = {n for n in self.looked_at if made[n] is self.copies[n]}  # looked at again when all calls are made
             self.notice({n: v for n, v in made.items() if n not in fresh and n not in kept}, values, "the loss")
@@ -177,12 +184,8 @@ class Subject:
             warnings.simplefilter("ignore")
             if precise or any(np.asarray(as_numpy(v, n)).dtype == np.float64 for n, v in self.given.items()):
                 stack.enter_context(quiet_float64(self.given))
-            try:
+            with errors_of("the gradient"):
                 result = self.gradient(**made)
-            except ByhandError:
-                raise
-            except Exception as error:
-                raise CheckError(f"the gradient raised {type(error).__name__}: {str(error)[:200]}") from error
             found = self.read(result)
             self.notice(made, before, "the gradient")
         return found

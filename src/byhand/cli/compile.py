@@ -127,9 +127,9 @@ def _derived(context: click.Context, given: dict[str, Any]) -> Derivation:
         option = _OPTION.get(of_network[0], f"--{of_network[0]}")
         raise click.UsageError(f"{option} is for a network, and {text!r} is none: write its sizes, 784-300-10")
     if not is_network:
-        return derivation(text, given["file"], given["wrt"], given["shapes"], given["assumptions"])
+        return derivation(text, **{n: given[n] for n in _OF_EXPRESSIONS})
     from byhand.derive.derivation import derive
 
     if not text[:1].isdigit():
         note(f"{text} is read as the sizes of a network; for an expression give the shapes of its inputs: --shape")
-    return derive(network(text, *(given[n] for n in _OF_NETWORKS)))
+    return derive(network(text, **{n: given[n] for n in _OF_NETWORKS}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,20 +26,13 @@ Examples
 @click.command(cls=ExpressionCommand, epilog=EXAMPLES)
 @expression_options
 @view_options()
-def derive(
-    view: View,
-    expression: str | None,
-    file: Path | None,
-    wrt: tuple[str, ...],
-    shapes: tuple[str, ...],
-    assumptions: tuple[str, ...],
-) -> None:
+def derive(view: View, **given: Any) -> None:
     """Derive the gradient of EXPR, a scalar expression in NumPy's notation.
 
     EXPR may have several lines, `Z = X @ W + b` naming intermediates and the last line being the function; - reads
     standard input, @FILE a file.
     """
-    deliver(derivation(expression, file, wrt, shapes, assumptions), view)
+    deliver(derivation(**given), view)
 
 
 def derivation(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,22 +20,14 @@ if TYPE_CHECKING:
 @expression_options
 @view_options(level="micro")
 @click.option("--tensors", is_flag=True, help="The tensors behind the shortcuts, and what they would cost.")
-def explain(
-    view: View,
-    tensors: bool,
-    expression: str | None,
-    file: Path | None,
-    wrt: tuple[str, ...],
-    shapes: tuple[str, ...],
-    assumptions: tuple[str, ...],
-) -> None:
+def explain(view: View, tensors: bool, **given: Any) -> None:
     """Derive the gradient of EXPR and explain it.
 
     Shows every differential and every factor moved, and then, for each intermediate, what uses it (one use: the
     chain rule along one path; several: the total derivative, a sum over the paths), every path from the variables
     to the function with its product of local derivatives, which entries feed which, and where each rule was applied.
     """
-    deliver(derivation(expression, file, wrt, shapes, assumptions), view, partial(sections, tensors=tensors))
+    deliver(derivation(**given), view, partial(sections, tensors=tensors))
 
 
 def sections(d: Derivation, tensors: bool = False) -> tuple[Section, ...]:

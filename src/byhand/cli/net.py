@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -54,24 +54,14 @@ def net_options(command: Command) -> Command:
 @click.argument("sizes")
 @net_options
 @view_options()
-def net(
-    view: View,
-    sizes: str,
-    activations: tuple[str, ...],
-    output_act: str | None,
-    loss: str,
-    l2: str,
-    targets: str | None,
-    batch: str,
-    bias: bool,
-) -> None:
+def net(view: View, **given: Any) -> None:
     """Derive the gradients of a network of the given SIZES, inputs first: 784-300-10, or D-H-C.
 
     The parameters are W1 (inputs, outputs), b1, W2, ...; the data X, one sample a row, and labels y or targets Y.
     """
     from byhand.derive.derivation import derive
 
-    deliver(derive(network(sizes, activations, output_act, loss, l2, targets, batch, bias)), view)
+    deliver(derive(network(**given)), view)
 
 
 def network(

@@ -53,7 +53,8 @@ class CompiledFunction:
         """
         values = self.checked(arrays)
         dtype = next((v.dtype for v in values if v.dtype.kind == "f"), np.dtype(np.float64))
-        return _cast(self.raw(*values), dtype)
+        # results of the inputs' type, also where a result is a plain number
+        return each_result(self.raw(*values), lambda a: np.asarray(a, dtype)[()])
 
     @cached_property
     def _expression(self) -> Expression:
@@ -112,15 +113,15 @@ def _real(value: Array, s: Symbol, dtype: np.dtype[Any]) -> Array:
     return value if value.ndim else value[()]
 
 
-def _cast(result: Any, dtype: np.dtype[Any]) -> Any:
-    """Results of the inputs' type, also where a result is a plain number."""
+def each_result(result: Any, convert: Callable[[Any], Any]) -> Any:
+    """Every array of what a generated function returns, converted: an array, a dict of them, or a value and a dict."""
     match result:
         case (value, gradients):
-            return _cast(value, dtype), _cast(gradients, dtype)
+            return each_result(value, convert), each_result(gradients, convert)
         case dict():
-            return {name: _cast(a, dtype) for name, a in result.items()}
+            return {name: convert(a) for name, a in result.items()}
         case _:
-            return np.asarray(result, dtype)[()]
+            return convert(result)
 
 
 def _executed(source: str, name: str, arguments: list[str], library: str) -> Callable[..., Any]:

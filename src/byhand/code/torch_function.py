@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.code.function import CompiledFunction
+from byhand.code.function import CompiledFunction, each_result
 from byhand.code.stand_ins import checked_by_shape
 from byhand.errors import ByhandError
 
@@ -35,7 +35,7 @@ class TorchFunction(CompiledFunction):
         like = next((v for v in values if v.is_floating_point()), None)
         dtype = torch.float64 if like is None else like.dtype
         with torch.no_grad():
-            return _cast(self.raw(*values), dtype)
+            return each_result(self.raw(*values), lambda a: torch.as_tensor(a, dtype=dtype))
 
     def checked(self, arrays: Mapping[str, Any]) -> list[Any]:
         """The arguments of `raw`: checked, of one floating-point type, on one device."""
@@ -69,16 +69,6 @@ def _stand_in(value: Any) -> Any:
         return value
     kind = "complex128" if value.is_complex() else "float64" if value.is_floating_point() else "int64"
     return np.broadcast_to(np.zeros((), kind), tuple(value.shape))
-
-
-def _cast(result: Any, dtype: Any) -> Any:
-    match result:
-        case (value, gradients):
-            return _cast(value, dtype), _cast(gradients, dtype)
-        case dict():
-            return {name: _cast(a, dtype) for name, a in result.items()}
-        case _:
-            return torch.as_tensor(result, dtype=dtype)
 
 
 __all__ = ["TorchFunction"]

@@ -16,6 +16,7 @@ from byhand.expr.contraction import is_zero
 from byhand.expr.dims import show_shape
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Expr, Named, Symbol
+from byhand.views import Shown
 
 if TYPE_CHECKING:
     from byhand.code.cost import Cost
@@ -82,7 +83,7 @@ def variable_names(
 
 
 @dataclass(frozen=True, eq=False)
-class Derivation:
+class Derivation(Shown):
     """The gradients of a function and how they came about.
 
     Attributes:
@@ -213,17 +214,6 @@ class Derivation:
         from byhand.code import compile_function
 
         return compile_function(self, target, relu_at_zero, chunk)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {
-            "text/plain": self.text(),
-            "text/html": self.html(),
-            "text/latex": self.latex(),
-            "text/markdown": self.markdown(),
-        }
-
-    def __str__(self) -> str:
-        return self.text()
 
 
 def value_of(node: Expr) -> Expr:

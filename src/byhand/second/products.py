@@ -21,13 +21,14 @@ from byhand.rules.score import weight
 from byhand.rules.simplify import Simplifier
 from byhand.second.inputs import function_and_names, kink_notes, need_scalar, set_aside, structure_notes
 from byhand.second.run import compiled
+from byhand.views import Shown
 
 MANY = 64  # intermediates; with more than these, sums are collected but not factored: nobody reads them
 SHORT = 1.5  # a tangent of this weight is written where it is used; longer ones get a name
 
 
 @dataclass(frozen=True, eq=False)
-class Product:
+class Product(Shown):
     """A derivative times a vector, in closed form.
 
     Attributes:
@@ -88,9 +89,6 @@ class Product:
         from byhand.second.show_products import document
 
         return document_html(document(self))
-
-    def __str__(self) -> str:
-        return self.text()
 
 
 # ---- directional derivatives

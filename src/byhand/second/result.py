@@ -14,6 +14,7 @@ from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr, Named, Symbol
 from byhand.second.memory import axis_sizes, need_memory
 from byhand.second.run import compiled, source
+from byhand.views import Shown
 
 if TYPE_CHECKING:
     from byhand.derive.record import Step
@@ -34,7 +35,7 @@ def check_layout(layout: str) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Jacobian:
+class Jacobian(Shown):
     """A derivative of an array with respect to an array, in closed form.
 
     Attributes:
@@ -179,14 +180,3 @@ class Jacobian:
             "structure": self.structure,
             **document_dict(self.document(layout, level)),
         }
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {
-            "text/plain": self.text(),
-            "text/html": self.html(),
-            "text/latex": self.latex(),
-            "text/markdown": self.markdown(),
-        }
-
-    def __str__(self) -> str:
-        return self.text()
