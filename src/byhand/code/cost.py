@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from byhand.code.counting import formula, operations, plus, size, times
-from byhand.code.forms import parts
+from byhand.code.forms import VIEWS, parts
 from byhand.code.outputs import by_outputs
 from byhand.code.program import Program, Section, Statement, uses
 from byhand.code.shapes import shape_of
@@ -20,7 +20,7 @@ from byhand.rules.forms import Form
 
 ITEMSIZE = 8
 _REBUILT = frozenset({"one_hot", "selection", "pairing"})  # made again from labels and sizes, never kept
-_VIEWS = frozenset({"transpose", "permute", "squeeze", "slice", "reshape", "expand", "diagonal"})
+_VIEWS = VIEWS | {"diagonal"}
 _ELISION = frozenset({"sum", "scaled", "hadamard", "power"})  # operators of NumPy write into an operand nobody else has
 
 

@@ -28,6 +28,12 @@ from byhand.code.shapes import shape_of
 from byhand.expr.dims import Dim, Shape
 from byhand.rules.forms import Form
 
+# Their entries are entries of the operand.
+VIEWS = frozenset({"transpose", "permute", "squeeze", "slice", "reshape", "expand"})
+
+# Their entries are entries of the operand.
+VIEWS = frozenset({"transpose", "permute", "squeeze", "slice", "reshape", "expand"})
+
 
 class Span(NamedTuple):
     """`length` indices from `first` of an axis of `size`; `drop` for an integer index."""

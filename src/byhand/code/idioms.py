@@ -10,14 +10,13 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from byhand.code.einsum import contraction_form
-from byhand.code.forms import Einsum, Expand, Span, expand, hadamard, mapped, permute, rebuilt, squeeze, sums
+from byhand.code.forms import VIEWS, Einsum, Expand, Span, expand, hadamard, mapped, permute, rebuilt, squeeze, sums
 from byhand.code.shapes import shape_of
 from byhand.expr.contraction import P1
 from byhand.expr.dims import ONE, Coefficient, Dim, add_dims, dim_coefficient
 from byhand.rules.forms import Form, Scale, flipped
 
 Row = Callable[[Form], Form | None]
-_VIEWS = frozenset({"expand", "permute", "transpose", "squeeze", "slice", "reshape"})
 
 
 def refined(form: Form) -> Form:
@@ -121,17 +120,17 @@ def _divides(form: Form) -> bool:
     """Whether the form is a divisor, seen through views and scalings."""
     if form.kind == "power":
         return bool(form.data < 0)
-    return bool(form.args) and form.kind in (*_VIEWS, "scaled", "hadamard") and all(map(_divides, form.args))
+    return bool(form.args) and form.kind in (*VIEWS, "scaled", "hadamard") and all(map(_divides, form.args))
 
 
 def is_step(form: Form) -> bool:
     """Whether the form is step(Z), seen through views."""
-    return (form.kind == "function" and form.data == "step") or (form.kind in _VIEWS and is_step(form.args[0]))
+    return (form.kind == "function" and form.data == "step") or (form.kind in VIEWS and is_step(form.args[0]))
 
 
 def as_mask(form: Form) -> Form:
     """step(Z) as an array of booleans."""
-    if form.kind in _VIEWS:
+    if form.kind in VIEWS:
         return rebuilt(form, (as_mask(form.args[0]),))
     return Form("mask", form.args, rank=form.rank)
 

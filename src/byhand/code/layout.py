@@ -100,9 +100,9 @@ def described(s: Symbol) -> str:
     return "; ".join([f"{kind}{shape}", *words])
 
 
-def wrapped(text: str) -> list[str]:
-    """Text as indented lines."""
-    lines, line = [], INDENT
+def wrapped(text: str, first: str = INDENT) -> list[str]:
+    """Text as indented lines; `first` is the indentation of the first."""
+    lines, line = [], first
     for word in text.split(" "):
         if len(line) + len(word) > WIDEST - 10:
             lines.append(line.rstrip())

@@ -11,7 +11,7 @@ Beside the kinds of all targets, the forms of a PyTorch program may be one of
 from __future__ import annotations
 
 from byhand.code.axes import LETTERS
-from byhand.code.forms import Einsum, Span
+from byhand.code.forms import VIEWS, Einsum, Span
 from byhand.code.numpy import FUNCTIONS as NUMPY_FUNCTIONS
 from byhand.code.numpy import NUMPY
 from byhand.code.operations import OPERATIONS, call_row, over_axes
@@ -125,10 +125,7 @@ def _where(w: Writer, f: Form) -> Code:
 
 
 def _is_boolean(form: Form) -> bool:
-    return form.kind == "mask" or (form.kind in _VIEWS and _is_boolean(form.args[0]))
-
-
-_VIEWS = frozenset({"expand", "permute", "transpose", "squeeze", "slice", "reshape"})
+    return form.kind == "mask" or (form.kind in VIEWS and _is_boolean(form.args[0]))
 
 
 def _one_hot(w: Writer, f: Form) -> Code:

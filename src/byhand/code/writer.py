@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from byhand.code.forms import VIEWS
 from byhand.code.program import Program, Statement
 from byhand.code.python import Code, Level, call, dim_code, literal
 from byhand.code.shapes import shape_of
@@ -18,7 +19,6 @@ from byhand.expr.nodes import Constant, Expr, Symbol
 from byhand.rules.forms import Form
 
 Row = Callable[["Writer", Form], Code]
-_VIEWS = frozenset({"transpose", "permute", "squeeze", "slice", "reshape", "expand"})
 
 
 class Writer:
@@ -178,7 +178,7 @@ def _memory(form: Form) -> Expr | None:
     """The name whose memory a view shares, where it can be written to."""
     if form.kind == "name":
         return None if isinstance(form.data, Constant) else form.data
-    return _memory(form.args[0]) if form.kind in _VIEWS else None
+    return _memory(form.args[0]) if form.kind in VIEWS else None
 
 
 def tuple_code(items: Sequence[str]) -> str:

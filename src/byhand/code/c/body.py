@@ -7,14 +7,16 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 from byhand.code.c.pieces import Piece, dim_piece, offset
+from byhand.errors import MissingRuleError
 from byhand.expr.dims import Dim, Shape
 from byhand.expr.nodes import Expr
 from byhand.rules.forms import Form
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
+Index = tuple[str, ...]
 LOOP_NAMES = "ijklpqrstuvw"
 INDENT = "    "
 
@@ -41,11 +43,18 @@ class Block:
 class Body:
     """Lines and loops of one function.
 
+    Attributes:
+        rows: what writes an entry of a form, by its kind.
+        operations: the same for operations, by their name.
+
     Args:
         names: the C source of each leaf: an array, or a number.
         dims: the identifier of each named dimension.
         taken: words that must not name anything else.
     """
+
+    rows: ClassVar[Mapping[str, Row]]
+    operations: ClassVar[Mapping[str, Row]]
 
     def __init__(self, names: Mapping[Expr, str], dims: Callable[[str], str], taken: set[str]) -> None:
         self.names, self.dims, self.taken = names, dims, taken
@@ -129,12 +138,26 @@ class Body:
         """An entry of an array."""
         return Piece(f"{self.names[leaf]}[{offset(shape, index, self._dim_name)}]")
 
+    def entry(self, form: Form, index: Index) -> Piece:
+        """The entry of a form's value.
+
+        What has loops of its own is computed in the outermost loop that has all of its indices, into a number that the
+        entry then uses; where another loop would repeat it, `NeedsName` asks for an array computed before.
+        """
+        table, key = (self.operations, form.data[0]) if form.kind == "operation" else (self.rows, form.kind)
+        if key not in table:
+            raise MissingRuleError(f"the C target has no row for {key}", "add one to byhand/code/c/entries.py")
+        return table[key](self, form, index)
+
     # ---- text
 
     def lines(self) -> list[str]:
         """The finished lines."""
         assert len(self.stack) == 1
         return [f"{INDENT}{line}" if line else "" for line in _written(self.stack[0])]
+
+
+Row = Callable[[Body, Form, Index], Piece]
 
 
 def _written(block: Block) -> list[str]:

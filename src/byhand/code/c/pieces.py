@@ -93,6 +93,11 @@ def negative(piece: Piece) -> Piece:
     return Piece(f"-{piece.at(Level.TIMES)}", Level.TIMES)
 
 
+def chosen(test: Piece, yes: Piece, no: Piece) -> Piece:
+    """test ? yes : no."""
+    return Piece(f"{test.at(Level.COMPARE)} ? {yes.at(Level.COMPARE)} : {no.at(Level.COMPARE)}", Level.CHOICE)
+
+
 def dim_piece(d: Dim, names: Names) -> Piece:
     """A dimension: N, M * P, N - 1."""
     if not isinstance(d, Dimension):

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from byhand.code.c.body import Body, NeedsName
-from byhand.code.c.entries import entry, is_pure
+from byhand.code.c.body import NeedsName
+from byhand.code.c.indexing import is_pure
+from byhand.code.c.rows import CBody
 from byhand.code.c.statements import assign, core_of, is_added
 from byhand.code.forms import Expand, expand, mapped, parts
 from byhand.code.names import Identifiers
@@ -67,12 +68,12 @@ def prepared(program: Program, identifiers: Identifiers) -> Prepared:
 
 def _needed(s: Statement, names: Mapping[Expr, str], program: Program, kept: Mapping[Expr, object]) -> Form | None:
     """The part of a statement that needs an array of its own, found by writing the statement."""
-    body = Body(names, lambda n: program.dims.get(n, n), set(names.values()))
+    body = CBody(names, lambda n: program.dims.get(n, n), set(names.values()))
     try:
         if s.shape:
             assign(body, s.leaf, s.form)
         else:
-            entry(body, s.form, ())
+            body.entry(s.form, ())
     except NeedsName as part:
         return part.form
     return None

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from byhand.code.c.body import Body, NeedsName
-from byhand.code.c.entries import Index, Row, entry, is_pure, is_view
-from byhand.code.c.pieces import ONE, Level, Piece, product, size_piece
+from byhand.code.c.body import Body, Index, NeedsName, Row
+from byhand.code.c.indexing import is_pure, is_view
+from byhand.code.c.pieces import Level, Piece, product, size_piece
 from byhand.code.forms import Einsum
 from byhand.code.shapes import shape_of
 from byhand.errors import MissingRuleError
@@ -62,6 +62,8 @@ def as_product(form: Form) -> Product | None:
         case "norm_squared":
             (a,) = form.args
             return _product([(a, tuple(range(a.rank)))] * 2, ())
+        case "trace":
+            return _product([(form.args[0], (0, 0))], ())
         case "einsum":
             data: Einsum = form.data
             return Product(tuple(zip(form.args, data.labels, strict=True)), data.out, dict(enumerate(data.sizes)))
@@ -121,7 +123,7 @@ def row_product(b: Body, p: Product, index: dict[int, str]) -> Piece:
     """An entry as a dot product of two stretches of memory."""
     (k,) = p.summed
     at = {**index, k: "0"}
-    ends = [_pointer(entry(b, form, tuple(at[x] for x in labels))) for form, labels in p.operands]
+    ends = [_pointer(b.entry(form, tuple(at[x] for x in labels))) for form, labels in p.operands]
     b.kernels.add("dot")
     return Piece(f"dot({ends[0]}, {ends[1]}, {b.dim(p.sizes[k]).text})")
 
@@ -139,17 +141,17 @@ def _product_entry(b: Body, f: Form, index: Index) -> Piece:
         return row_product(b, p, at)
     if p.out:
         raise NeedsName(f)
-    b_key = (f, index)
-    known = b.known(b_key)
+    key = (f, index)
+    known: Piece | None = b.known(key)
     if known is not None:
-        return known  # type: ignore[no-any-return]
+        return known
     with b.at(0):
         name = b.local("sum")
         b.line(f"double {name} = 0.0;")
         labels = p.summed
         for x in labels:
             at[x] = b.open(p.sizes[x])
-        factors = [entry(b, form, tuple(at[x] for x in ls)) for form, ls in dict.fromkeys(p.operands)]
+        factors = [b.entry(form, tuple(at[x] for x in ls)) for form, ls in dict.fromkeys(p.operands)]
         if f.kind == "norm_squared":
             factors = [factors[0]] * 2
             if not re.fullmatch(r"\w+(\[[^\]]*\])?", factors[0].text):
@@ -157,10 +159,10 @@ def _product_entry(b: Body, f: Form, index: Index) -> Piece:
                 b.line(f"const double {square} = {factors[0].text};")
                 factors = [Piece(square)] * 2
         elif len(factors) < len(p.operands):
-            factors = [entry(b, form, tuple(at[x] for x in ls)) for form, ls in p.operands]
+            factors = [b.entry(form, tuple(at[x] for x in ls)) for form, ls in p.operands]
         b.line(f"{name} += {product(factors).text};")
         b.close(len(labels))
-        b.stack[-1].known[b_key] = Piece(name)
+        b.stack[-1].known[key] = Piece(name)
     return Piece(name)
 
 
@@ -194,14 +196,14 @@ def _sums(b: Body, f: Form, index: Index) -> Piece:
             return flat
     if b.repeated(index):
         raise NeedsName(f)
-    known = b.known((f, index))
+    known: Piece | None = b.known((f, index))
     if known is not None:
-        return known  # type: ignore[no-any-return]
+        return known
     with b.at(b.depth(index)):
         name = b.local("sum")
         b.line(f"double {name} = 0.0;")
         full = open_axes(b, shape_of(arg), f.data, index)
-        b.line(f"{name} += {entry(b, arg, full).text};")
+        b.line(f"{name} += {b.entry(arg, full).text};")
         b.close(len(f.data))
         b.stack[-1].known[f, index] = Piece(name)
     return Piece(name)
@@ -211,21 +213,6 @@ def open_axes(b: Body, shape: Shape, axes: Sequence[int], index: Index) -> Index
     """Loops over some axes, the index of the others given; the index of all."""
     kept = iter(index)
     return tuple(b.open(n) if axis in axes else next(kept) for axis, n in enumerate(shape))
-
-
-def _trace(b: Body, f: Form, index: Index) -> Piece:
-    (arg,) = f.args
-    known = b.known(f)
-    if known is not None:
-        return known  # type: ignore[no-any-return]
-    with b.at(0):
-        name = b.local("sum")
-        b.line(f"double {name} = 0.0;")
-        i = b.open(shape_of(arg)[0])
-        b.line(f"{name} += {entry(b, arg, (i, i)).text};")
-        b.close()
-        b.stack[-1].known[f] = Piece(name)
-    return Piece(name)
 
 
 # ---- log-sum-exp
@@ -238,22 +225,22 @@ def largest_and_total(b: Body, f: Form, index: Index) -> tuple[str, str]:
         raise NeedsName(arg)
     if b.repeated(index):
         raise NeedsName(f)
-    known = b.known((arg, tuple(axes), index))
+    known: tuple[str, str] | None = b.known((arg, tuple(axes), index))
     if known is not None:
-        return known  # type: ignore[no-any-return]
+        return known
     shape = shape_of(arg)
     with b.at(b.depth(index)):
         top, total = b.local("top"), b.local("total")
         kept = iter(index)
         first = tuple("0" if axis in axes else next(kept) for axis in range(len(shape)))
-        b.line(f"double {top} = {entry(b, arg, first).text};")
+        b.line(f"double {top} = {b.entry(arg, first).text};")
         full = open_axes(b, shape, axes, index)
-        z = entry(b, arg, full)
+        z = b.entry(arg, full)
         b.line(f"{top} = {z.text} > {top} ? {z.text} : {top};")
         b.close(len(axes))
         b.line(f"double {total} = 0.0;")
         full = open_axes(b, shape, axes, index)
-        b.line(f"{total} += exp({entry(b, arg, full).at(Level.SUM)} - {top});")
+        b.line(f"{total} += exp({b.entry(arg, full).at(Level.SUM)} - {top});")
         b.close(len(axes))
         b.stack[-1].known[arg, tuple(axes), index] = (top, total)
     return top, total
@@ -276,7 +263,7 @@ def _log_softmax(b: Body, f: Form, index: Index) -> Piece:
             name = b.local("log_total")
             b.line(f"const double {name} = log({total});")
             b.stack[-1].known[key] = name
-    return Piece(f"{entry(b, f.args[0], index).text} - {top} - {name}", Level.SUM)
+    return Piece(f"{b.entry(f.args[0], index).text} - {top} - {name}", Level.SUM)
 
 
 def _softmax(b: Body, f: Form, index: Index) -> Piece:
@@ -306,13 +293,18 @@ REDUCTIONS: dict[str, Row] = {
     "norm": _norm,
     "matvec": _product_entry,
     "matmul": _product_entry,
+    "trace": _product_entry,
     "einsum": _product_entry,
     "sums": _sums,
-    "trace": _trace,
+    "solve": _refused,
+}
+REDUCED_OPERATIONS: dict[str, Row] = {
     "softmax": _softmax,
     "logsumexp": _logsumexp,
     "log_softmax": _log_softmax,
-    **dict.fromkeys(REFUSED, _refused),
+    **dict.fromkeys(("inv", "det", "logdet"), _refused),
 }
 
-__all__ = ["ONE", "REDUCTIONS", "REFUSED", "as_product", "is_row_product", "largest_and_total", "row_product"]
+__all__ = [
+    "REDUCED_OPERATIONS", "REDUCTIONS", "REFUSED", "as_product", "is_row_product", "largest_and_total", "row_product",
+]  # fmt: skip

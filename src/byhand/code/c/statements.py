@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from byhand.code.c.body import Body, NeedsName
-from byhand.code.c.entries import Index, entry, is_pure, scale_factors
+from byhand.code.c.body import Body, Index, NeedsName
+from byhand.code.c.entries import scale_factors
+from byhand.code.c.indexing import is_pure
 from byhand.code.c.pieces import Level, Piece, negative, product, quotient
 from byhand.code.c.reductions import as_product, is_row_product
 from byhand.code.shapes import shape_of
@@ -41,7 +42,7 @@ def assign(b: Body, leaf: Expr, form: Form, kept: tuple[Expr, Expr] | None = Non
     here, added = _split(form)
     if not added:
         index = tuple(map(b.open, shape))
-        b.line(f"{b.element(leaf, shape, index).text} = {entry(b, form, index).text};")
+        b.line(f"{b.element(leaf, shape, index).text} = {b.entry(form, index).text};")
         b.close(len(shape))
         return
     sums = [t for t in added if t.core.kind == "sums"]
@@ -78,7 +79,7 @@ def _is_short(d: Dim) -> bool:
 
 
 def _initial(b: Body, here: Form | None, index: Index) -> str:
-    return "0.0" if here is None else entry(b, here, index).text
+    return "0.0" if here is None else b.entry(here, index).text
 
 
 def _split(form: Form) -> tuple[Form | None, list[Term]]:
@@ -130,7 +131,7 @@ def _add_sum(b: Body, leaf: Expr, t: Term) -> None:
     scale = _factor(b, t.scale)
     full = tuple(map(b.open, shape_of(arg)))
     index = tuple(i for axis, i in enumerate(full) if axis not in t.core.data)
-    value = entry(b, arg, full)
+    value = b.entry(arg, full)
     text = value.text if scale is None else f"{scale.at(Level.TIMES)} * {value.at(Level.UNARY)}"
     b.line(f"{b.element(leaf, leaf.shape, index).text} += {text};")
     b.close(len(full))
@@ -150,7 +151,7 @@ def _add_product(b: Body, leaf: Expr, t: Term, outer: Index, row: str | None) ->
         at[x] = b.open(p.sizes[x])
     fixed = [(f, ls) for f, ls in p.operands if last not in ls]
     moving = [(f, ls) for f, ls in p.operands if last in ls]
-    front = [entry(b, f, _at(at, ls)) for f, ls in fixed]
+    front = [b.entry(f, _at(at, ls)) for f, ls in fixed]
     if scale is not None:
         front = [scale, *front]
     if len(front) > 1 or (front and "[" in front[0].text):
@@ -158,7 +159,7 @@ def _add_product(b: Body, leaf: Expr, t: Term, outer: Index, row: str | None) ->
         b.line(f"const double {name} = {product(front).text};")
         front = [Piece(name)]
     at[last] = b.open(p.sizes[last])
-    factors = [*front, *(entry(b, f, _at(at, ls)) for f, ls in moving)]
+    factors = [*front, *(b.entry(f, _at(at, ls)) for f, ls in moving)]
     index = tuple(at[x] for x in p.out)
     target = b.element(leaf, leaf.shape, index).text if row is None else f"{row}[{index[-1]}]"
     b.line(f"{target} += {product(factors).text};")
@@ -184,14 +185,14 @@ def _softmax(b: Body, leaf: Expr, form: Form, kept: tuple[Expr, Expr] | None) ->
 
     first = tuple(at.get(axis, "0") for axis in range(len(shape)))
     top, total = b.local("top"), b.local("total")
-    b.line(f"double {top} = {entry(b, arg, first).text};")
-    z = entry(b, arg, inside())
+    b.line(f"double {top} = {b.entry(arg, first).text};")
+    z = b.entry(arg, inside())
     b.line(f"{top} = {z.text} > {top} ? {z.text} : {top};")
     b.close(len(axes))
     b.line(f"double {total} = 0.0;")
     index = inside()
     p = b.element(leaf, shape, index).text
-    b.line(f"{p} = exp({entry(b, arg, index).at(Level.SUM)} - {top});")
+    b.line(f"{p} = exp({b.entry(arg, index).at(Level.SUM)} - {top});")
     b.line(f"{total} += {p};")
     b.close(len(axes))
     b.line(f"const double {(share := b.local('share'))} = 1.0 / {total};")
