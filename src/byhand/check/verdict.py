@@ -8,121 +8,32 @@ Source: MISTAKES.md, "Verdict rule".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from byhand.check.directional import Derivative, Forward
+from byhand.check.directional import Derivative
 from byhand.check.entries import ENTRY, Band, bands, by_size, lost_in_rounding, worst_beyond
 from byhand.check.findings import TensorRow
 from byhand.check.kinks import LOOSEST, SETTLED, at_kink
-from byhand.check.numeric import NOISE, norm
-from byhand.check.rounding import FAILURES, Rounding, beside
+from byhand.check.numeric import NOISE
+from byhand.check.rounding import FAILURES, beside
+from byhand.check.slopes import COARSE, TOLERANCE, Slopes
 from byhand.check.trusted import Trusted
 
 Array = Any
-Values = Mapping[str, Array]
-TOLERANCE = 1e-8  # normwise
 ZERO = 1e-13  # of what a slope would naturally be: smaller ones, lost in rounding, are zero
 KNOWN_ZERO = 1e-9  # the same, where the sizes of the terms are known
-TINY = 1e-11  # of what a gradient would naturally be: it may be rounding only
 CLEAN = 1e3  # gaps larger than this, of tensors of size one, hide others in their rounding
 LOST = 1e-6  # more rounding than this from cancellation hides mistakes
 BESIDE = 100  # seeds from here on are those of points beside another
-COARSE = 1e-5  # central differences coarser than this confirm nothing
 
 
 @dataclass(eq=False)
-class Judge:
-    """Judges gradients against the derivatives of a loss along directions.
-
-    Attributes:
-        forward: the loss.
-        values: where.
-        gradients: what is judged, float64, of the right shapes and finite.
-        again: the gradients at other values, where they can be asked for.
-        trusted: the right gradients, where the loss is an expression.
-        floors: tensor -> relative rounding floor of its own precision.
-        loss: the loss at the values.
-        spaces: tensor -> the part of a direction that stays in the space of the variable.
-        seed: of the directions.
-    """
-
-    forward: Forward
-    values: dict[str, Array]
-    gradients: dict[str, Array]
-    again: Callable[[Values], dict[str, Array]] | None = None
-    trusted: Trusted | None = None
-    floors: dict[str, float] = field(default_factory=dict)
-    loss: float = 0.0
-    spaces: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
-    seed: int = 0
-    methods: dict[str, None] = field(default_factory=dict)
-    slopes: dict[tuple[str, int], Derivative] = field(default_factory=dict)
-    drawn: dict[tuple[str, int], Array] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.sizes = {n: norm(g) for n, g in self.gradients.items()}
-        self.numbers = {n: k for k, n in enumerate(self.gradients)}
-
-    @cached_property
-    def rounding(self) -> Rounding:
-        """What rounding may do here."""
-
-        def slope(direction: Values, values: Values) -> float:
-            return self.slope(direction, values).value
-
-        return Rounding(
-            self.values,
-            self.gradients,
-            slope,
-            self.forward.value,
-            self.loss,
-            self.again,
-            self.trusted,
-            self.seed,
-            self.spaces,
-        )
-
-    @property
-    def asked_nearby(self) -> bool:
-        """Whether the gradient has been asked for at other values."""
-        return "nearby" in self.rounding.__dict__
-
-    # ---- directions and slopes
-
-    def direction(self, name: str, k: int) -> Array:
-        """The k-th random direction of a tensor."""
-        if (name, k) not in self.drawn:
-            rng = np.random.default_rng((self.seed, 33, self.numbers[name], k))
-            v = rng.random(self.gradients[name].shape, dtype=np.float32).astype(float)  # cheaper than normal numbers
-            v = (v - 0.5) * 12**0.5
-            self.drawn[name, k] = self.spaces[name](v) if name in self.spaces else v
-        return self.drawn[name, k]
-
-    def slope(self, direction: Values, values: Values | None = None) -> Derivative:
-        """The derivative of the loss."""
-        found = self.forward.along(self.values if values is None else values, direction)
-        self.methods[found.method] = None
-        return found
-
-    def single(self, name: str, k: int) -> tuple[Array, float, Derivative]:
-        """A direction of one tensor, what the gradient says of it, and what the loss says."""
-        v = self.direction(name, k)
-        if (name, k) not in self.slopes:
-            self.slopes[name, k] = self.slope({name: v})
-        return v, float(np.sum(self.gradients[name] * v)), self.slopes[name, k]
-
-    def allowed(self, name: str) -> float:
-        """The relative error that counts as equal."""
-        return max(TOLERANCE, self.floors.get(name, 0.0))
-
-    def fine(self, name: str) -> bool:
-        """Whether entries are judged one by one: a tensor of coarse numbers is judged by its norm only."""
-        return self.allowed(name) <= TOLERANCE and self.sizes[name] > 0.0
+class Judge(Slopes):
+    """Judges gradients by the derivatives of the loss along directions."""
 
     # ---- all tensors
 
@@ -142,36 +53,6 @@ class Judge:
             else:
                 found[n] = row if entries else self.entry_by_entry(row)
         return [found[n] for n in names]
-
-    def tiny(self, name: str) -> bool:
-        """Whether a tensor is perhaps zero to rounding: divided by its size, it would drown the others."""
-        directions = max(1, self.gradients[name].size) ** 0.5
-        return bool(self.sizes[name] <= TINY * abs(self.loss) * directions / (norm(self.values[name]) or 1.0))
-
-    def differs(self, name: str) -> bool:
-        """Whether the right gradient is known and is another one by its norm."""
-        if self.trusted is None or name not in self.trusted.names:
-            return False
-        right = self.trusted.gradients[name]
-        return not norm(self.gradients[name] - right) <= self.allowed(name) * self.sizes[name]
-
-    def joint(self, names: list[str], k: int) -> Derivative:
-        """What the gradients claim beyond the slope along a common direction, every tensor counting alike."""
-        if len(names) == 1:
-            _, found, slope = self.single(names[0], k)
-            size = self.sizes[names[0]]
-            return Derivative((found - slope.value) / size, slope.error / size, slope.method)
-        direction = {n: self.direction(n, k) / self.sizes[n] for n in names}
-        slope = self.slope(direction)
-        return Derivative(self.claimed(direction) - slope.value, slope.error, slope.method)
-
-    def claimed(self, direction: Values) -> float:
-        """What the gradients say of the slope."""
-        return sum(float(np.vdot(self.gradients[n], d)) for n, d in direction.items())
-
-    def fits(self, names: list[str], gap: Derivative) -> bool:
-        """Whether a gap along a common direction is none."""
-        return abs(gap.value) <= max(self.allowed(n) for n in names) and 20 * gap.error <= COARSE
 
     def search(self, names: list[str], gap: Derivative) -> list[str]:
         """The tensors that are off along the first direction, found by halving; slopes add up, so halves cost one each."""
@@ -217,6 +98,10 @@ class Judge:
     def entries_fit(self, layers: list[dict[str, Array]]) -> bool:
         """Whether no entry is off by much of its own size."""
         return all(abs(self.claimed(layer) - self.slope(layer).value) <= ENTRY for layer in layers)
+
+    def fine(self, name: str) -> bool:
+        """Whether entries are judged one by one: a tensor of coarse numbers is judged by its norm only."""
+        return self.allowed(name) <= TOLERANCE and self.sizes[name] > 0.0
 
     def entry_by_entry(self, row: TensorRow) -> TensorRow:
         """The verdict on a tensor that is right by its norm."""
@@ -319,12 +204,6 @@ class Judge:
             return TensorRow(name, g.shape, "not checkable", worst, allowed, why)
         row = TensorRow(name, g.shape, "right", worst, allowed, note)
         return row if note else self.entry_by_entry(row)
-
-    # ---- kinks
-
-    def kinks(self, name: str) -> tuple[str, ...]:
-        """The units that stand on a kink and move with a tensor, as far as they are known."""
-        return self.forward.kinked(self.values, [name])
 
     def beside(self) -> Judge | None:
         """A judge of the gradients at a point beside this one, where they can be asked for."""
