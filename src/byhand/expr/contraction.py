@@ -6,14 +6,14 @@ products to be merged too. Labels are numbered canonically, so that equal contra
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from itertools import count
 from typing import Any
 
 from byhand.errors import ShapeError
 from byhand.expr.canonical import canonical_order
 from byhand.expr.dims import ONE, ZERO, Coefficient, Dim, Shape, dim_coefficient, show_shape
+from byhand.expr.labels import JoinedLabels, Label
 from byhand.expr.nodes import (
     Contraction,
     Elementwise,
@@ -21,11 +21,9 @@ from byhand.expr.nodes import (
     Factor,
     Labels,
     Sum,
-    describe,
     intern,
 )
 
-Label = Hashable
 LooseFactor = tuple[Expr, Sequence[Label], Fraction]
 P1 = Fraction(1)
 
@@ -49,7 +47,7 @@ def contract(
         merge: dissolve nested contractions into this one (products); otherwise only views are dissolved.
     Raises: ShapeError: a label stands for two different dimensions.
     """
-    labels = _Labels(dims or {})
+    labels = JoinedLabels(dims or {})
     kept, todo = [], list(factors)
     while todo:
         flat, coefficient = _flatten(todo, labels, coefficient, merge)
@@ -65,7 +63,7 @@ def contract(
     return _canonical(kept, final_out, coefficient, labels.dims)
 
 
-def _collected(flat: list[LooseFactor], labels: _Labels) -> list[tuple[Expr, tuple[Label, ...], Fraction]]:
+def _collected(flat: list[LooseFactor], labels: JoinedLabels) -> list[tuple[Expr, tuple[Label, ...], Fraction]]:
     """Equal factors under equal labels as a power."""
     powers: dict[tuple[Expr, tuple[Label, ...]], Fraction] = {}
     for node, node_labels, power in flat:
@@ -74,45 +72,8 @@ def _collected(flat: list[LooseFactor], labels: _Labels) -> list[tuple[Expr, tup
     return [(node, ls, power) for (node, ls), power in powers.items() if power]
 
 
-class _Labels:
-    """Labels that turn out to be the same one, with their dimensions."""
-
-    def __init__(self, dims: Mapping[Any, Dim]) -> None:
-        self.dims: dict[Label, Dim] = dict(dims)
-        self.parent: dict[Label, Label] = {}
-        self.fresh = count()
-
-    def find(self, label: Label) -> Label:
-        while label in self.parent:
-            label = self.parent[label]
-        return label
-
-    def unite(self, a: Label, b: Label) -> None:
-        a, b = self.find(a), self.find(b)
-        if a != b:
-            self.parent[b] = a
-            if b in self.dims:
-                self.dims.setdefault(a, self.dims[b])
-
-    def declare(self, node: Expr, node_labels: Sequence[Label]) -> None:
-        if len(node_labels) != node.ndim:
-            raise ShapeError(f"{len(node_labels)} labels for {describe(node)}")
-        for label, size in zip(node_labels, node.shape, strict=True):
-            if self.dims.setdefault(self.find(label), size) != size:
-                raise ShapeError(f"dimensions differ, {self.dims[self.find(label)]} != {size}", describe(node))
-
-    def open(self, node: Contraction, node_labels: Sequence[Label]) -> dict[int, Label]:
-        """Fresh labels for a nested contraction, its output united with the labels it is used under."""
-        new: dict[int, Label] = {i: ("merged", next(self.fresh)) for i in range(len(node.dims))}
-        for i, size in enumerate(node.dims):
-            self.dims[new[i]] = size
-        for i, label in zip(node.out, node_labels, strict=True):
-            self.unite(label, new[i])
-        return new
-
-
 def _flatten(
-    factors: list[LooseFactor], labels: _Labels, coefficient: Coefficient, merge: bool
+    factors: list[LooseFactor], labels: JoinedLabels, coefficient: Coefficient, merge: bool
 ) -> tuple[list[LooseFactor], Coefficient]:
     sole = len(factors) == 1
     todo: list[LooseFactor] = factors[::-1]
