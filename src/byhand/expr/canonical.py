@@ -7,13 +7,13 @@ that no summed label holds together are ordered apart: tr(X)³ tr(X²)² has too
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from byhand.expr.dims import Dim
+from byhand.expr.labels import Label
 from byhand.expr.nodes import Expr
 
-Label = Hashable
 SEARCH_LIMIT = 120  # leaves of the search; beyond it ties are broken as they come
 
 

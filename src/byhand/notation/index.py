@@ -10,6 +10,7 @@ from byhand.expr.dims import Coefficient, Dim
 from byhand.expr.nodes import Constant, Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol
 from byhand.expr.operations import OVER_AXES
 from byhand.notation import typeset as ts
+from byhand.notation.algebra import quotient, raised
 from byhand.notation.matrix import matrix_math
 from byhand.notation.measure import parts
 from byhand.notation.style import Style, dimension_math, name_math
@@ -126,12 +127,10 @@ def _contraction(node: Contraction, style: Style, out: Sequence[str], used: Sequ
     )
     for factor, labels, power in factors:
         m = index_math(factor, style, [names[x] for x in labels], everything)
-        p = abs(power)
-        raised = m if p == 1 else ts.Root(m) if p == Fraction(1, 2) else ts.Power(m, ts.Number(p))
-        (top if power > 0 else bottom).append(raised)
+        (top if power > 0 else bottom).append(raised(m, abs(power)))
     numbers = [m for m in top if isinstance(m, ts.Number)]
     rest = [m for m in top if not isinstance(m, ts.Number)]
-    body = _quotient(rest + deltas, bottom)
+    body = quotient(rest + deltas, bottom)
     body = _sum_over({x: node.dims[label] for label, x in zip(inner, summed, strict=True)}, body)
     if numbers:
         body = ts.Product((*numbers, body)) if rest or deltas or bottom or summed else numbers[0]
@@ -171,10 +170,3 @@ def coefficient_parts(c: Coefficient) -> tuple[list[Math], list[Math]]:
         m = dimension_math(d)
         (top if p > 0 else bottom).append(m if abs(p) == 1 else ts.Power(m, ts.Number(abs(p))))
     return top, bottom
-
-
-def _quotient(top: list[Math], bottom: list[Math]) -> Math:
-    m: Math = top[0] if len(top) == 1 else ts.Product(tuple(top)) if top else ts.Number(Fraction(1))
-    if not bottom:
-        return m
-    return ts.Quotient(m, bottom[0] if len(bottom) == 1 else ts.Product(tuple(bottom)))

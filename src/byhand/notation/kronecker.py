@@ -10,8 +10,9 @@ from dataclasses import replace
 from byhand.expr.contraction import P1, contract
 from byhand.expr.nodes import Contraction, Expr
 from byhand.notation import typeset as ts
+from byhand.notation.algebra import unsigned
 from byhand.notation.index import free_letters
-from byhand.notation.matrix import matrix_math, unsigned
+from byhand.notation.matrix import matrix_math
 from byhand.notation.slices import slice_math
 from byhand.notation.style import Style
 from byhand.notation.typeset import Math

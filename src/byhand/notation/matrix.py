@@ -12,7 +12,9 @@ from fractions import Fraction
 from byhand.expr.dims import Coefficient, add_dims
 from byhand.expr.nodes import Expr
 from byhand.notation import typeset as ts
-from byhand.notation.measure import count_transposes, size
+from byhand.notation.algebra import product, quotient, raised, transposed, unsigned
+from byhand.notation.measure import count_transposes, lateness, size, starts_with_differential
+from byhand.notation.orientation import is_row
 from byhand.notation.style import Style, dimension_math, name_math, ones_math
 from byhand.notation.typeset import Math
 from byhand.rules.elimination import lower
@@ -32,56 +34,34 @@ def form_math(form: Form, style: Style, turned: bool = False) -> Math:
     return MATRIX_NOTATION[form.kind](form, style, turned)
 
 
-def _transposed(m: Math) -> Math:
-    return m.base if isinstance(m, ts.Transpose) else ts.Transpose(m)
-
-
-def _product(*items: Math) -> Math:
-    flat: list[Math] = []
-    for item in items:
-        flat += item.items if isinstance(item, ts.Product) else [item]
-    return ts.Product(tuple(flat))
-
-
 def _name(f: Form, s: Style, turned: bool) -> Math:
     m = name_math(f.data, s)
-    row = _is_row(f, s)
-    return _transposed(m) if f.rank and turned != row else m
+    row = is_row(f, s)
+    return transposed(m) if f.rank and turned != row else m
 
 
 def _differential(f: Form, s: Style, turned: bool) -> Math:
     inner = f.args[0]
-    row = _is_row(inner, s)
+    row = is_row(inner, s)
     body = form_math(inner, s, turned=row)
     m = ts.Differential(body)
-    return _transposed(m) if f.rank and turned != row else m
+    return transposed(m) if f.rank and turned != row else m
 
 
 def _function(f: Form, s: Style, turned: bool) -> Math:
     arg = f.args[0]
-    row = _is_row(arg, s)
+    row = is_row(arg, s)
     body = form_math(arg, s, turned=row)
     m: Math = (
         ts.Indicator(ts.Relation(">", body, ts.Number(Fraction(0)))) if f.data == "step" else ts.Call(f.data, (body,))
     )
-    return _transposed(m) if f.rank and turned != row else m
-
-
-def _is_row(form: Form, s: Style) -> bool:
-    """Whether a vector is printed as a row anyway."""
-    if form.rank != 1 or s.all_rows:
-        return form.rank == 1
-    if form.kind == "name":
-        return form.data in s.rows
-    if form.kind in ("function", "power", "hadamard", "sum", "operation"):
-        return any(_is_row(a, s) for a in form.args)
-    return form.kind == "scaled" and form.data.has_core and _is_row(form.args[-1], s)
+    return transposed(m) if f.rank and turned != row else m
 
 
 def _operation(f: Form, s: Style, turned: bool) -> Math:
     operation, (rank, *attributes) = f.data
-    row = _is_row(f, s)
-    args = tuple(form_math(a, s, turned=a.rank == 1 and (row if f.rank == 1 else _is_row(a, s))) for a in f.args)
+    row = is_row(f, s)
+    args = tuple(form_math(a, s, turned=a.rank == 1 and (row if f.rank == 1 else is_row(a, s))) for a in f.args)
     match operation:
         case "inv":
             m: Math = ts.Power(args[0], ts.Number(Fraction(-1)))
@@ -99,31 +79,23 @@ def _operation(f: Form, s: Style, turned: bool) -> Math:
             m = ts.Power(args[0], form_math(exponent, s))
         case _:
             m = ts.Call(operation, args)
-    return _transposed(m) if f.rank and turned != row else m
+    return transposed(m) if f.rank and turned != row else m
 
 
 def _power(f: Form, s: Style, turned: bool) -> Math:
-    row = _is_row(f.args[0], s)
+    row = is_row(f.args[0], s)
     base, p = form_math(f.args[0], s, turned=row), f.data
-    m = _raised(base, abs(p), elementwise=True)
+    m = raised(base, abs(p), elementwise=True)
     if p < 0:
         m = ts.Infix("divide_elementwise", (ts.Number(Fraction(1)), m))
-    return _transposed(m) if turned != row else m
-
-
-def _raised(base: Math, p: Fraction, elementwise: bool = False) -> Math:
-    if p == 1:
-        return base
-    if p == Fraction(1, 2):
-        return ts.Root(base)
-    return ts.ElementwisePower(base, p) if elementwise else ts.Power(base, ts.Number(p))
+    return transposed(m) if turned != row else m
 
 
 def _sum(f: Form, s: Style, turned: bool) -> Math:
     if f.rank != 2:
-        m = _ordered_sum(f, s, _is_row(f, s))
-        return _transposed(m) if f.rank and turned != _is_row(f, s) else m
-    ways = [_ordered_sum(f, s, turned), _transposed(_ordered_sum(f, s, not turned))]
+        m = _ordered_sum(f, s, is_row(f, s))
+        return transposed(m) if f.rank and turned != is_row(f, s) else m
+    ways = [_ordered_sum(f, s, turned), transposed(_ordered_sum(f, s, not turned))]
     return min(ways, key=count_transposes)
 
 
@@ -155,11 +127,6 @@ def _one(form: Form) -> Form:
     return form
 
 
-def unsigned(m: Math) -> tuple[bool, Math]:
-    """A term's sign, and the term without it."""
-    return (False, m.body) if isinstance(m, ts.Negative) else (True, m)
-
-
 def _scaled(f: Form, s: Style, turned: bool) -> Math:
     data: Scale = f.data
     if data.coefficient.value == 0:
@@ -179,32 +146,25 @@ def _scaled(f: Form, s: Style, turned: bool) -> Math:
         if value.denominator != 1:
             bottom.append(ts.Number(Fraction(value.denominator)))
     for d, p in c.dims:
-        (top if p > 0 else bottom).append(_raised(dimension_math(d), abs(p)))
+        (top if p > 0 else bottom).append(raised(dimension_math(d), abs(p)))
     for form, p in scalars:
         (top if p > 0 else bottom).append(_scalar_power(form, abs(p), s))
     if sum(isinstance(t, ts.Product) for t in top) > 1:
         top = [ts.Bracketed(t) if isinstance(t, ts.Product) else t for t in top]  # (1' y) (p' dz)
     body = None if core is None else form_math(core, s, turned)
     if body is not None and any(not isinstance(t, (ts.Number, ts.Name, ts.Root)) for t in top):  # (x' A x / |x|^2) x
-        factor = _quotient(top, bottom)
-        m = _product(ts.Bracketed(factor) if isinstance(factor, (ts.Quotient, ts.Product)) else factor, body)
+        factor = quotient(top, bottom)
+        m = product(ts.Bracketed(factor) if isinstance(factor, (ts.Quotient, ts.Product)) else factor, body)
     else:
-        m = _quotient([*top, *([body] if body is not None else [])], bottom)
+        m = quotient([*top, *([body] if body is not None else [])], bottom)
     return ts.Negative(m) if c.value < 0 else m
-
-
-def _quotient(top: list[Math], bottom: list[Math]) -> Math:
-    m: Math = top[0] if len(top) == 1 else _product(*top) if top else ts.Number(Fraction(1))
-    if not bottom:
-        return m
-    return ts.Quotient(m, bottom[0] if len(bottom) == 1 else ts.Product(tuple(bottom)))
 
 
 def _scalar_power(form: Form, p: Fraction, s: Style) -> Math:
     if form.kind == "norm_squared":
         inner = ts.Norm(form_math(form.args[0], s))
         return inner if p == Fraction(1, 2) else ts.Power(inner, ts.Number(2 * p))
-    return _raised(form_math(form, s), p)
+    return raised(form_math(form, s), p)
 
 
 def _number(f: Form, s: Style, turned: bool) -> Math:
@@ -214,21 +174,21 @@ def _number(f: Form, s: Style, turned: bool) -> Math:
 def _matmul(f: Form, s: Style, turned: bool) -> Math:
     a, b = f.args
     return (
-        _product(form_math(b, s, True), form_math(a, s, True)) if turned else _product(form_math(a, s), form_math(b, s))
+        product(form_math(b, s, True), form_math(a, s, True)) if turned else product(form_math(a, s), form_math(b, s))
     )
 
 
 def _hadamard(f: Form, s: Style, turned: bool) -> Math:
     ways = [_hadamard_way(f, s, turned)]
     if turned:
-        ways.append(_transposed(_hadamard_way(f, s, False)))
+        ways.append(transposed(_hadamard_way(f, s, False)))
     return min(ways, key=count_transposes)
 
 
 def _hadamard_way(f: Form, s: Style, turned: bool) -> Math:
     over = [a for a in f.args if not (a.kind == "power" and a.data < 0)]
     under = [a for a in f.args if a.kind == "power" and a.data < 0]
-    tops = sorted((form_math(a, s, turned) for a in over), key=lambda m: (_is_late(m), repr(m)))
+    tops = sorted((form_math(a, s, turned) for a in over), key=lambda m: (lateness(m), repr(m)))
     m: Math = tops[0] if len(tops) == 1 else ts.Infix("hadamard", tuple(tops)) if tops else ts.Number(Fraction(1))
     for a in under:
         m = ts.Infix(
@@ -238,20 +198,13 @@ def _hadamard_way(f: Form, s: Style, turned: bool) -> Math:
     return m
 
 
-def _is_late(m: Math) -> int:
-    """Adjoints first, then names, then derivative factors: ∂L/∂H ⊙ H ⊙ (1 - H)."""
-    order = {ts.Partial: 0, ts.Name: 1, ts.Product: 2, ts.Sum: 4, ts.Indicator: 5, ts.Differential: 6}
-    inner = m.base if isinstance(m, ts.Transpose) else m
-    return order.get(type(inner), 3)
-
-
 def _dot(f: Form, s: Style, turned: bool) -> Math:
     a, b = f.args
     if has_differential(a):
         a, b = b, a
-    ways = [_product(form_math(a, s, True), form_math(b, s))]
+    ways = [product(form_math(a, s, True), form_math(b, s))]
     if not has_differential(b):
-        ways.append(_product(form_math(b, s, True), form_math(a, s)))
+        ways.append(product(form_math(b, s, True), form_math(a, s)))
     return min(ways, key=lambda m: (count_transposes(m), repr(m)))
 
 
@@ -259,31 +212,25 @@ def _inner(f: Form, s: Style, turned: bool) -> Math:
     a, b = f.args
     if any(x.kind in ("matmul", "transpose", "outer", "scale_rows", "scale_columns", "identity") for x in (a, b)):
         ways = [
-            _product(form_math(x, s, turned=first), form_math(y, s, turned=not first))
+            product(form_math(x, s, turned=first), form_math(y, s, turned=not first))
             for first in (True, False)
             for x, y in ((a, b), (b, a))
         ]
-        return ts.Call("tr", (min(ways, key=lambda m: (_starts_with_differential(m), count_transposes(m), repr(m))),))
+        return ts.Call("tr", (min(ways, key=lambda m: (starts_with_differential(m), count_transposes(m), repr(m))),))
     left, right = sorted((a, b), key=lambda f: (has_differential(f), size(form_math(f, s)), repr(form_math(f, s))))
     return ts.Inner(form_math(left, s), form_math(right, s))
 
 
-def _starts_with_differential(m: Math) -> bool:
-    """Whether d( ) stands first in a product: inside a trace it is written last."""
-    first = m.items[0] if isinstance(m, ts.Product) else m
-    return isinstance(first.base if isinstance(first, ts.Transpose) else first, ts.Differential)
-
-
 def _outer(f: Form, s: Style, turned: bool) -> Math:
     a, b = f.args[::-1] if turned else f.args
-    return _product(form_math(a, s), form_math(b, s, True))
+    return product(form_math(a, s), form_math(b, s, True))
 
 
 def _scale(rows: bool) -> Callable[[Form, Style, bool], Math]:
     def row(f: Form, s: Style, turned: bool) -> Math:
-        d = ts.Call("diag", (form_math(f.args[0], s, turned=_is_row(f.args[0], s)),))
+        d = ts.Call("diag", (form_math(f.args[0], s, turned=is_row(f.args[0], s)),))
         m = form_math(f.args[1], s, turned)
-        return _product(d, m) if rows != turned else _product(m, d)
+        return product(d, m) if rows != turned else product(m, d)
 
     return row
 
@@ -292,15 +239,15 @@ def _sums(rows: bool) -> Callable[[Form, Style, bool], Math]:
     def row(f: Form, s: Style, turned: bool) -> Math:
         ones = ones_math(f.data[0], s)
         a = form_math(f.args[0], s, turned=rows == turned)
-        return _product(ts.Transpose(ones), a) if turned else _product(a, ones)
+        return product(ts.Transpose(ones), a) if turned else product(a, ones)
 
     return row
 
 
 def _total(f: Form, s: Style, turned: bool) -> Math:
     if len(f.data) == 1:
-        return _product(ts.Transpose(ones_math(f.data[0], s)), form_math(f.args[0], s))
-    return _product(ts.Transpose(ones_math(f.data[0], s)), form_math(f.args[0], s), ones_math(f.data[1], s))
+        return product(ts.Transpose(ones_math(f.data[0], s)), form_math(f.args[0], s))
+    return product(ts.Transpose(ones_math(f.data[0], s)), form_math(f.args[0], s), ones_math(f.data[1], s))
 
 
 def _spread(rows: bool) -> Callable[[Form, Style, bool], Math]:
@@ -308,8 +255,8 @@ def _spread(rows: bool) -> Callable[[Form, Style, bool], Math]:
         ones = ones_math(f.data[0 if rows else 1], s)
         v = f.args[0]
         if rows != turned:
-            return _product(ones, form_math(v, s, True))
-        return _product(form_math(v, s), ts.Transpose(ones))
+            return product(ones, form_math(v, s, True))
+        return product(form_math(v, s), ts.Transpose(ones))
 
     return row
 
@@ -319,14 +266,14 @@ def _fill(f: Form, s: Style, turned: bool) -> Math:
     ones = [ones_math(n, s) for n in sizes]
     if len(ones) == 1:
         return ts.Transpose(ones[0]) if turned else ones[0]
-    return _product(ones[0], ts.Transpose(ones[1]))
+    return product(ones[0], ts.Transpose(ones[1]))
 
 
 def _diagonal_matrix(f: Form, s: Style, turned: bool) -> Math:
     inner = f.args[0]
     if inner.kind == "diagonal":
         return ts.Infix("hadamard", (ts.Identity(), form_math(inner.args[0], s)))
-    return ts.Call("diag", (form_math(inner, s, turned=_is_row(inner, s)),))
+    return ts.Call("diag", (form_math(inner, s, turned=is_row(inner, s)),))
 
 
 def _einsum(f: Form, s: Style, turned: bool) -> Math:
@@ -338,7 +285,7 @@ def _turn(plain: Callable[[Form, Style], Math]) -> Callable[[Form, Style, bool],
 
     def row(f: Form, s: Style, turned: bool) -> Math:
         m = plain(f, s)
-        return _transposed(m) if turned and f.rank else m
+        return transposed(m) if turned and f.rank else m
 
     return row
 
@@ -353,7 +300,7 @@ MATRIX_NOTATION: dict[str, Callable[[Form, Style, bool], Math]] = {
     "sum": _sum,
     "scaled": _scaled,
     "norm_squared": lambda f, s, t: ts.Power(
-        ts.Norm(form_math(f.args[0], s, turned=_is_row(f.args[0], s))), ts.Number(Fraction(2))
+        ts.Norm(form_math(f.args[0], s, turned=is_row(f.args[0], s))), ts.Number(Fraction(2))
     ),
     "dot": _dot,
     "inner": _inner,

@@ -1,10 +1,12 @@
-"""Which vectors print as rows: those that only ever stand beside rows (a bias added to each sample)."""
+"""Which vectors print as rows: those that only ever stand beside rows (a bias added to each sample), and forms of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Sum, Symbol, topological
+from byhand.notation.style import Style
+from byhand.rules.forms import Form
 
 
 def row_vectors(roots: Iterable[Expr]) -> frozenset[Expr]:
@@ -43,3 +45,14 @@ def _uses(node: Expr, own: set[bool]) -> list[tuple[Expr, bool]]:
             return [(c, passed_on) for c in node.children if c.ndim == 1]
         case _:
             return [(c, False) for c in node.children if c.ndim == 1]
+
+
+def is_row(form: Form, s: Style) -> bool:
+    """Whether a vector is printed as a row anyway."""
+    if form.rank != 1 or s.all_rows:
+        return form.rank == 1
+    if form.kind == "name":
+        return form.data in s.rows
+    if form.kind in ("function", "power", "hadamard", "sum", "operation"):
+        return any(is_row(a, s) for a in form.args)
+    return form.kind == "scaled" and form.data.has_core and is_row(form.args[-1], s)

@@ -19,6 +19,7 @@ from byhand.expr.dims import Coefficient, Dim, dim_names, dim_value
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Constant, Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol
 from byhand.notation import typeset as ts
+from byhand.notation.algebra import quotient
 from byhand.notation.blocks import Line, Part, Section
 from byhand.notation.latex import to_latex
 from byhand.notation.text import to_text
@@ -202,10 +203,7 @@ def _product(parts: list[tuple[Math, Fraction]]) -> Math:
     for m, p in powers.items():
         if p:
             (top if p > 0 else bottom).append(m if abs(p) == 1 else ts.Power(m, ts.Number(abs(p))))
-    m = top[0] if len(top) == 1 else ts.Product(tuple(top)) if top else _ONE
-    if not bottom:
-        return m
-    return ts.Quotient(m, bottom[0] if len(bottom) == 1 else ts.Product(tuple(bottom)))
+    return quotient(top, bottom)
 
 
 def _times(c: Coefficient, m: Math, sizes: Mapping[str, int]) -> Math:

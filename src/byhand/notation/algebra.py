@@ -1,0 +1,44 @@
+"""Products, quotients, powers, transposes and signs of typeset mathematics, as people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from byhand.notation import typeset as ts
+from byhand.notation.typeset import Math
+
+
+def transposed(m: Math) -> Math:
+    """The transposed; of a transposed, what it was."""
+    return m.base if isinstance(m, ts.Transpose) else ts.Transpose(m)
+
+
+def product(*items: Math) -> Math:
+    """A product, the factors of products among its own."""
+    flat: list[Math] = []
+    for item in items:
+        flat += item.items if isinstance(item, ts.Product) else [item]
+    return ts.Product(tuple(flat))
+
+
+def quotient(top: Sequence[Math], bottom: Sequence[Math]) -> Math:
+    """The product of the one over the product of the other."""
+    m: Math = top[0] if len(top) == 1 else product(*top) if top else ts.Number(Fraction(1))
+    if not bottom:
+        return m
+    return ts.Quotient(m, bottom[0] if len(bottom) == 1 else ts.Product(tuple(bottom)))
+
+
+def raised(base: Math, p: Fraction, elementwise: bool = False) -> Math:
+    """A power; a root for 1/2."""
+    if p == 1:
+        return base
+    if p == Fraction(1, 2):
+        return ts.Root(base)
+    return ts.ElementwisePower(base, p) if elementwise else ts.Power(base, ts.Number(p))
+
+
+def unsigned(m: Math) -> tuple[bool, Math]:
+    """A term's sign, and the term without it."""
+    return (False, m.body) if isinstance(m, ts.Negative) else (True, m)
