@@ -155,3 +155,17 @@ def test_mixed_blocks_of_a_linear_model_are_kronecker_sums(pair: tuple[str, str]
     h = byhand.hessian(byhand.MLP("5-3"), *pair)
     assert h.structure == "Kronecker sum"
     np.testing.assert_allclose(h.operator(**arrays, b1=np.ones(3)).array(), h(**arrays, b1=np.ones(3)), atol=1e-15)
+
+
+@pytest.mark.parametrize("sizes", ["5-7-3-2", "5-7-3-11-2"])
+@pytest.mark.parametrize("activation, loss", [("relu", "mse"), ("leaky_relu", "softmax_cross_entropy")])
+def test_the_first_layer_of_a_deep_network_of_kinks_is_a_kronecker_sum(sizes, activation, loss):
+    net = byhand.MLP(sizes, activation=activation, loss=loss)
+    rng = np.random.default_rng(1)
+    values = {n: rng.standard_normal(v.shape) for n, v in net.init(0).items()} | {"X": rng.standard_normal((13, 5))}
+    values[net.target] = rng.integers(0, 2, 13) if net.target == "y" else rng.standard_normal((13, 2))
+    h = byhand.hessian(net, "W1")
+    assert h.structure == "Kronecker sum"
+    dense = h.function("interpreter")(**values).reshape(35, 35)
+    assert np.linalg.norm(dense) > 1e-6
+    assert relative_error(h.operator(**values).to_dense(), dense) < 1e-12

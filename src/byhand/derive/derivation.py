@@ -153,7 +153,7 @@ class Derivation(Shown):
         units = Accumulation(self.prepared, self.variables, self.f.name, upstream).run()
         return replace(self, units=tuple(units))
 
-    # ---- views
+    # ---- views and code, which later rooms make: imported when asked for, so that deriving loads none of them
 
     def text(
         self, notation: Notation = "differential", level: Level = "steps", layout: str = "rows", ascii: bool = False

@@ -85,6 +85,7 @@ class Expression:
             return f"<Expression {self.name} = {self} {show_shape(self.shape)}>"
 
         def __str__(self) -> str:
+            # notation comes later and is imported where something is printed: it could not register itself in time
             from byhand.notation.show import expression_text
 
             return expression_text(self)

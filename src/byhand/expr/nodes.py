@@ -66,7 +66,7 @@ class Expr:
         return len(self.shape)
 
     def __repr__(self) -> str:
-        from byhand.notation.show import node_text
+        from byhand.notation.show import node_text  # a later room, needed by those who look only
 
         return f"<{type(self).__name__} {node_text(self)} {show_shape(self.shape)}>"
 

@@ -247,7 +247,7 @@ class MLP:
         shapes = {n: s for n, s in self.shapes.items() if n not in skipped}
         return read(text, declare(shapes, {}), LONGEST_TEXT)
 
-    # ---- code
+    # ---- code: what `derive(net)` has, for those who hold a network; imported when asked for
 
     def code(self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None, **options: Any) -> str:
         """Source of the loss and its gradients with respect to the parameters; for "torch" with an `nn.Module`."""

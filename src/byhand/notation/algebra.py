@@ -14,17 +14,19 @@ def transposed(m: Math) -> Math:
     return m.base if isinstance(m, ts.Transpose) else ts.Transpose(m)
 
 
+def flat(*items: Math) -> list[Math]:
+    """The factors of a product, those of products inside it among its own."""
+    return [f for item in items for f in (item.items if isinstance(item, ts.Product) else (item,))]
+
+
 def product(*items: Math) -> Math:
-    """A product, the factors of products among its own."""
-    flat: list[Math] = []
-    for item in items:
-        flat += item.items if isinstance(item, ts.Product) else [item]
-    return ts.Product(tuple(flat))
+    """A product without products inside it."""
+    return ts.Product(tuple(flat(*items)))
 
 
 def quotient(top: Sequence[Math], bottom: Sequence[Math]) -> Math:
     """The product of the one over the product of the other."""
-    m: Math = top[0] if len(top) == 1 else product(*top) if top else ts.Number(Fraction(1))
+    m: Math = top[0] if len(top) == 1 else ts.Product(tuple(top)) if top else ts.Number(Fraction(1))
     if not bottom:
         return m
     return ts.Quotient(m, bottom[0] if len(bottom) == 1 else ts.Product(tuple(bottom)))

@@ -12,7 +12,7 @@ from fractions import Fraction
 from byhand.expr.dims import Coefficient, add_dims
 from byhand.expr.nodes import Expr
 from byhand.notation import typeset as ts
-from byhand.notation.algebra import product, quotient, raised, transposed, unsigned
+from byhand.notation.algebra import flat, product, quotient, raised, transposed, unsigned
 from byhand.notation.measure import count_transposes, lateness, size, starts_with_differential
 from byhand.notation.orientation import is_row
 from byhand.notation.style import Style, dimension_math, name_math, ones_math
@@ -153,10 +153,10 @@ def _scaled(f: Form, s: Style, turned: bool) -> Math:
         top = [ts.Bracketed(t) if isinstance(t, ts.Product) else t for t in top]  # (1' y) (p' dz)
     body = None if core is None else form_math(core, s, turned)
     if body is not None and any(not isinstance(t, (ts.Number, ts.Name, ts.Root)) for t in top):  # (x' A x / |x|^2) x
-        factor = quotient(top, bottom)
+        factor = quotient(flat(*top), bottom)
         m = product(ts.Bracketed(factor) if isinstance(factor, (ts.Quotient, ts.Product)) else factor, body)
     else:
-        m = quotient([*top, *([body] if body is not None else [])], bottom)
+        m = quotient(flat(*top, *([body] if body is not None else [])), bottom)
     return ts.Negative(m) if c.value < 0 else m
 
 

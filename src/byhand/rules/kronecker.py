@@ -57,6 +57,9 @@ def kronecker_terms(node: Expr) -> list[KroneckerTerm] | None:
 
     Axes of size 1 that are only there to make four are allowed anywhere.
     """
+    whole = _recognised(_merged(node))  # terms of a sum stay as they are: merged, they take minutes to simplify
+    if whole is not None:
+        return _collected([whole])
     found: list[KroneckerTerm] = []
     todo = [node]
     while todo:
@@ -128,6 +131,13 @@ def _recognised(node: Expr) -> KroneckerTerm | None:
         if split is not None:
             return split
     return None
+
+
+def _merged(node: Expr) -> Expr:
+    """The products inside a product among its own factors: the chain of a network of relu hides its labels in them."""
+    if not isinstance(node, Contraction):
+        return node
+    return contract(node.factors, node.out, node.coefficient, label_dims(node), merge=True)
 
 
 def _summed(c: Contraction) -> list[int]:
