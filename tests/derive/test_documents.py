@@ -207,3 +207,12 @@ def test_every_expression_prints():
         case = generate(random.Random(f"print {seed}"))
         f = byhand.parse(case.text, shapes=case.shapes, assume=case.assume)
         assert str(f) and repr(f).startswith("<Expression f = ")
+
+
+def test_a_jacobian_without_a_matrix_form_is_written_with_indices():
+    d = byhand.derive(
+        byhand.parse("sum(g * einsum('bij,b,j->i', A, u, v))", {"g": "m", "A": "b m n", "u": "b", "v": "n"})
+    )
+    for level in ("steps", "micro"):
+        assert "∂f/∂u_i = Σ_jk A_ijk g_j v_k" in d.text("jacobian", level)
+    assert "∂f/∂A_ijk = g_j u_i v_k" in d.text("jacobian") or "∂f/∂A_ijk = u_i g_j v_k" in d.text("jacobian")

@@ -73,7 +73,9 @@ def local_jacobians(w: Writer) -> Section:
         for child, records in by_child(u).items():
             jacobian = Simplifier(facts=True, fold=w.d.prepared.fold).normal(local_jacobian([r.term for r in records]))
             size = f"{_count(u.node)}×{_count(child)}"
-            if jacobian.ndim <= 2 and u.node.ndim <= 1 and child.ndim <= 1:
+            if not w.has_matrix_form(jacobian):
+                lines.append(_by_entries(w, u.node, child, jacobian, size))
+            elif u.node.ndim <= 1 and child.ndim <= 1:
                 m = w.write(jacobian) if u.node.ndim else _as_row(w, jacobian)
                 lines.append(Line(ts.Partial(w.name(u.node), w.name(child)), (Part(m),), size))
             elif u.node.ndim == 0:
@@ -85,11 +87,14 @@ def local_jacobians(w: Writer) -> Section:
                     )
                 )
             else:
-                letters = free_letters(w.style, jacobian.ndim)
-                out, inner = letters[: u.node.ndim], letters[u.node.ndim :]
-                left = ts.Partial(w.name(u.node, out), w.name(child, inner))
-                lines.append(Line(left, (Part(index_math(jacobian, w.style, letters)),), size))
+                lines.append(_by_entries(w, u.node, child, jacobian, size))
     return Section("Local Jacobians", tuple(lines))
+
+
+def _by_entries(w: Writer, node: Expr, child: Expr, jacobian: Expr, size: str) -> Line:
+    letters = free_letters(w.style, jacobian.ndim)
+    left = ts.Partial(w.name(node, letters[: node.ndim]), w.name(child, letters[node.ndim :]))
+    return Line(left, (Part(index_math(jacobian, w.style, letters)),), size)
 
 
 def _count(node: Expr) -> str:
