@@ -49,6 +49,12 @@ def test_shapes_are_known_at_construction():
     assert V["kron"](A, B).shape == (multiply_dims(m, n),) * 2
 
 
+def test_a_node_knows_the_functions_and_operations_below_it():
+    Z = named("Z", V["inv"](S) @ x)
+    assert x.operations == frozenset() and Z.operations == {"inv"}
+    assert V["sum"](V["tanh"](Z) + V["exp"](x)).operations == {"inv", "tanh", "exp"}
+
+
 def test_named_nodes_are_opaque_to_merging():
     Z = named("Z", A.T)
     assert Z.T is not A and A.T.T is A

@@ -12,7 +12,7 @@ from byhand.expr.dims import MINUS_ONE
 from byhand.expr.expression import substitute
 from byhand.expr.nodes import Symbol, named, symbol, topological
 from byhand.expr.parse import parse
-from byhand.rules.identities import FACTS, IDENTITIES, sides
+from byhand.rules.identities import FACTS, IDENTITIES, operations_of, sides
 from byhand.rules.simplify import Simplifier, normal
 
 BLOCKS, PER_BLOCK = 20, 100  # 2000 random expressions
@@ -55,8 +55,7 @@ def test_what_was_simplified_before_does_not_matter():
 @pytest.mark.parametrize("row", [*IDENTITIES, *FACTS], ids=lambda row: row.name)
 def test_every_identity_is_applied(row):
     """The left side of a row, with the declared properties, simplifies to the normal form of the right one."""
-    shapes = tuple((n, s) for n, s in row.shapes.items())
-    left, right = sides((row.left, row.right, shapes))
+    left, right = sides(row)
     found = {n.name: n for n in topological([left, right]) if isinstance(n, Symbol)}
     new = {found[name]: symbol(name, found[name].shape, {wanted}) for name, wanted in row.when.items()}
     left, right = substitute(left, new), substitute(right, new)
@@ -64,6 +63,12 @@ def test_every_identity_is_applied(row):
     assert simplifier.normal(left) is normal(right, bool(row.when))
     assert {p for _, p in simplifier.used} == set(row.when.values())
     assert row.name in simplifier.applied
+
+
+@pytest.mark.parametrize("row", [*IDENTITIES, *FACTS], ids=lambda row: row.name)
+def test_the_text_of_a_row_tells_what_must_occur_for_it_to_match(row):
+    """Rows are parsed only where the functions and operations in their text occur in the node."""
+    assert operations_of(row) == sides(row)[0].operations
 
 
 def test_facts_are_used_only_on_request():

@@ -28,13 +28,15 @@ class Expr:
         shape: the dimensions, integers or symbolic.
         digest: a hash of the structure, the same in every process: it orders factors and terms.
         has_differential: whether a differential d(...) occurs in it.
+        operations: the names of the functions and operations that occur in it.
     """
 
-    __slots__ = ("__weakref__", "digest", "has_differential", "shape")
+    __slots__ = ("__weakref__", "digest", "has_differential", "operations", "shape")
     __array_priority__: ClassVar[int] = 1000  # NumPy arrays leave `array * expr` to us
     shape: Shape
     digest: bytes
     has_differential: bool
+    operations: frozenset[str]
 
     if TYPE_CHECKING:  # the operators that `surface` gives to every node
 
@@ -183,6 +185,8 @@ def intern(kind: type[E], key: tuple[Any, ...], shape: Shape, children: Iterable
             setattr(node, name, value)
         node.shape = shape
         node.has_differential = kind is Differential or any(c.has_differential for c in children)
+        own = key[:1] if kind is Elementwise or kind is Structured else ()
+        node.operations = frozenset(own).union(*(c.operations for c in children))
         text = repr((kind.__name__, [_stable(part) for part in key], [str(d) for d in shape]))
         node.digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
         _pool[(kind, *key)] = node
@@ -191,19 +195,13 @@ def intern(kind: type[E], key: tuple[Any, ...], shape: Shape, children: Iterable
 
 def _stable(part: Any) -> Any:
     """A representation that does not depend on the process or the order of creation."""
-    match part:
-        case Expr():
-            return part.digest.hex()
-        case Coefficient():
-            return (str(part.value), [(str(d), str(p)) for d, p in part.dims])
-        case Fraction():
-            return str(part)
-        case frozenset():
-            return sorted(part)
-        case tuple():
-            return [_stable(p) for p in part]
-        case _:
-            return str(part)
+    if isinstance(part, Expr):
+        return part.digest.hex()
+    if isinstance(part, Coefficient):
+        return (str(part.value), [(str(d), str(p)) for d, p in part.dims])
+    if isinstance(part, tuple):
+        return [_stable(p) for p in part]
+    return sorted(part) if isinstance(part, frozenset) else str(part)
 
 
 def symbol(name: str, shape: Shape = (), assumptions: Iterable[str] = ()) -> Symbol:

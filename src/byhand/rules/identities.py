@@ -5,12 +5,15 @@ Each row reads left = right in byhand's own syntax; the left side is matched, th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from byhand.expr.contraction import P1, LooseFactor, contract, label_dims
 from byhand.expr.dims import ONE, parse_shape
+from byhand.expr.functions import FUNCTIONS
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, symbol
+from byhand.expr.operations import OPERATIONS
 from byhand.expr.parse import scope
 from byhand.expr.surface import expand
 from byhand.rules.differentials import read_side
@@ -100,17 +103,26 @@ FACTS: tuple[Identity, ...] = _FACTS
 
 
 @lru_cache(maxsize=256)
-def sides(row: tuple[str, str, tuple[tuple[str, str], ...]]) -> tuple[Expr, Expr]:
-    """The two sides of a row as nodes, its variables as symbols."""
-    left, right, shapes = row
+def _side(text: str, shapes: tuple[tuple[str, str], ...]) -> Expr:
+    """A side of a row as a node, its variables as symbols."""
     symbols = {name: symbol(name, parse_shape(shape)) for name, shape in shapes}
-    names = {**scope(symbols.values()), **symbols}
-    return read_side(left, names), read_side(right, names)
+    return read_side(text, {**scope(symbols.values()), **symbols})
+
+
+def sides(row: Identity) -> tuple[Expr, Expr]:
+    """The two sides of a row as nodes, its variables as symbols."""
+    shapes = tuple(row.shapes.items())
+    return _side(row.left, shapes), _side(row.right, shapes)
 
 
 def pattern_of(row: Identity) -> Expr:
     """The left side as a node."""
-    return sides((row.left, row.right, tuple(row.shapes.items())))[0]
+    return _side(row.left, tuple(row.shapes.items()))
+
+
+def operations_of(row: Identity) -> frozenset[str]:
+    """The functions and operations of the left side, read off its text: only rows that may match are parsed."""
+    return frozenset(w for w in re.findall(r"\w+", row.left) if w in FUNCTIONS or w in OPERATIONS)
 
 
 Head = tuple[str, str]
@@ -129,23 +141,28 @@ def _head(node: Expr) -> Head | None:
             return None
 
 
+def _heads(node: Expr) -> frozenset[Head]:
+    """The heads of a node's factors, or its own."""
+    parts = [f for f, _, _ in node.factors] if isinstance(node, Contraction) else [node]
+    return frozenset(h for p in parts if (h := _head(p)) is not None)
+
+
+@lru_cache(maxsize=256)
+def _pattern_heads(pattern: Expr) -> frozenset[Head]:
+    return _heads(pattern)
+
+
 @lru_cache(maxsize=1)
-def _indexed() -> list[tuple[Identity, bool, frozenset[Head]]]:
-    """Each row with: whether it is a fact, and the functions and operations that a node must have for it to match."""
-    rows = []
-    for row in IDENTITIES + FACTS:
-        pattern = pattern_of(row)
-        parts = [f for f, _, _ in pattern.factors] if isinstance(pattern, Contraction) else [pattern]
-        heads = frozenset(h for p in parts if (h := _head(p)) is not None)
-        rows.append((row, bool(row.when), heads))
-    return rows
+def _indexed() -> list[tuple[Identity, bool, frozenset[str]]]:
+    """Each row with: whether it is a fact, and what must occur in a node for it to match."""
+    return [(row, bool(row.when), operations_of(row)) for row in IDENTITIES + FACTS]
 
 
 def candidates(node: Expr, facts: bool) -> list[Identity]:
     """The rows that may match a node, identities before facts."""
-    parts = [f for f, _, _ in node.factors] if isinstance(node, Contraction) else [node]
-    heads = {h for p in parts if (h := _head(p)) is not None}
-    return [row for row, is_fact, needed in _indexed() if (facts or not is_fact) and needed <= heads]
+    rows = [r for r, is_fact, needed in _indexed() if (facts or not is_fact) and needed <= node.operations]
+    heads = _heads(node) if rows else frozenset()
+    return [row for row in rows if _pattern_heads(pattern_of(row)) <= heads]
 
 
 def _right(row: Identity, binding: Binding) -> Expr:
