@@ -45,16 +45,16 @@ CORRUPTIONS = {
 
 
 def with_unit(d, old, **changes):
-    return replace(d, units=tuple(replace(u, **changes) if u is old else u for u in d.units))
+    return replace(d, units=tuple(u._replace(**changes) if u is old else u for u in d.units))
 
 
 def all_stages(d, u, wrong):
-    return with_unit(d, u, stages=tuple(replace(s, node=wrong(s.node)) for s in u.stages))
+    return with_unit(d, u, stages=tuple(s._replace(node=wrong(s.node)) for s in u.stages))
 
 
 def last_stage(d, u, wrong):
     last = u.stages[-1]
-    return with_unit(d, u, stages=(*u.stages[:-1], replace(last, node=wrong(last.node))))
+    return with_unit(d, u, stages=(*u.stages[:-1], last._replace(node=wrong(last.node))))
 
 
 def adjoint(d, u, wrong):
@@ -67,22 +67,22 @@ def last_move(d, u, wrong):
     if not (u.terms and u.terms[-1].moves):
         return None
     record = u.terms[-1]
-    moves = (*record.moves[:-1], replace(record.moves[-1], left=wrong(record.moves[-1].left)))
-    return with_unit(d, u, terms=(*u.terms[:-1], replace(record, moves=moves)))
+    moves = (*record.moves[:-1], record.moves[-1]._replace(left=wrong(record.moves[-1].left)))
+    return with_unit(d, u, terms=(*u.terms[:-1], record._replace(moves=moves)))
 
 
 def contribution(d, u, wrong):
     if not u.terms:
         return None
-    return with_unit(d, u, terms=(replace(u.terms[0], contribution=wrong(u.terms[0].contribution)), *u.terms[1:]))
+    return with_unit(d, u, terms=(u.terms[0]._replace(contribution=wrong(u.terms[0].contribution)), *u.terms[1:]))
 
 
 def differential(d, u, wrong):
     if not u.terms or wrong not in (CORRUPTIONS["negated"], CORRUPTIONS["doubled"]):
         return None
     factor = -ONE.value if wrong is CORRUPTIONS["negated"] else 2 * ONE.value
-    term = replace(u.terms[0].term, coefficient=u.terms[0].term.coefficient.times(Coefficient(factor)))
-    return with_unit(d, u, terms=(replace(u.terms[0], term=term), *u.terms[1:]))
+    term = u.terms[0].term._replace(coefficient=u.terms[0].term.coefficient.times(Coefficient(factor)))
+    return with_unit(d, u, terms=(u.terms[0]._replace(term=term), *u.terms[1:]))
 
 
 def missing_term(d, u, wrong):

@@ -74,7 +74,7 @@ def altered_rules():
         yield from ((row.name, replace(q, right=m)) for m in mutants(row.right, [*row.shapes]))
     for row in FUNCTIONS.values():
         for m in mutants(row.derivative, ["y", "z"]):
-            yield f"derivative of {row.name}", function_equation(replace(row, derivative=m))
+            yield f"derivative of {row.name}", function_equation(row._replace(derivative=m))
     for row in PATTERNS:
         for name, q in zip((row.move_first, row.move_second), move_equations(row), strict=False):
             yield from ((name, m) for m in altered_moves(q))

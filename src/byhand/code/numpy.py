@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from fractions import Fraction
 
 from byhand.code.axes import AXES
@@ -73,7 +72,7 @@ def _mask(w: Writer, f: Form) -> Code:
 def _power(w: Writer, f: Form) -> Code:
     base, p = w.code(f.args[0]), f.data
     if p < 0:
-        return replace(quotient(literal("1"), [raised(base, -p, w.np)]), shape=base.shape)
+        return quotient(literal("1"), [raised(base, -p, w.np)])._replace(shape=base.shape)
     return raised(base, p, w.np)
 
 
@@ -122,13 +121,13 @@ def _scaled(w: Writer, f: Form) -> Code:
         code = quotient(quotient(product(over), under), bottom)
     if data.coefficient.value < 0:
         code = negative(code)
-    return replace(code, shape=joined([c.shape for c in (*over, *under)]))
+    return code._replace(shape=joined([c.shape for c in (*over, *under)]))
 
 
 def _hadamard(w: Writer, f: Form) -> Code:
     over, under = _factors(w, f)
     code = quotient(product(over) if over else literal("1"), under)
-    return replace(code, shape=joined([c.shape for c in (*over, *under)]))
+    return code._replace(shape=joined([c.shape for c in (*over, *under)]))
 
 
 def _factors(w: Writer, f: Form) -> tuple[list[Code], list[Code]]:
@@ -140,7 +139,7 @@ def _factors(w: Writer, f: Form) -> tuple[list[Code], list[Code]]:
     under = [raised(w.code(d[0]), d[1], w.np) for d in divisors if d is not None]
     codes = [c for _, c in over]
     if len(parts) > 1 and codes and codes[0].level == Level.MATMUL:
-        codes[0] = replace(codes[0], text=f"({codes[0].text})", level=Level.ATOM)
+        codes[0] = codes[0]._replace(text=f"({codes[0].text})", level=Level.ATOM)
     return codes, under
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 from byhand.code.forms import Span
 from byhand.errors import ByhandError
@@ -25,8 +25,7 @@ class Level(IntEnum):
     ATOM = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(NamedTuple):
     """A piece of source.
 
     Attributes:

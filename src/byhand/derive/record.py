@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from byhand.expr.dims import Shape
 from byhand.expr.nodes import Expr
@@ -24,16 +23,14 @@ Kind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Pairing:
+class Pairing(NamedTuple):
     """The inner product ⟨left, right⟩ of an adjoint and an expression linear in a differential."""
 
     left: Expr
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step: before = after by the rule.
 
     Attributes:
@@ -58,8 +55,7 @@ class Step:
     level: Literal["steps", "micro"] = "steps"
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """A factor moved off d( ): ⟨left, right⟩ after the move."""
 
     rule: str
@@ -67,8 +63,7 @@ class Move:
     right: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class TermRecord:
+class TermRecord(NamedTuple):
     """One linear term of a unit's differential, moved factor by factor into the adjoint of its child.
 
     Attributes:
@@ -82,8 +77,7 @@ class TermRecord:
     contribution: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(NamedTuple):
     """A form of an adjoint on the way to its final one."""
 
     rule: str
@@ -92,8 +86,7 @@ class Stage:
     assumptions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """The record of one named node: definition, differential, adjoint, and the moves that carry it to its children.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +14,7 @@ Array = Any
 Sample = Callable[[np.random.Generator, tuple[int, ...], int], Array]
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(NamedTuple):
     """A row: its words, what follows from it, a sampler (rng, shape, classes) and a test on data."""
 
     name: str

@@ -9,8 +9,7 @@ is a bare call of a kernel in `numeric`, the kernel's source is quoted in genera
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from byhand.errors import MissingRuleError, nearest
 from byhand.expr import numeric
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """A row: f, f'(z) in terms of z and y = f(z), where it holds, where it has a kink, and where it is written down."""
 
     name: str

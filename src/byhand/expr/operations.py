@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +16,7 @@ from byhand.expr.nodes import Expr, describe, structured
 Sizes = Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """A row: the shape of the result, and the kernel `numpy(arrays, attributes, sizes)`."""
 
     name: str

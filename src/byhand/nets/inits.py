@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +12,7 @@ from byhand.errors import ParseError, nearest
 Array = Any
 
 
-@dataclass(frozen=True, slots=True)
-class Init:
+class Init(NamedTuple):
     """A row: draw(rng, inputs, outputs, std) gives a weight matrix; `std` is used by `normal` only."""
 
     name: str

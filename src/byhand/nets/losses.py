@@ -8,8 +8,7 @@ and logarithm never meet, they are softplus. A user's own loss is such an expres
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from byhand.errors import ParseError, nearest
 
@@ -17,8 +16,7 @@ Targets = Literal["labels", "probabilities", "values"]
 TARGETS: tuple[Targets, ...] = ("labels", "probabilities", "values")
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(NamedTuple):
     """A row.
 
     Attributes:

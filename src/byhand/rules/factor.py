@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from itertools import islice, product
 from math import gcd, prod
+from typing import NamedTuple
 
 from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, label_dims, scale
 from byhand.expr.dims import ONE, Coefficient, Dim
@@ -16,8 +16,7 @@ from byhand.expr.nodes import Contraction, Expr, Sum
 CHOICES = 16  # ways tried to pick one occurrence of a factor from each term
 
 
-@dataclass(frozen=True, slots=True)
-class _Term:
+class _Term(NamedTuple):
     coefficient: Coefficient
     factors: tuple[tuple[Expr, tuple[int, ...], Fraction], ...]
     out: tuple[int, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from byhand.expr.dims import Coefficient
 
@@ -31,8 +31,7 @@ class Form:
     rank: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(NamedTuple):
     """Data of `scaled`: coefficient × ∏ scalar^power × core; args are the scalars, then the core if any."""
 
     coefficient: Coefficient

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from byhand.errors import MissingRuleError
 from byhand.expr.contraction import P1, Label, contract
@@ -14,8 +14,7 @@ from byhand.expr.nodes import Contraction, Differential, Expr, Sum, differential
 LinearFactor = tuple[Expr, tuple[Label, ...], Fraction]
 
 
-@dataclass(frozen=True, slots=True)
-class LinearTerm:
+class LinearTerm(NamedTuple):
     """coefficient × Σ ∏ factors × d(child)[labels], with the axes `out`: one linear map applied to one differential."""
 
     coefficient: Coefficient

@@ -7,13 +7,12 @@ rows name the steps of a derivation (`adjoint` names), print in matrix notation 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from byhand.expr.contraction import Label
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A row.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from byhand.derive.record import Unit
 from byhand.errors import MissingRuleError
@@ -73,7 +73,7 @@ def _multiplied(t: LinearTerm) -> LinearTerm:
     if not inner:
         return t
     labels = tuple(dict.fromkeys(y for _, ls, _ in t.factors for y in ls if y in outer))
-    return replace(t, factors=((contract(t.factors, labels), labels, P1),))
+    return t._replace(factors=((contract(t.factors, labels), labels, P1),))
 
 
 def is_mean(root: Expr, size: Dim) -> bool:

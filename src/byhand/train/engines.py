@@ -10,15 +10,13 @@ work alone, not on what the process did before: the same fit is made by the same
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from byhand.code.c.compiler import compiler_command, compiler_works
 from byhand.errors import ByhandError, ParseError, nearest
 from byhand.train.program import TrainingProgram
 
@@ -26,8 +24,7 @@ COMPILER = "a C compiler"
 MARGIN = 2.0  # how many times its start-up and compilation an engine must save
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(NamedTuple):
     """A row.
 
     Attributes:
@@ -58,6 +55,8 @@ class Engine:
     def available(self) -> bool:
         """Whether it can run here."""
         if self.needs[0] == COMPILER:
+            from byhand.code.c.compiler import compiler_command
+
             return compiler_command() is not None
         return not self.needs[0] or find_spec(self.needs[0]) is not None
 
@@ -88,8 +87,7 @@ class Engine:
         return self.start + work.sizes * (self.compile + self.compile_operation * work.operations)
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What a fit is made of.
 
     Attributes:
@@ -138,6 +136,12 @@ def engine_row(name: str) -> Engine:
     return ENGINES[name]
 
 
+def _compiler_works() -> bool:
+    from byhand.code.c.compiler import compiler_works
+
+    return compiler_works()
+
+
 def chosen(work: Work) -> str:
     """The engine for a fit: the first row, unless another that can run here saves enough."""
     first, *others = ENGINES.values()
@@ -145,7 +149,7 @@ def chosen(work: Work) -> str:
     for row in others:
         saved = first.seconds(work) - (row.seconds(work) - row.preparation(work))
         pays = saved > MARGIN * row.preparation(work) and row.seconds(work) < best.seconds(work)
-        if pays and row.available and (row.needs[0] != COMPILER or compiler_works()):
+        if pays and row.available and (row.needs[0] != COMPILER or _compiler_works()):
             best = row
     return best.name
 

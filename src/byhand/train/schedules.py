@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import cos, pi
+from typing import NamedTuple
 
 import numpy as np
 
 from byhand.errors import ParseError, nearest
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(NamedTuple):
     """A row: factor(epoch, progress, settings), the epoch as a count from 0, progress from 0 to 1 over all steps."""
 
     name: str

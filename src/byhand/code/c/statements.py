@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from byhand.code.c.body import Body, Index, NeedsName
 from byhand.code.c.entries import scale_factors
@@ -92,7 +92,7 @@ def _split(form: Form) -> tuple[Form | None, list[Term]]:
         core = core_of(t)
         if is_added(core):
             data: Scale | None = t.data if scaled else None
-            front = None if data is None else Form("scaled", t.args[:-1], replace(data, has_core=False))
+            front = None if data is None else Form("scaled", t.args[:-1], data._replace(has_core=False))
             added.append(Term(front, core))
         else:
             here.append(t)
