@@ -15,6 +15,9 @@ from byhand.train.trace import Graph, Node
 
 Array = Any
 _LIVE_TO_THE_END = 1 << 60
+# Numbers are calculated with by Python, which rounds like NumPy's functions and is called faster; only a division by
+# zero is another thing to Python's own numbers.
+_SIGNS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
 PRODUCT_ROWS = 256  # of a product that is added to an array: they stay in the cache
 
 
@@ -194,6 +197,11 @@ class Lowering:
                 self.lines.append(f"{name} = {self._constant(node.op)}({self._word(base)})")
             return
         words = [self._word(a) for a in node.args]
+        if not node.shape and self._by_python(node):
+            calculated = f" {_SIGNS[node.op]} ".join(words)
+            self.lines.append(f"{name} = {calculated if node.kind == 'ufunc' else f'float({calculated})'}")
+            self._release(place, node)
+            return
         function = self._constant(node.op)
         if node.kind == "scalar" or node.kind == "call":
             options = "".join(f", {k}={self._constant(v)}" for k, v in node.options) if node.kind == "call" else ""
@@ -234,6 +242,12 @@ class Lowering:
             case "copy":
                 self.lines.append(f"_copyto({name}, {words[0]}, 'unsafe')")
         self._release(place, node)
+
+    def _by_python(self, node: Node) -> bool:
+        """Whether a number is calculated from two numbers in a way that Python has a sign for."""
+        if node.kind not in ("ufunc", "scalar") or node.op not in _SIGNS or len(node.args) != 2:
+            return False
+        return node.kind == "ufunc" or node.op is not np.true_divide
 
     def _finish(self, value: bool) -> None:
         for node, target in self.late:
