@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from byhand.second.products import hvp as hvp
     from byhand.second.products import jvp as jvp
     from byhand.second.products import vjp as vjp
-    from byhand.train.estimators import MLPClassifier as MLPClassifier
-    from byhand.train.estimators import MLPRegressor as MLPRegressor
+    from byhand.train.classifier import MLPClassifier as MLPClassifier
     from byhand.train.flow import flow as flow
+    from byhand.train.regressor import MLPRegressor as MLPRegressor
     from byhand.train.saving import load as load
 
     __version__: str
@@ -48,8 +48,9 @@ _HOMES = {
     "byhand.audit.audit": ("audit",),
     "byhand.check.check": ("check",),
     "byhand.check.gradient": ("check_gradient",),
-    "byhand.train.estimators": ("MLPClassifier", "MLPRegressor"),
+    "byhand.train.classifier": ("MLPClassifier",),
     "byhand.train.flow": ("flow",),
+    "byhand.train.regressor": ("MLPRegressor",),
     "byhand.train.saving": ("load",),
     "byhand.second.gauss_newton": ("gauss_newton_vp",),
     "byhand.second.hessian": ("hessian",),

@@ -1,5 +1,7 @@
 """Every target computes what the evaluator computes: the shared problems, cases of code, networks, tables of rows."""
 
+import ast
+
 import numpy as np
 import pytest
 from code_generation.generated import relative
@@ -136,6 +138,23 @@ def test_cross_entropy_of_large_logits(target, jax):
     value, gradients = d.function(target)(Z=Z, y=y)
     assert float(value) == 1e4
     assert np.asarray(gradients["Z"]).tolist() == [[0.5, -0.5, 0.0], [0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("target", [t for t in TARGETS if t != "c"])
+def test_code_without_formulas_is_the_same_code(target):
+    """Formulas are comments and a part of the docstring: what Python runs has them not."""
+    d = byhand.derive(byhand.MLP("5-7-3", activation="tanh"))
+    with_formulas, bare = d.code(target), d.code(target, formulas=False)
+    assert "Z1 = X W1 + " in with_formulas and "X W1" not in bare
+
+    def run(source):
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)) and ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+        return ast.dump(tree)
+
+    assert run(bare) == run(with_formulas)
 
 
 # ---- relu'(0)

@@ -1,12 +1,16 @@
 """The step in place is the derived step, and that is the gradient of the loss."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from byhand.nets.mlp import MLP
+from byhand.train.buffers import Lowering
 from byhand.train.program import TrainedMLP, TrainingProgram
+from byhand.train.trace import Graph
 
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "gelu", "silu", "elu", "selu", "softplus", "leaky_relu", "softmax",
                "identity", "z*sigmoid(1.702*z)"]  # fmt: skip
@@ -124,3 +128,43 @@ def test_nothing_is_allocated_for_arrays():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100_000  # NumPy's own cast of a mask; one layer's activations are 262 144 bytes
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_are_calculated_as_numpy_does(dtype):
+    """Of the result's type, and a division by zero is no error, whether the numbers are NumPy's or Python's."""
+    source = """
+import numpy as np
+
+def value(x, y, k):
+    total = 0.3 * np.sum(x) - np.sum(y)
+    return total / np.sum(y), {"scaled": x * (1 / (2 - k)), "same": x * (total * 0.7)}
+"""
+    x, y = np.array([0.1, 0.7, 1e-3], dtype), np.array([1.0, -1.0], dtype)
+    results = {"scaled": np.zeros_like(x), "same": np.zeros_like(x)}
+    graph = Graph(source, "value", {"x": x, "y": y}, scalars=("k",))
+    with np.errstate(all="ignore"):
+        found = Lowering(graph, {"x": x, "y": y}, results).function(2)
+    total = np.multiply(0.3, np.sum(x))
+    assert found == np.inf and found.dtype == dtype
+    assert np.all(results["scaled"] == np.inf)
+    assert results["same"].tolist() == np.multiply(x, np.multiply(total, 0.7)).tolist()
+
+
+IMPORTED = """
+import sys
+from byhand import MLPClassifier
+MLPClassifier((3,), max_epochs=2).fit([[0.0, 1.0], [1.0, 3.0], [2.0, 1.0]] * 4, [0, 1, 1] * 4).predict([[1.0, 1.0]])
+print(*(m.removeprefix("byhand.") for m in sys.modules if m.startswith("byhand.")))
+"""
+
+
+def test_a_fit_imports_no_notation_and_no_other_target():
+    """A small fit in a new process takes as long as its imports: what only readers and other targets need stays out."""
+    run = subprocess.run([sys.executable, "-c", IMPORTED], check=True, capture_output=True, text=True, timeout=120)
+    imported = {*run.stdout.split()}
+    assert {"code.source", "code.numpy", "train.numpy_engine"} <= imported
+    others = (
+        r"notation|code\.(formulas|torch|jax|chunk|pullback|two_functions|c)\b|train\.data\.(sources|csvfile|parquet)"
+    )
+    assert not [m for m in imported if re.match(others, m)]

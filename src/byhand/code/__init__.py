@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from byhand.code.c import c_function, c_source
-from byhand.code.chunk_source import numpy_chunks, torch_chunks
 from byhand.code.function import CompiledFunction
-from byhand.code.jax_pullback import jax_pullback_source
 from byhand.code.kinks import with_slope_at_zero
 from byhand.code.lower import lower_derivation, lower_expression
-from byhand.code.program import Program
-from byhand.code.pullback import Pullback, lower_pullback
-from byhand.code.source import jax_source, numpy_source, torch_source
-from byhand.code.torch_pullback import torch_pullback_source
-from byhand.code.two_functions import RESERVED
 from byhand.errors import ByhandError, nearest
 from byhand.expr.expression import as_expression
 
 if TYPE_CHECKING:
+    from byhand.code.program import Program
     from byhand.derive.derivation import Derivation
     from byhand.expr.nodes import Expr, Symbol
 
-# programs: one function of any values; derivations: what each library has for a function with a derivative of its own
-TARGETS: dict[str, Callable[..., str]] = {
-    "numpy": numpy_source,
-    "torch": torch_source,
-    "jax": jax_source,
-    "c": c_source,
+Home = tuple[str, str]  # module and name: a target is imported when it is asked for
+
+# programs; derivations, where a library has functions with a derivative of their own; programs in chunks of rows
+TARGETS: dict[str, Home] = {
+    "numpy": ("byhand.code.source", "numpy_source"),
+    "torch": ("byhand.code.source", "torch_source"),
+    "jax": ("byhand.code.source", "jax_source"),
+    "c": ("byhand.code.c", "c_source"),
 }
-PULLBACKS: dict[str, Callable[[Pullback, Any], str]] = {"torch": torch_pullback_source, "jax": jax_pullback_source}
-CHUNKED: dict[str, Callable[[Program, int, Any], str]] = {"numpy": numpy_chunks, "torch": torch_chunks}
-FUNCTIONS: dict[str, type[CompiledFunction]] = {"numpy": CompiledFunction}
+PULLBACKS: dict[str, Home] = {
+    "torch": ("byhand.code.torch_pullback", "torch_pullback_source"),
+    "jax": ("byhand.code.jax_pullback", "jax_pullback_source"),
+}
+CHUNKED: dict[str, Home] = {
+    "numpy": ("byhand.code.chunk_source", "numpy_chunks"),
+    "torch": ("byhand.code.chunk_source", "torch_chunks"),
+}
+FUNCTIONS: dict[str, Home] = {
+    "numpy": ("byhand.code.function", "CompiledFunction"),
+    "torch": ("byhand.code.torch_function", "TorchFunction"),
+    "jax": ("byhand.code.jax_function", "JaxFunction"),
+}
 OPTIONS = {"c": ("sizes", "dtype")}
 
 
+def _imported(home: Home) -> Callable[..., Any]:
+    module, name = home
+    found: Callable[..., Any] = getattr(import_module(module), name)
+    return found
+
+
 def generate(
-    derivation: Derivation, target: str = "numpy", relu_at_zero: float = 0, chunk: int | None = None, **options: Any
+    derivation: Derivation,
+    target: str = "numpy",
+    relu_at_zero: float = 0,
+    chunk: int | None = None,
+    formulas: bool = True,
+    **options: Any,
 ) -> str:
     """Source of a function that returns the value and the gradients; for PyTorch and JAX, of one that they differentiate.
 
@@ -46,6 +63,7 @@ def generate(
         target: a key of TARGETS.
         relu_at_zero: the derivative of relu at 0, of leaky_relu, elu and selu the place of it between both sides: 0, 0.5, 1.
         chunk: how many rows of the logits of a softmax are computed at a time; all by default.
+        formulas: whether statements have their mathematics beside them, which only readers need.
         options: of "c": sizes={name: size} of the named dimensions, dtype "float" or "double".
     Raises: ByhandError: an unknown target, or an operation that the target lacks.
     """
@@ -53,13 +71,21 @@ def generate(
     if chunk is not None and target in TARGETS:
         if target not in CHUNKED:
             raise ByhandError(f"target {target!r} has no chunks", f"there is: {', '.join(CHUNKED)}")
-        program = lower_derivation(derivation, reserved=RESERVED, one_softmax=True)
-        return CHUNKED[target](with_slope_at_zero(program, relu_at_zero), chunk, derivation.source)
+        from byhand.code.two_functions import RESERVED
+
+        program = lower_derivation(derivation, reserved=RESERVED, one_softmax=True, formulas=formulas)
+        printer = _imported(CHUNKED[target])
+        return str(printer(with_slope_at_zero(program, relu_at_zero), chunk, derivation.source))
     if target in PULLBACKS:
-        return PULLBACKS[target](lower_pullback(derivation, RESERVED, relu_at_zero), derivation.source)
+        from byhand.code.pullback import lower_pullback
+        from byhand.code.two_functions import RESERVED
+
+        pullback = lower_pullback(derivation, RESERVED, relu_at_zero, formulas)
+        return str(_imported(PULLBACKS[target])(pullback, derivation.source))
     if target == "c":
         options["parameters"] = _network_parameters(derivation)
-    return program_source(with_slope_at_zero(lower_derivation(derivation), relu_at_zero), target, **options)
+    lowered = lower_derivation(derivation, formulas=formulas)
+    return program_source(with_slope_at_zero(lowered, relu_at_zero), target, **options)
 
 
 def _network_parameters(derivation: Derivation) -> tuple[str, ...]:
@@ -85,28 +111,31 @@ def compile_function(
     """
     roots = [derivation.prepared.root, *(g.root for g in derivation.gradients.values())]
     if target == "c" and chunk is None:
+        from byhand.code.c import c_function
+
         lowered = with_slope_at_zero(lower_derivation(derivation), relu_at_zero)
         return c_function(lowered, roots, derivation.f.symbols.values(), _network_parameters(derivation))
     source = generate(derivation, target, relu_at_zero, chunk)
-    return _function(target)(lower_derivation(derivation), source, roots, derivation.f.symbols.values())
+    program = lower_derivation(derivation, formulas=False)  # of which the names are needed
+    return _function(target, program, source, roots, derivation.f.symbols.values())
 
 
-def generate_expression(f: Any, target: str = "numpy", **options: Any) -> str:
+def generate_expression(f: Any, target: str = "numpy", formulas: bool = True, **options: Any) -> str:
     """Source of a function that returns the value of an expression of any shape; options as for `generate`.
 
     Raises: ByhandError: an unknown target.
     """
     _check_options(target, options)
-    return program_source(lower_expression(as_expression(f)), target, **options)
+    return program_source(lower_expression(as_expression(f), formulas=formulas), target, **options)
 
 
-def compile_expression(f: Any, target: str = "numpy") -> CompiledFunction:
-    """callable(**arrays) -> value, made from the generated source.
+def compile_expression(f: Any, target: str = "numpy", formulas: bool = True) -> CompiledFunction:
+    """callable(**arrays) -> value, made from the generated source; `formulas` as for `generate`.
 
     Raises: ByhandError: an unknown target, or one that is not installed.
     """
     e = as_expression(f)
-    return program_function(lower_expression(e), [e.root], e.symbols.values(), target)
+    return program_function(lower_expression(e, formulas=formulas), [e.root], e.symbols.values(), target)
 
 
 def program_function(
@@ -122,9 +151,11 @@ def program_function(
     Raises: ByhandError: an unknown target, or one that is not installed.
     """
     if target == "c":
+        from byhand.code.c import c_function
+
         return c_function(program, roots, declared)
     source = program_source(program, target)  # first: an unknown target is refused here
-    return _function(target)(program, source, roots, declared)
+    return _function(target, program, source, roots, declared)
 
 
 def program_source(program: Program, target: str, **options: Any) -> str:
@@ -133,21 +164,16 @@ def program_source(program: Program, target: str, **options: Any) -> str:
     Raises: ByhandError: an unknown target.
     """
     if target in TARGETS:
-        return TARGETS[target](program, **options)
+        return str(_imported(TARGETS[target])(program, **options))
     near = nearest(str(target), list(TARGETS))
     raise ByhandError(f"unknown target {target!r}{near}", f"known: {', '.join(TARGETS)}")
 
 
-def _function(target: str) -> type[CompiledFunction]:
-    if target in FUNCTIONS:
-        return FUNCTIONS[target]
-    if target == "torch":
-        from byhand.code.torch_function import TorchFunction
-
-        return TorchFunction
-    from byhand.code.jax_function import JaxFunction
-
-    return JaxFunction
+def _function(
+    target: str, program: Program, source: str, roots: list[Expr], declared: Iterable[Symbol]
+) -> CompiledFunction:
+    function: CompiledFunction = _imported(FUNCTIONS[target])(program, source, roots, declared)
+    return function
 
 
 __all__ = [

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from byhand.code.program import Program, Statement
 from byhand.code.writer import Writer
 from byhand.expr.assume import PROPERTIES
 from byhand.expr.dims import Dimension, show_shape
 from byhand.expr.nodes import Expr, Named, Symbol
-from byhand.notation import typeset as ts
-from byhand.notation.text import to_text
+
+if TYPE_CHECKING:
+    from byhand.notation.typeset import Math
 
 WIDEST = 120
 COMMENT_COLUMN = 48  # statements longer than this do not push the comments of others to the right
@@ -64,7 +66,7 @@ def formulas(program: Program) -> list[str]:
     """The named intermediates and the value as mathematics, then the conventions, each followed by a blank line."""
     forward = [s for s in program.statements if s.section == "forward" and isinstance(s.leaf, Named)]
     defined = [*forward, *(s for s in program.statements if s.section == "value" and s.result is not None)]
-    lines = [f"{s.name} = {to_text(s.math)}" for s in defined if s.math is not None]
+    lines = [f"{s.name} = {_text(s)}" for s in defined if s.math is not None]
     shown = [*(f"{INDENT}{quoted(line)}" for line in lines if len(line) < WIDEST - 12), ""] if lines else []
     return [*shown, *program.notes, *([""] if program.notes else [])]
 
@@ -160,10 +162,14 @@ def file_source(title: str, imports: Mapping[str, str], definitions: Sequence[st
 
 def formula_of(s: Statement) -> str:
     """The mathematics of a statement; empty where it has none."""
-    if s.math is None:
-        return ""
-    math = ts.Relation("=", s.left, s.math) if s.left is not None else s.math
-    return re.sub(r"\s+", " ", to_text(math))
+    return "" if s.math is None else re.sub(r"\s+", " ", _text(s, s.left))
+
+
+def _text(s: Statement, left: Math | None = None) -> str:
+    from byhand.code.formulas import as_text  # notation is imported where there is mathematics to print
+
+    assert s.math is not None
+    return as_text(s.math, left)
 
 
 def aligned(block: list[tuple[str, str, str]], room: int) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from byhand.code.forms import parts, rebuilt
+from byhand.code.forms import rebuilt
 from byhand.code.idioms import tidy
 from byhand.code.indexing import Indexing
 from byhand.code.names import Identifiers
@@ -15,21 +14,22 @@ from byhand.code.sharing import Sharing, with_solves
 from byhand.expr.dims import Dim, Dimension, dim_names
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum, Symbol, topological
-from byhand.notation import typeset as ts
-from byhand.notation.matrix import MATRIX_NOTATION, form_math, matrix_math
-from byhand.notation.orientation import row_vectors
-from byhand.notation.style import Style
-from byhand.notation.typeset import Math
-from byhand.rules.forms import Form, NoMatrixForm
+from byhand.rules.forms import Form
 
 if TYPE_CHECKING:
+    from byhand.code.formulas import Formulas
     from byhand.derive.derivation import Derivation
+    from byhand.notation.typeset import Math
 
 LAST = "ℓ"  # what is differentiated where the function is one step of a longer computation
 
 
 def lower_derivation(
-    d: Derivation, upstream: Symbol | None = None, reserved: Iterable[str] = (), one_softmax: bool = False
+    d: Derivation,
+    upstream: Symbol | None = None,
+    reserved: Iterable[str] = (),
+    one_softmax: bool = False,
+    formulas: bool = True,
 ) -> Program:
     """The program of a function and its gradients.
 
@@ -38,19 +38,23 @@ def lower_derivation(
         upstream: the symbol that `d` was pulled back from, where it was; the last of the inputs.
         reserved: names that the target uses itself.
         one_softmax: whether softmax is had from the logarithm of it that the value needs.
+        formulas: whether the statements have their mathematics, which only readers need.
     """
     root, gradients = d.prepared.root, {u.node: u.value for u in d.units if isinstance(u.node, Symbol)}
     wanted = {v: gradients[v] for v in d.variables}
     adjoints = {u.adjoint: u.node for u in d.units if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)}
     written = {s for s in d.f.symbols.values() if s.name not in d.f.unused}
     inputs = needed_inputs([d.f.root, *d.variables, *written], d.f.symbols.values())
-    value_name = ts.Name(d.f.name if upstream is None else LAST)
-    labels: dict[Expr, Math] = {
-        a: ts.Partial(value_name, ts.Name(n.name if isinstance(n, Named) else d.f.name)) for a, n in adjoints.items()
-    }
+    names_of: dict[Expr, str] = {a: n.name if isinstance(n, Named) else d.f.name for a, n in adjoints.items()}
     if upstream is not None:
-        inputs, labels[upstream] = (*inputs, upstream), ts.Partial(value_name, ts.Name(d.f.name))
-    lowering = _Lowering(inputs, [root], labels, d.prepared.automatic, d.f.vectors_as_rows, reserved)
+        inputs, names_of[upstream] = (*inputs, upstream), d.f.name
+    mathematics = None
+    if formulas:
+        from byhand.code.formulas import Formulas
+
+        value_name = d.f.name if upstream is None else LAST
+        mathematics = Formulas([root], value_name, names_of, d.f.vectors_as_rows)
+    lowering = _Lowering(inputs, mathematics, d.prepared.automatic, reserved)
     lowering.one_softmax = one_softmax
     order = topological([root, *wanted.values()])
     for node in order:
@@ -66,10 +70,9 @@ def lower_derivation(
         ready.setdefault(last, []).append(v)
     for k, adjoint in enumerate([None, *used]):
         if isinstance(adjoint, Named):
-            lowering.define(adjoint, "backward", labels[adjoint], adjoints[adjoint])
+            lowering.define(adjoint, "backward", names_of[adjoint], adjoints[adjoint])
         for v in ready.get(k, ()):
-            left = ts.Partial(value_name, ts.Name(v.name))
-            lowering.result(f"d{v.name}", v.name, wanted[v], "backward", left, v)
+            lowering.result(f"d{v.name}", v.name, wanted[v], "backward", v)
     names = [v.name for v in d.variables]
     listed = ", ".join(names[:-1]) + (" and " if names[:-1] else "") + names[-1]
     gradient = "its gradient" if len(names) == 1 else "its gradients"
@@ -77,7 +80,10 @@ def lower_derivation(
 
 
 def lower_expressions(
-    roots: Mapping[str, Expr], inputs: Iterable[Symbol] | None = None, reserved: Iterable[str] = ()
+    roots: Mapping[str, Expr],
+    inputs: Iterable[Symbol] | None = None,
+    reserved: Iterable[str] = (),
+    formulas: bool = True,
 ) -> Program:
     """The program of expressions on their own: Jacobians, predictions.
 
@@ -85,11 +91,17 @@ def lower_expressions(
         roots: name of the result -> node.
         inputs: the arguments; by default the symbols that occur.
         reserved: names that the target uses itself.
+        formulas: whether the statements have their mathematics, which only readers need.
     """
     nodes = list(roots.values())
     order = topological(nodes)
     symbols = tuple(inputs) if inputs is not None else tuple(n for n in order if isinstance(n, Symbol))
-    lowering = _Lowering(symbols, nodes, {}, set(), reserved=reserved)
+    mathematics = None
+    if formulas:
+        from byhand.code.formulas import Formulas
+
+        mathematics = Formulas(nodes)
+    lowering = _Lowering(symbols, mathematics, set(), reserved)
     for node in order:
         if isinstance(node, Named):
             lowering.define(node, "forward")
@@ -98,9 +110,9 @@ def lower_expressions(
     return lowering.program(", ".join(roots), "values", list(roots))
 
 
-def lower_expression(e: Expression, reserved: Iterable[str] = ()) -> Program:
+def lower_expression(e: Expression, reserved: Iterable[str] = (), formulas: bool = True) -> Program:
     """The program of one expression."""
-    return lower_expressions({e.name: e.root}, needed_inputs([e.root], e.symbols.values()), reserved)
+    return lower_expressions({e.name: e.root}, needed_inputs([e.root], e.symbols.values()), reserved, formulas)
 
 
 def needed_inputs(nodes: Iterable[Expr], declared: Iterable[Symbol]) -> tuple[Symbol, ...]:
@@ -131,43 +143,34 @@ def _sizes(node: Expr) -> list[Dim]:
             return [*node.shape]
 
 
-@dataclass
 class _Lowering:
     """One lowering: names handed out, statements in the order of their definition."""
 
-    inputs: tuple[Symbol, ...]
-    forward: list[Expr]
-    labels: Mapping[Expr, Math]
-    automatic: set[str]
-    vectors_as_rows: bool = False
-    reserved: Iterable[str] = ()
-    one_softmax: bool = False
-    names: dict[Expr, str] = field(default_factory=dict)
-    statements: list[Statement] = field(default_factory=list)
-    origins: dict[Form, Form] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.identifiers = Identifiers(self.reserved)
-        for s in self.inputs:
-            self.names[s] = self.identifiers.give(s.name)
-        dims = dict.fromkeys(n for s in self.inputs for d in s.shape for n in sorted(dim_names(d)))
+    def __init__(
+        self, inputs: tuple[Symbol, ...], formulas: Formulas | None, automatic: set[str], reserved: Iterable[str] = ()
+    ) -> None:
+        self.inputs, self.formulas, self.automatic = inputs, formulas, automatic
+        self.one_softmax = False
+        self.statements: list[Statement] = []
+        self.identifiers = Identifiers(reserved)
+        self.names: dict[Expr, str] = {s: self.identifiers.give(s.name) for s in inputs}
+        dims = dict.fromkeys(n for s in inputs for d in s.shape for n in sorted(dim_names(d)))
         self.dims = {n: self.identifiers.give(n) for n in dims}
         self.indexing = Indexing()
-        self.style = Style(row_vectors(self.forward), self.labels, all_rows=self.vectors_as_rows)
 
-    def define(self, node: Named, section: Section, left: Math | None = None, of: Expr | None = None) -> None:
-        """An intermediate of the derivation; `of` is what it is the adjoint of."""
+    def define(self, node: Named, section: Section, name_of: str = "", of: Expr | None = None) -> None:
+        """An intermediate of the derivation; `of`, called `name_of`, is what it is the adjoint of."""
         self.names[node] = name = self.identifiers.give(node.name)
+        left = self.partial(name_of) if of is not None else None
         math, ours = self.math(node.body, node if of is None else of), node.name in self.automatic
         self.statements.append(Statement(name, node, self.form(node.body), section, math, left, ours=ours))
 
-    def result(
-        self, wish: str, result: str, node: Expr, section: Section, left: Math | None = None, of: Expr | None = None
-    ) -> str:
-        """A value or gradient that is returned."""
+    def result(self, wish: str, result: str, node: Expr, section: Section, of: Symbol | None = None) -> str:
+        """A value or gradient that is returned; `of` is what it is the gradient with respect to."""
         name = self.identifiers.give(wish)
         leaf = temporary(name, node.shape)
         self.names[leaf] = name
+        left = self.partial(of.name) if of is not None else None
         self.statements.append(Statement(name, leaf, self.form(node), section, self.math(node, of), left, result))
         return name
 
@@ -177,26 +180,18 @@ class _Lowering:
     def refined(self, form: Form) -> Form:
         """The form as code; where each part came from is kept for its comment."""
         new = tidy(rebuilt(form, tuple(self.refined(a) for a in form.args)))
-        self.origins.setdefault(new, form)
+        if self.formulas is not None:
+            self.formulas.origins.setdefault(new, form)
         return new
 
-    def math(self, node: Expr, of: Expr | None = None) -> Math | None:
-        """A node in matrix notation, where it has one."""
-        turned = node.ndim == 1 and (self.vectors_as_rows or of in self.style.rows)
-        try:
-            return matrix_math(node, self.style, turned)
-        except NoMatrixForm:
-            return None
+    def math(self, node: Expr, of: Expr | None) -> Math | None:
+        return None if self.formulas is None else self.formulas.of_node(node, of)
 
-    def form_math(self, form: Form) -> Math | None:
-        """A part of a formula in matrix notation, where it has one."""
-        origin = self.origins.get(form)
-        if origin is None or not all(map(_has_notation, parts(origin))):
-            return None
-        return form_math(origin, self.style)
+    def partial(self, name: str) -> Math | None:
+        return None if self.formulas is None else self.formulas.partial(name)
 
     def program(self, title: str, function: str, outputs: Iterable[str], value: str | None = None) -> Program:
-        sharing = Sharing(self.identifiers, self.form_math)
+        sharing = Sharing(self.identifiers, None if self.formulas is None else self.formulas.of_form)
         needed = without_dead(self.statements)
         if self.one_softmax:
             needed = sharing.one_softmax(needed)
@@ -204,12 +199,6 @@ class _Lowering:
         for s in statements:
             self.names.setdefault(s.leaf, s.name)
         return Program(title, function, self.inputs, tuple(statements), self.names, self.dims, tuple(outputs), value)
-
-
-def _has_notation(form: Form) -> bool:
-    if form.kind == "operation":
-        return bool(form.data[0] != "pairing")
-    return form.kind in MATRIX_NOTATION and form.kind != "einsum"
 
 
 __all__ = ["lower_derivation", "lower_expression", "lower_expressions"]

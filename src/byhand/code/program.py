@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from byhand.code.forms import parts
 from byhand.expr.dims import Shape
 from byhand.expr.nodes import Expr, Symbol, symbol
-from byhand.notation.typeset import Math
 from byhand.rules.forms import Form
+
+if TYPE_CHECKING:
+    from byhand.notation.typeset import Math
 
 Section = Literal["forward", "value", "backward"]
 

@@ -57,22 +57,24 @@ class Pullback:
         return [leaf for leaf in (*self.program.inputs, *(s.leaf for s in self.forward)) if leaf in read]
 
 
-def lower_pullback(d: Derivation, reserved: Iterable[str] = (), relu_at_zero: float = 0) -> Pullback:
+def lower_pullback(
+    d: Derivation, reserved: Iterable[str] = (), relu_at_zero: float = 0, formulas: bool = True
+) -> Pullback:
     """The two functions of a derivation.
 
     Args:
         d: the derivation.
         reserved: names that the target uses itself.
         relu_at_zero: the derivative of relu at 0.
+        formulas: whether the statements have their mathematics, which only readers need.
     """
     taken = {*d.f.symbols, *d.f.intermediates, *d.f.dimension_names}
     name = f"d{d.f.name}"
     while name in taken:
         name += "_"
     upstream = symbol(name, ())
-    program = with_slope_at_zero(
-        lower_derivation(d.pulled_back(upstream), upstream, reserved, one_softmax=True), relu_at_zero
-    )
+    lowered = lower_derivation(d.pulled_back(upstream), upstream, reserved, one_softmax=True, formulas=formulas)
+    program = with_slope_at_zero(lowered, relu_at_zero)
     statements = _recomputed(_late(by_outputs(list(program.statements))))
     inputs = tuple(s for s in program.inputs if s is not upstream)
     return Pullback(replace(program, inputs=inputs, statements=tuple(statements)), upstream)

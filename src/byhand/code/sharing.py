@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from byhand.code.forms import mapped, parts, rebuilt
 from byhand.code.names import Identifiers
 from byhand.code.program import Program, Statement, leaf_form, temporary, uses, with_form, without_dead
 from byhand.code.shapes import shape_of
 from byhand.expr.nodes import Expr, Named
-from byhand.notation import typeset as ts
-from byhand.notation.typeset import Math
 from byhand.rules.forms import Form
+
+if TYPE_CHECKING:
+    from byhand.notation.typeset import Math
 
 LETTERS = ("s", "v", "T", "T")  # names of scalars, vectors, matrices, stacks
 
@@ -42,10 +43,10 @@ class Sharing:
 
     Args:
         identifiers: where names come from.
-        math: the mathematics of a form, for the comment beside a new name.
+        math: the mathematics of a form, for the comment beside a new name; None for none.
     """
 
-    def __init__(self, identifiers: Identifiers, math: Callable[[Form], Math | None]) -> None:
+    def __init__(self, identifiers: Identifiers, math: Callable[[Form], Math | None] | None = None) -> None:
         self.identifiers, self.math = identifiers, math
 
     def shared(self, statements: list[Statement]) -> list[Statement]:
@@ -110,7 +111,8 @@ class Sharing:
         given = self.identifiers.give(letter) if letter else None
         name = given or self.identifiers.numbered(LETTERS[min(len(shape), 3)])
         section = "forward" if user.section == "value" and not late else user.section
-        return Statement(name, temporary(name, shape), form, section, self.math(original), ours=True)
+        math = None if self.math is None else self.math(original)
+        return Statement(name, temporary(name, shape), form, section, math, ours=True)
 
 
 def fitted(program: Program, measure: Callable[[Program], Callable[[Statement], int]], room: int) -> Program:
@@ -121,7 +123,7 @@ def fitted(program: Program, measure: Callable[[Program], Callable[[Statement], 
         measure: for a program, the width of each statement as the target prints it.
         room: the width of a line.
     """
-    sharing = Sharing(Identifiers([*program.names.values(), *program.dims.values()]), lambda _: None)
+    sharing = Sharing(Identifiers([*program.names.values(), *program.dims.values()]))
     statements, width = list(program.statements), measure(program)
     k = 0
     while k < len(statements):
@@ -150,25 +152,16 @@ def with_solves(statements: list[Statement]) -> list[Statement]:
     inverses = {s.leaf: s.form.args[0] for s in single if s.form.kind == "operation" and s.form.data[0] == "inv"}
     solved = without_dead([with_form(s, mapped(s.form, lambda f: _solve(f, inverses))) for s in statements])
     kept = {s.leaf for s in solved}
-    gone: dict[Math, Math] = {
-        ts.Name(s.leaf.name): s.math
+    gone = {
+        s.leaf.name: s.math
         for s in single
         if s.leaf in inverses and s.leaf not in kept and s.math is not None and isinstance(s.leaf, Named)
     }
-    return [replace(s, math=_written_out(s.math, gone)) if s.math is not None else s for s in solved]
+    if not gone:
+        return solved
+    from byhand.code.formulas import written_out
 
-
-def _written_out(math: Math, names: Mapping[Math, Math]) -> Math:
-    """The mathematics with names that are gone replaced by what they stood for."""
-
-    def change(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(map(change, value))
-        return _written_out(value, names) if isinstance(value, Math) else value
-
-    if math in names:
-        return names[math]
-    return replace(math, **{f.name: change(getattr(math, f.name)) for f in fields(math)}) if names else math
+    return [replace(s, math=written_out(s.math, gone)) if s.math is not None else s for s in solved]
 
 
 def _solve(form: Form, inverses: Mapping[Expr, Form]) -> Form:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from byhand.code.jax import JaxWriter
 from byhand.code.kernels import kernel_source
 from byhand.code.layout import (
     INDENT,
@@ -21,8 +20,6 @@ from byhand.code.layout import (
 from byhand.code.numpy import NumpyWriter
 from byhand.code.program import Program, Statement
 from byhand.code.sharing import fitted
-from byhand.code.torch import TorchWriter
-from byhand.code.torch_idioms import with_idioms
 from byhand.code.writer import Writer
 
 # what occurs in source -> the line that imports it
@@ -41,11 +38,16 @@ def numpy_source(program: Program) -> str:
 
 def jax_source(program: Program) -> str:
     """The source of a program for JAX."""
+    from byhand.code.jax import JaxWriter
+
     return plain_source(program, JaxWriter, "jax")
 
 
 def torch_source(program: Program) -> str:
     """The source of a program for PyTorch."""
+    from byhand.code.torch import TorchWriter
+    from byhand.code.torch_idioms import with_idioms
+
     return plain_source(with_idioms(program), TorchWriter, "torch")
 
 

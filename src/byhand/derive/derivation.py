@@ -189,16 +189,25 @@ class Derivation(Shown):
 
         return as_dict(self, notation, level, layout)
 
-    def code(self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None, **options: Any) -> str:
+    def code(
+        self,
+        target: str = "numpy",
+        *,
+        relu_at_zero: float = 0,
+        chunk: int | None = None,
+        formulas: bool = True,
+        **options: Any,
+    ) -> str:
         """Source for "numpy", "torch", "jax" or "c": a function that returns the value and the gradients.
 
         For PyTorch and JAX also a function that autograd differentiates by the derived gradients.
         `relu_at_zero` is relu'(0): 0, 0.5 or 1. `chunk`: how many rows of the logits of a softmax are computed at a time.
+        Without `formulas` the mathematics beside the statements is left out.
         Options of "c": sizes={"N": 16}, dtype="float" or "double".
         """
         from byhand.code import generate
 
-        return generate(self, target, relu_at_zero, chunk, **options)
+        return generate(self, target, relu_at_zero, chunk, formulas, **options)
 
     def cost(self) -> Cost:
         """Operations forward and backward, what is saved between them and the peak, as formulas and as numbers."""

@@ -116,7 +116,7 @@ class TrainingProgram:
     Attributes:
         net: the network.
         derivation: its gradients.
-        source: the generated code, which every engine lowers.
+        source: the generated code without its formulas, which every engine lowers.
 
     >>> TrainingProgram(MLP("4-16-3")).names
     ('W1', 'b1', 'W2', 'b2')
@@ -125,7 +125,7 @@ class TrainingProgram:
     def __init__(self, net: MLP) -> None:
         self.net = net
         self.derivation: Derivation = derive(net)
-        self.source = generate(self.derivation)
+        self.source = generate(self.derivation, formulas=False)  # for engines: `derivation.code()` is for readers
         self.names = net.parameters
         self.shapes = {n: tuple(dim_value(d, {}) for d in net.shapes[n]) for n in self.names}
         self.count = sum(int(np.prod(s)) for s in self.shapes.values())
@@ -282,7 +282,7 @@ class _Part:
 
 def prediction(net: MLP) -> Callable[[Mapping[str, Array], Array], Array]:
     """What a network predicts: callable(parameters by name, X (N, inputs)) -> (N, outputs)."""
-    compiled = compile_expression(net.prediction)
+    compiled = compile_expression(net.prediction, formulas=False)
 
     def predict(parameters: Mapping[str, Array], X: Array) -> Array:
         return compiled.raw(*(X if n == net.data else parameters[n] for n in compiled.inputs))
