@@ -59,7 +59,7 @@ Examples
     "--checkpoint",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep the state of training there.",
+    help="Keep the state of training there; of lbfgs every 200 iterations, where its memory begins anew.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint, to the same bits.")
 @click.option("--plot", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write pictures there.")

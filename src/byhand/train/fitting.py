@@ -80,9 +80,10 @@ class Estimator(CallbackSupport, BaseEstimator):
             sample_weight: (N,), not negative; a weight of two is the sample twice.
             validation_data: (X, y) for early stopping and the validation curves.
             checkpoint: a folder that gets the state of training after epochs, so that it can be resumed; engine="auto"
-                is NumPy's then, whose bits do not depend on what was chosen before.
-            resume: go on from the checkpoint there, to the bits that an unbroken run would have given; without one,
-                start.
+                is NumPy's then, whose bits do not depend on what was chosen before. L-BFGS begins its memory anew every
+                200 iterations then, and its state is saved there: up to the first a fit is the same as without.
+            resume: go on from the checkpoint there, to the bits that an unbroken run with a checkpoint gives (engine
+                "jax": to rounding); without one, start.
         Raises: ValueError: data that do not fit. DivergedError: the loss is no finite number any more.
         """
         with self._kept_on_failure():

@@ -112,9 +112,11 @@ class Trainer:
         converged: whether another epoch would change nothing; steps of an optimizer never know.
         engine: what takes the steps on them.
         progress: of early stopping.
+        stretch: the iterations after which L-BFGS begins its memory anew; None never.
     """
 
     converged = False
+    stretch: int | None = None
 
     def __init__(
         self,
@@ -147,6 +149,27 @@ class Trainer:
     def named(self) -> dict[str, Array]:
         """The parameters by name, as views."""
         return self.program.views(self.parameters)
+
+    # ---- what a checkpoint holds
+
+    def resumable(self, epoch: int) -> bool:
+        """Whether `state` is all that the next epoch goes on from: L-BFGS has a memory within a stretch."""
+        return self.updater is not None or (self.stretch is not None and epoch % self.stretch == 0)
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """What the next epoch goes on from, beside the generator and the progress: vectors (count,), and plain data."""
+        if self.updater is None:
+            return {"parameters": self.parameters}, {}
+        vectors = {f"optimizer.{n}": v for n, v in self.updater.state.items()}
+        return {"parameters": self.parameters, **vectors}, {"t": self.updater.t}
+
+    def restore(self, vectors: Mapping[str, Array], plain: Mapping[str, Any]) -> None:
+        """Put `state` back."""
+        self.parameters[:] = vectors["parameters"]
+        if self.updater is not None:
+            for name, vector in self.updater.state.items():
+                vector[:] = vectors[f"optimizer.{name}"]
+            self.updater.t = plain["t"]
 
     # ---- training
 
@@ -205,7 +228,9 @@ class Trainer:
     ) -> None:
         s, p = self.settings, self.progress
         spent = "converged" if validate is None else "early"
-        if s.patience is not None and p.waited >= s.patience:  # resumed after its end
+        if self.converged:  # resumed after its end
+            history.stopped = "converged"
+        elif s.patience is not None and p.waited >= s.patience:
             history.stopped = spent
         self.engine.load()
         try:
@@ -284,16 +309,21 @@ class Trainer:
                 history.stopped = "callback"
                 raise StopIteration
 
-        options = {"maxiter": self.settings.epochs, "maxfun": 10 * self.settings.epochs, "ftol": 1e-12, "gtol": 1e-4}
-        start = self.parameters.astype(np.float64)
-        result = minimize(gradient, start, jac=True, method="L-BFGS-B", options=options, callback=after)
-        if not isfinite(float(result.fun)):
-            raise self._diverged(float(result.fun), max(1, history.epochs))
-        self.parameters[:] = result.x
-        if not history.losses:
-            history.losses.append(float(result.fun))
+        total = self.settings.epochs
+        while history.epochs < total:
+            most = min(self.stretch or total, total - history.epochs)
+            options = {"maxiter": most, "maxfun": 10 * (self.stretch or total), "ftol": 1e-12, "gtol": 1e-4}
+            start = self.parameters.astype(np.float64)
+            result = minimize(gradient, start, jac=True, method="L-BFGS-B", options=options, callback=after)
+            if not isfinite(float(result.fun)):
+                raise self._diverged(float(result.fun), max(1, history.epochs))
+            self.parameters[:] = result.x
+            if not history.losses:
+                history.losses.append(float(result.fun))
+            if result.nit < most or history.stopped:
+                history.stopped = history.stopped or ("converged" if result.status == 0 else "")
+                break
         history.best_epoch = history.epochs
-        history.stopped = history.stopped or ("converged" if result.status == 0 else "")
 
 
 __all__ = ["DivergedError", "History", "Progress", "Settings", "Trainer"]

@@ -67,6 +67,21 @@ class NewtonTrainer(Trainer):
         """The parameters by name."""
         return {n: v.astype(self.dtype) for n, v in super().named().items()}
 
+    def resumable(self, epoch: int) -> bool:
+        """After every iteration."""
+        del epoch
+        return True
+
+    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Parameters, damping, and whether it is at the end; the loss and its gradient follow from the parameters."""
+        vectors, plain = super().state()
+        return vectors, {**plain, "damping": self._damping, "converged": self.converged}
+
+    def restore(self, vectors: Mapping[str, Array], plain: Mapping[str, Any]) -> None:
+        """Put `state` back."""
+        super().restore(vectors, plain)
+        self._damping, self.converged = float(plain["damping"]), bool(plain["converged"])
+
     def _run(
         self,
         data: Mapping[str, Array],
