@@ -1,14 +1,17 @@
 """Data from files: every kind gives the same numbers, missing values, damaged files, and memory that does not grow."""
 
+import csv
 import gzip
 import json
 import os
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -55,9 +58,19 @@ def table(tmp_path):
     return tmp_path
 
 
+@pytest.fixture(params=["whole", "in blocks", "on disk"])
+def cells(request, monkeypatch):
+    """How the cells of CSV files are held: all at once, in blocks of few rows, and these in a temporary file."""
+    if request.param != "whole":
+        monkeypatch.setattr("byhand.train.data.csvfile.CELLS", 31)
+    if request.param == "on disk":
+        monkeypatch.setattr("byhand.train.data.csvfile.WHOLE", 0)
+
+
 @pytest.mark.parametrize("stream", [False, True])
-def test_parquet_and_csv_give_the_same(table, stream):
-    a = read(str(table / "t.csv"), "price")
+def test_parquet_and_csv_give_the_same(table, stream, cells):
+    a = read(str(table / "t.csv"), "price", stream=stream)
+    a = replace(a, X=array(a.X))
     b = read(str(table / "t.parquet"), "price", stream=stream)
     assert isinstance(b.X, Rows) == stream and b.X.shape == (N, 5)
     assert np.array_equal(a.X, array(b.X)) and np.array_equal(a.y, b.y) and a.table == b.table
@@ -65,11 +78,12 @@ def test_parquet_and_csv_give_the_same(table, stream):
     assert again.y is None and np.array_equal(again.X, a.X)
 
 
-def test_train_predict_evaluate_parquet(table):
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_train_predict_evaluate_tables(table, kind, cells):
     model = table / "m"
     for options in ((), ("--stream",)):
         found = called(
-            "train", table / "t.parquet", "--target", "price", "-o", model, "--json", "--epochs", 60, *options
+            "train", table / f"t.{kind}", "--target", "price", "-o", model, "--json", "--epochs", 60, *options
         )
         assert found.exit_code == 0, found.output
         assert json.loads(found.stdout)["test"]["r2"] > 0.95
@@ -96,13 +110,84 @@ def test_cells_of_parquet_that_do_not_fit(tmp_path, column, cells, words, group)
         read(str(tmp_path / "t.parquet"), "y")
 
 
-def test_imputed(tmp_path):
+def test_imputed(tmp_path, cells):
     made = pa.table({"size": [1.0, None, 2.0, 9.0], "town": ["a", None, "b", "a"], "y": [1.0, 2.0, 3.0, 4.5]})
     pq.write_table(made, tmp_path / "t.parquet", row_group_size=2)
     (tmp_path / "t.csv").write_text("size,town,y\n1,a,1\n,,2\n2,b,3\n9,a,4.5\n")
-    for name, stream in (("t.parquet", False), ("t.parquet", True), ("t.csv", False)):
-        found = read(str(tmp_path / name), "y", impute=True, stream=stream)
-        assert array(found.X).tolist() == [[1, 1, 0], [2, 0, 0], [2, 0, 1], [9, 1, 0]]
+    for name in ("t.parquet", "t.csv"):
+        for stream in (False, True):
+            found = read(str(tmp_path / name), "y", impute=True, stream=stream)
+            assert array(found.X).tolist() == [[1, 1, 0], [2, 0, 0], [2, 0, 1], [9, 1, 0]]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_cells_of_csv_are_what_they_show(tmp_path, stream, cells):
+    """Quotes, commas and line ends inside cells, spaces, a text late in a column of numbers, empty lines."""
+    texts = ["7", "a,b", 'say "no"', "two\nlines", " 7 ", "é"]
+    kept = [texts[k] for k in RNG.integers(0, 6, N)]
+    numbers = [f"{v:.17g}" for v in X[:, 1]]
+    late = ["1", "2"] * (N // 2) + ["x"]
+    with (tmp_path / "t.csv").open("w", encoding="utf-8", newline="") as file:
+        file.write("\ufeffname,size,late,y\r\n")
+        writer = csv.writer(file)
+        for k, row in enumerate(zip(kept, numbers, late, LABELS, strict=True)):
+            writer.writerow(row)
+            file.write("\r\n" * (k % 50 == 0))
+    found = read(str(tmp_path / "t.csv"), "y", stream=stream)
+    shown = [t.strip() for t in kept]
+    columns = [[float(t == v) for t in shown] for v in sorted(set(shown))]
+    columns += [list(X[:, 1])] + [[float(t == v) for t in late] for v in ("1", "2", "x")]
+    assert np.array_equal(array(found.X), np.array(columns).T) and np.array_equal(found.y, LABELS)
+    named = read(str(tmp_path / "t.csv"), "name", stream=stream)
+    assert named.y.tolist() == shown
+    only = {"columns": [c for c in found.table["columns"] if c["name"] == "size"]}
+    assert np.array_equal(array(read(str(tmp_path / "t.csv"), None, only, stream=stream).X), X[:, 1:2])
+
+
+LINES = [f"{v:.6f},{k % 3},{k % 2}" for k, v in enumerate(X[:, 0])]
+
+
+@pytest.mark.parametrize(
+    "tail, words",
+    [
+        (["1,2"], f"row {N + 2} of .* has 2 cells, the head 3"),
+        (["1,2,3,4"], f"row {N + 2} of .* has 4 cells, the head 3"),
+        (["1,,0"], f"column b has no value in row {N + 2}"),
+        (["1,2,"], f"the target y is missing in row {N + 2}"),
+        (["1,2,-inf"], f"the target y is -inf in row {N + 2}"),
+        (["1,inf,0"], f"column b is inf in row {N + 2}"),
+        (["1,-nan,0"], f"column b is -nan in row {N + 2}"),
+        (['1,"2,0'], f"is not CSV: .*, line {N + 2}"),
+        (["1,2,0", "\udcff,2,0"], f"is not text in UTF-8: line {N + 3}"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_cells_of_csv_that_do_not_fit(tmp_path, tail, words, stream, cells):
+    (tmp_path / "t.csv").write_bytes("\n".join(["a,b,y", *LINES, *tail]).encode("utf-8", "surrogateescape"))
+    with pytest.raises(DataError, match=words):
+        read(str(tmp_path / "t.csv"), "y", stream=stream)
+
+
+def test_a_text_late_in_a_column_of_many_numbers(tmp_path, monkeypatch, cells):
+    monkeypatch.setattr("byhand.train.data.table.MOST_CATEGORIES", 100)
+    monkeypatch.setattr("byhand.train.data.blocks.MOST_CATEGORIES", 100)
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,y", *LINES, "oops,2,0", "1,2,0"]))
+    words = f"column a has 'oops' in row {N + 2}, which is no number, and more than 100 different texts"
+    with pytest.raises(DataError, match=words):
+        read(str(tmp_path / "t.csv"), "y")
+    described = {"columns": [{"name": "a", "kind": "number", "fill": None}]}
+    with pytest.raises(DataError, match=f"column a has 'oops', which is no number, in row {N + 2}"):
+        read(str(tmp_path / "t.csv"), "y", described)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_space_for_the_cells(tmp_path, monkeypatch, stream):
+    monkeypatch.setattr("byhand.train.data.csvfile.WHOLE", 0)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda prefix: open("/dev/full", "r+b", buffering=0))  # noqa: SIM115
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,y", *LINES]))
+    with pytest.raises(DataError, match="cannot write a temporary file: no space left"):
+        read(str(tmp_path / "t.csv"), "y", stream=stream)
 
 
 def idx(path, values, kind, packed=False):
@@ -245,6 +330,15 @@ def test_streamed_training_is_that_in_memory(tmp_path, kind, y, options):
     assert all(v.tobytes() == streamed.parameters_[n].tobytes() for n, v in resumed.parameters_.items())
 
 
+def test_training_from_a_streamed_csv_file_is_that_in_memory(table, cells):
+    held, rows = (read(str(table / "t.csv"), "price", stream=stream) for stream in (False, True))
+    plain = MLPRegressor(max_epochs=5, random_state=0, engine="numpy").fit(held.X, held.y)
+    streamed = MLPRegressor(max_epochs=5, random_state=0).fit(rows.X, rows.y)
+    for name, value in plain.parameters_.items():
+        assert np.allclose(value, streamed.parameters_[name], rtol=0, atol=1e-4 if value.dtype == np.float32 else 1e-9)
+    assert np.array_equal(streamed.predict(rows.X), streamed.predict(held.X))
+
+
 @pytest.mark.parametrize(
     "options, y, words",
     [
@@ -266,9 +360,6 @@ def test_a_value_on_disk_that_is_not_finite(tmp_path):
     values[100, 3] = np.nan
     with pytest.raises(DataError, match="nan in row 100, column 3"):
         MLPClassifier().fit(rows_of(tmp_path, values), LABELS)
-    (tmp_path / "a.csv").write_text("a,y\n1,2\n")
-    with pytest.raises(DataError, match="CSV is read whole"):
-        read(str(tmp_path / "a.csv"), "y", stream=True)
 
 
 MEASURED = """
@@ -284,17 +375,20 @@ print(next(line.split()[1] for line in Path("/proc/self/status").read_text().spl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["npz", "parquet"])
+@pytest.mark.parametrize("kind", ["npz", "parquet", "csv"])
 def test_peak_memory_does_not_grow_with_the_file(tmp_path, kind):
     peaks, sizes = [], []
-    for count in (24_000, 80_000):  # the smaller one fills the allocators already
+    for count in (8_000, 25_000) if kind == "csv" else (24_000, 80_000):  # the smaller one fills the allocators already
         values, y = RNG.standard_normal((count, 200), np.float32), RNG.integers(0, 2, count)
         path = tmp_path / f"d{count}.{kind}"
         if kind == "npz":
             np.savez(path, X=values, y=y)
         else:
-            columns = {f"c{k}": values[:, k] for k in range(200)}
-            pq.write_table(pa.table({**columns, "y": y}), path, row_group_size=4000, use_dictionary=False)
+            made = pa.table({**{f"c{k}": values[:, k] for k in range(200)}, "y": y})
+            if kind == "csv":
+                pa.csv.write_csv(made, path)
+            else:
+                pq.write_table(made, path, row_group_size=4000, use_dictionary=False)
         sizes.append(path.stat().st_size)
         run = subprocess.run(
             [sys.executable, "-c", MEASURED, path],

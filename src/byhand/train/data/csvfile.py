@@ -1,45 +1,112 @@
-"""Tables in CSV files: the first line names the columns. Read whole."""
+"""Tables in CSV files: the first line names the columns. Small ones are read whole, others in blocks of rows."""
 
 from __future__ import annotations
 
 import csv
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-import numpy as np
-
-from byhand.errors import DataError, nearest
+from byhand.errors import DataError
+from byhand.train.data.blocks import Blocks, needed_columns, read_table
 from byhand.train.data.data import Data
-from byhand.train.data.table import described, encoded, target_of
+
+WHOLE = 1 << 24  # bytes: the cells of a greater file, which are ten times as large in memory, are not kept there
+BLOCK = 1 << 22  # bytes of the file that are read at once
+CELLS = 1 << 19  # cells that are read at once: short ones are many
+FIRST = 2  # what the first row is called: the head is row 1
 
 
-def read_csv(path: Path, target: str | None, table: dict[str, Any] | None, impute: bool) -> Data:
+class _Cells(Blocks):
+    """Columns of cells in memory."""
+
+    def __init__(self, path: Path, names: list[str], blocks: Iterator[list[list[str]]]) -> None:
+        self.cells = list(blocks)
+        self.places = {name: k for k, name in enumerate(names)}
+        super().__init__(path, names, sum(len(b[0]) for b in self.cells), len(self.cells), FIRST)
+
+    def kind(self, name: str) -> str:
+        """Cells."""
+        del name
+        return "cells"
+
+    def column(self, name: str, block: int) -> list[str]:
+        """A column of a block."""
+        return self.cells[block][self.places[name]]
+
+
+def read_csv(path: Path, target: str | None, table: dict[str, Any] | None, impute: bool, stream: bool | None) -> Data:
     """A table; see `read`."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            rows = [r for r in csv.reader(file, strict=True) if r]
-        except csv.Error as error:
-            raise DataError(f"{path} is not CSV: {error}") from None
-    if len(rows) < 2:
-        raise DataError(f"{path} has no rows", "the first line names the columns")
-    head, body = [c.strip() for c in rows[0]], rows[1:]
-    twice = sorted({c for c in head if head.count(c) > 1})
-    if twice:
-        raise DataError(f"{path} has the column {twice[0]!r} twice")
-    for number, row in enumerate(body, 2):
-        if len(row) != len(head):
-            raise DataError(f"row {number} of {path} has {len(row)} cells, the head {len(head)}")
-    if target is not None and target not in head:
-        raise DataError(f"{path} has no column {target}{nearest(target, head)}", f"it has: {', '.join(head)[:200]}")
-    cells = {c: [row[i].strip() for row in body] for i, c in enumerate(head)}
-    y = None
-    if target is not None:
-        y = target_of(target, cells.pop(target))
-    if table is None:
-        table = {"columns": [described(c, values, impute) for c, values in cells.items()]}
-    for column in table["columns"]:
-        if column["name"] not in cells:
-            raise DataError(f"{path} has no column {column['name']}, which the model needs")
-    if not table["columns"]:
-        raise DataError(f"{path} has no column beside the target {target}")
-    return Data(np.column_stack([encoded(c, cells[c["name"]]) for c in table["columns"]]), y, table)
+        rows = _rows(path, file)
+        head = [c.strip() for c in next(rows, [])]
+        if not head:
+            raise DataError(f"{path} has no rows", "the first line names the columns")
+        names = needed_columns(path, head, target, table)
+        seekable = file.seekable()  # a pipe has no position
+
+        def position() -> int:
+            return os.lseek(file.fileno(), 0, os.SEEK_CUR) if seekable else 0
+
+        blocks = _blocks(path, rows, position, head, names)
+        if os.fstat(file.fileno()).st_size <= WHOLE:
+            t = _Cells(path, names, blocks)
+            if not t.rows:
+                raise DataError(f"{path} has no rows", "the first line names the columns")
+            return read_table(t, target, table, impute, stream)
+        from byhand.train.data.parquet import cells_on_disk
+
+        with cells_on_disk(path, names, blocks, FIRST) as spilled:
+            return read_table(spilled, target, table, impute, stream)
+
+
+def _rows(path: Path, file: TextIO) -> Iterator[list[str]]:
+    """The rows that are not empty, with the head.
+
+    Raises: DataError: not CSV, or not text in UTF-8, and in which line.
+    """
+    reader = csv.reader(file, strict=True)
+    try:
+        yield from (r for r in reader if r)
+    except csv.Error as error:
+        raise DataError(f"{path} is not CSV: {error}, line {reader.line_num}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not text in UTF-8{_where(path)}") from None
+
+
+def _where(path: Path) -> str:
+    """The first line that is not text, in words: text is decoded some lines at a time."""
+    if path.is_file():
+        with path.open("rb") as binary:
+            for number, line in enumerate(binary, 1):
+                try:
+                    line.decode()
+                except UnicodeDecodeError:
+                    return f": line {number}"
+    return ""
+
+
+def _blocks(
+    path: Path, rows: Iterator[list[str]], position: Callable[[], int], head: list[str], names: list[str]
+) -> Iterator[list[list[str]]]:
+    """The columns of some names, some rows at a time; `position` is how far the file was read.
+
+    Raises: DataError: a row that has more or fewer cells than the head.
+    """
+    width, most = len(head), max(1, CELLS // len(head))
+    places = [head.index(n) for n in names]
+    block: list[list[str]] = []
+    end = BLOCK
+    for number, row in enumerate(rows, FIRST):
+        if len(row) != width:
+            raise DataError(f"row {number} of {path} has {len(row)} cells, the head {width}")
+        block.append(row)
+        if len(block) == most or (len(block) % 64 == 0 and position() >= end):
+            yield [[row[k].strip() for row in block] for k in places]
+            block, end = [], position() + BLOCK
+    if block:
+        yield [[row[k].strip() for row in block] for k in places]
+
+
+__all__ = ["read_csv"]

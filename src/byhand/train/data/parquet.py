@@ -1,43 +1,52 @@
-"""Tables in Parquet files, read one group of rows at a time."""
+"""Tables in Parquet files, read one group of rows at a time; and texts in a temporary one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from byhand.errors import ByhandError, DataError, nearest
+from byhand.errors import ByhandError, DataError
+from byhand.train.data.blocks import Blocks, read_table
 from byhand.train.data.data import Data
-from byhand.train.data.rows import Rows, large, spilled
-from byhand.train.data.table import category_of, encoded, target_of
+from byhand.train.data.rows import spilled
 
 Array = Any
 
 
-class _Table:
-    """An open Parquet file: its columns, one group of rows or all of them."""
+def _pyarrow(what: str) -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        missing = f"{what} is read with pyarrow, which is not installed"
+        raise ByhandError(missing, "pip install 'byhand[train]'") from None
+    return pyarrow
 
-    def __init__(self, path: Path) -> None:
+
+class ParquetBlocks(Blocks):
+    """A Parquet file.
+
+    Args:
+        path: for messages.
+        file: what is read; None for that at `path`.
+    Raises: DataError: not a whole file. ByhandError: pyarrow is missing.
+    """
+
+    def __init__(self, path: Path, file: IO[bytes] | None = None) -> None:
+        self.pa = _pyarrow("Parquet")
         try:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-        except ImportError:
-            missing = "Parquet is read with pyarrow, which is not installed"
-            raise ByhandError(missing, "pip install 'byhand[train]'") from None
-        self.pa, self.path = pa, path
-        try:
-            self.file = pq.ParquetFile(path, memory_map=False)
-        except pa.ArrowInvalid as error:
+            self.file = self.pa.parquet.ParquetFile(file or path, memory_map=False)
+        except self.pa.ArrowInvalid as error:
             raise DataError(f"{path} is not a whole Parquet file: {str(error).splitlines()[0][:100]}") from None
-        self.names = list(self.file.schema_arrow.names)
-        self.rows, self.groups = self.file.metadata.num_rows, self.file.num_row_groups
+        super().__init__(
+            path, self.file.schema_arrow.names, self.file.metadata.num_rows, self.file.num_row_groups, first=1
+        )
 
     def kind(self, name: str) -> str:
-        """Number or category.
-
-        Raises: DataError: neither.
-        """
+        """Number or category."""
         t, types = self.file.schema_arrow.field(name).type, self.pa.types
         inner = t.value_type if types.is_dictionary(t) else t
         if types.is_integer(inner) or types.is_floating(inner) or types.is_boolean(inner) or types.is_decimal(inner):
@@ -46,13 +55,20 @@ class _Table:
             return "category"
         raise DataError(f"column {name} of {self.path} is {t}: neither number nor text", "leave it out")
 
-    def column(self, name: str, group: int | None = None) -> Any:
-        """A column, of one group of rows or of all: numbers with NaN for no value, or texts with "" for it."""
+    def values(self, name: str, block: int) -> Any:
+        """A column of a group of rows, as pyarrow has it.
+
+        Raises: DataError: the file is damaged.
+        """
         try:
-            read = self.file.read(columns=[name]) if group is None else self.file.read_row_group(group, columns=[name])
+            read = self.file.read_row_group(block, columns=[name])
         except (self.pa.ArrowInvalid, OSError) as error:
             raise DataError(f"{self.path} is damaged: {str(error).splitlines()[0][:100]}") from None
-        values = read.column(0)
+        return read.column(name)  # a column a brings a.b with it
+
+    def column(self, name: str, block: int) -> Any:
+        """A column of a group of rows."""
+        values = self.values(name, block)
         if self.pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
         if self.kind(name) == "category":
@@ -60,88 +76,52 @@ class _Table:
         return np.asarray(values.cast(self.pa.float64()).to_numpy(zero_copy_only=False), np.float64)
 
 
-def _described(t: _Table, name: str, impute: bool) -> dict[str, Any]:
-    if t.kind(name) == "category":
-        values: set[str] = set()
-        gap, start = None, 1
-        for group in range(t.groups):
-            cells = t.column(name, group)
-            gap = gap or next((start + k for k, c in enumerate(cells) if not c), None)
-            values |= {c for c in cells if c}
-            start += len(cells)
-        return category_of(name, sorted(values), gap, impute)
-    numbers = t.column(name)
-    gaps = np.flatnonzero(np.isnan(numbers))
-    if len(gaps) and not impute:
-        raise DataError(f"column {name} has no value in row {gaps[0] + 1}", "--impute fills in medians")
-    if len(gaps) == len(numbers):
-        raise DataError(f"column {name} has no values at all", "leave it out")
-    return {"name": name, "kind": "number", "fill": float(np.nanmedian(numbers)) if impute else None}
-
-
-def _encoded(t: _Table, column: dict[str, Any], group: int, first: int) -> Array:
-    """A column of a group of rows as features (rows, 1), or one 0/1 column for each category."""
-    name, cells = column["name"], t.column(column["name"], group)
-    if column["kind"] == "category" or isinstance(cells, list):
-        texts = cells if isinstance(cells, list) else ["" if np.isnan(c) else f"{c:g}" for c in cells]
-        return encoded(column, texts, first)
-    if column["fill"] is not None:
-        cells = np.where(np.isnan(cells), column["fill"], cells)
-    bad = np.flatnonzero(~np.isfinite(cells))
-    if len(bad):
-        what = "has no value" if np.isnan(cells[bad[0]]) else f"is {cells[bad[0]]}"
-        raise DataError(f"column {name} {what} in row {first + bad[0]}")
-    return cells[:, None]
-
-
-def _target(t: _Table, name: str) -> Array:
-    cells = t.column(name)
-    if isinstance(cells, list):
-        return target_of(name, cells, 1)
-    bad = np.flatnonzero(~np.isfinite(cells))
-    if len(bad):
-        what = "is missing" if np.isnan(cells[bad[0]]) else f"is {cells[bad[0]]}"
-        raise DataError(f"the target {name} {what} in row {bad[0] + 1}")
-    return cells.astype(np.int64) if (cells == np.round(cells)).all() and (np.abs(cells) < 2**53).all() else cells
-
-
 def read_parquet(
     path: Path, target: str | None, table: dict[str, Any] | None, impute: bool, stream: bool | None
 ) -> Data:
-    """A table; see `read`. Streamed, its features go into a temporary file, group by group."""
-    t = _Table(path)
-    if not t.rows:
-        raise DataError(f"{path} has no rows")
-    if target is not None and target not in t.names:
-        raise DataError(
-            f"{path} has no column {target}{nearest(target, t.names)}", f"it has: {', '.join(t.names)[:200]}"
-        )
-    if table is None:
-        table = {"columns": [_described(t, c, impute) for c in t.names if c != target]}
-    for column in table["columns"]:
-        if column["name"] not in t.names:
-            raise DataError(f"{path} has no column {column['name']}, which the model needs")
-    if not table["columns"]:
-        raise DataError(f"{path} has no column beside the target {target}")
-    y = None if target is None else _target(t, target)
-    features = sum(len(c["values"]) if c["kind"] == "category" else 1 for c in table["columns"])
-    columns = table["columns"]
+    """A table; see `read`."""
+    return read_table(ParquetBlocks(path), target, table, impute, stream)
+
+
+@contextmanager
+def cells_on_disk(path: Path, names: Sequence[str], blocks: Iterable[list[list[str]]], first: int) -> Iterator[Blocks]:
+    """Columns of cells in a temporary Parquet file, which ends with the context.
+
+    Args:
+        path: of the file that they come from.
+        names: of the columns.
+        blocks: the columns of each block.
+        first: what the first row is called.
+    Raises: DataError: no space for the file. ByhandError: pyarrow is missing.
+    """
+    pa = _pyarrow("a CSV file that is large")
+    schema = pa.schema([(str(k), pa.string()) for k in range(len(names))])
 
     def write(file: IO[bytes]) -> None:
-        first = 1
-        for group in range(t.groups):
-            part = np.column_stack([_encoded(t, c, group, first) for c in columns])
-            first += len(part)
-            file.write(np.ascontiguousarray(part, np.float64).data)
+        with pa.parquet.ParquetWriter(file, schema, compression="none", use_dictionary=False) as out:
+            for columns in blocks:
+                out.write_table(pa.table(columns, schema=schema), row_group_size=len(columns[0]))
 
-    if stream or (stream is None and large(t.rows, features)):
-        with spilled(write) as file:
-            return Data(Rows(file, 0, np.float64, (t.rows, features), str(path)), y, table)
-    found, first = [], 1
-    for group in range(t.groups):
-        found.append(np.column_stack([_encoded(t, c, group, first) for c in columns]))
-        first += len(found[-1])
-    return Data(np.concatenate(found), y, table)
+    with spilled(write) as file:
+        yield _Cells(path, names, ParquetBlocks(path, file), first)
 
 
-__all__ = ["read_parquet"]
+class _Cells(Blocks):
+    """Columns of cells, in a Parquet file by their numbers."""
+
+    def __init__(self, path: Path, names: Sequence[str], kept: ParquetBlocks, first: int) -> None:
+        self.kept, self.places = kept, {name: str(k) for k, name in enumerate(names)}
+        super().__init__(path, names, kept.rows, kept.blocks, first)
+
+    def kind(self, name: str) -> str:
+        """Cells."""
+        del name
+        return "cells"
+
+    def column(self, name: str, block: int) -> list[str]:
+        """A column of a block."""
+        found: list[str] = self.kept.values(self.places[name], block).to_pylist()
+        return found
+
+
+__all__ = ["cells_on_disk", "read_parquet"]

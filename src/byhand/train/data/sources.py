@@ -73,10 +73,8 @@ def _read(source: str, target: str | None, table: dict[str, Any] | None, impute:
         return _from_sklearn(source)
     try:
         match path.suffix.lower():
-            case ".csv" if stream:
-                raise DataError(f"{path} cannot be streamed: CSV is read whole", "Parquet or .npz can")
             case ".csv":
-                return read_csv(path, target, table, impute)
+                return read_csv(path, target, table, impute, stream)
             case ".parquet":
                 return read_parquet(path, target, table, impute, stream)
             case ".npz":
@@ -87,8 +85,6 @@ def _read(source: str, target: str | None, table: dict[str, Any] | None, impute:
             return read_idx(path, target, stream)
     except OSError as error:
         raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not text in UTF-8") from None
     known = f"a file {', '.join(KINDS)}, an IDX file, or one of {', '.join(SETS)}"
     raise DataError(f"{source[:80]} is no data that can be read{nearest(source, SETS)}", known)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -26,46 +27,96 @@ def _missing(cell: str) -> bool:
     return cell.lower() in MISSING
 
 
-def target_of(name: str, cells: list[str], first: int = 2) -> Array:
-    """Targets, (N,): texts, whole numbers or numbers; `first` is what the first row is called.
+def _numbers_of(cells: list[str]) -> Array | None:
+    """The numbers that cells show, NaN for no value, (N,); None where one shows neither."""
+    try:
+        return np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:  # no value, or a text
+        found = [np.nan if _missing(c) else number_of(c) for c in cells]
+        return None if None in found else np.array(found, np.float64)
 
+
+def _gap(cells: list[str], numbers: Array | None) -> int | None:
+    """The place of the first cell without a value."""
+    if numbers is not None and not np.isnan(numbers).any():
+        return None
+    return next((k for k, c in enumerate(cells) if _missing(c)), None)
+
+
+def target_of(name: str, parts: Callable[[], Iterable[list[str]]], first: int) -> Array:
+    """Targets, (N,): texts, whole numbers or numbers.
+
+    Args:
+        name: of the column.
+        parts: its cells, block by block, each time it is called.
+        first: what the first row is called.
     Raises: DataError: a value that is missing or not finite, and its row.
     """
-    gaps = [k for k, c in enumerate(cells, first) if _missing(c)]
-    if gaps:
-        raise DataError(f"the target {name} is missing in row {gaps[0]}")
-    numbers = [number_of(c) for c in cells]
-    if any(n is None for n in numbers):
-        return np.array(cells)
-    y = np.array(numbers)
-    bad = np.flatnonzero(~np.isfinite(y))
-    if len(bad):
-        raise DataError(f"the target {name} is {cells[bad[0]]} in row {bad[0] + first}")
+    found: list[Array] | None = []
+    row, wrong = first, ""
+    for cells in parts():
+        numbers = _numbers_of(cells)
+        gap = _gap(cells, numbers)
+        if gap is not None:
+            raise DataError(f"the target {name} is missing in row {row + gap}")
+        if found is None or numbers is None:
+            found = None
+        else:
+            bad = np.flatnonzero(~np.isfinite(numbers))
+            if len(bad) and not wrong:
+                wrong = f"the target {name} is {cells[bad[0]]} in row {row + bad[0]}"
+            found.append(numbers)
+        row += len(cells)
+    if found is None:
+        return np.concatenate([np.array(cells) for cells in parts()])
+    if wrong:
+        raise DataError(wrong)
+    y = np.concatenate(found)
     return y.astype(np.int64) if (y == np.round(y)).all() and (np.abs(y) < 2**53).all() else y
 
 
-def described(name: str, cells: list[str], impute: bool) -> dict[str, Any]:
-    """A column: numbers, or categories."""
-    gaps = [k for k, c in enumerate(cells, 2) if _missing(c)]
-    if gaps and not impute:
-        raise DataError(f"column {name} has no value in row {gaps[0]}", "--impute fills in medians")
-    present = [c for c in cells if not _missing(c)]
-    if not present:
+def described(name: str, parts: Iterable[list[str]], impute: bool, first: int) -> dict[str, Any]:
+    """A column of cells: numbers, or categories.
+
+    Args:
+        name: of the column.
+        parts: its cells, block by block.
+        impute: whether cells without a value are filled in.
+        first: what the first row is called.
+    Raises: DataError: a cell without a value, and its row; no values; too many different texts.
+    """
+    values: set[str] = set()
+    found: list[Array] = []
+    row, text = first, ""
+    for cells in parts:
+        numbers = _numbers_of(cells)
+        gap = _gap(cells, numbers)
+        if gap is not None and not impute:
+            raise DataError(f"column {name} has no value in row {row + gap}", "--impute fills in medians")
+        if numbers is None and not text:
+            place = next(k for k, c in enumerate(cells) if not _missing(c) and number_of(c) is None)
+            text = f"{cells[place][:40]!r} in row {row + place}, which is no number"
+        if impute and numbers is not None and not text:
+            found.append(numbers if gap is None else numbers[[not _missing(c) for c in cells]])
+        if len(values) <= MOST_CATEGORIES:
+            values |= {c for c in set(cells) if not _missing(c)} if gap is not None else set(cells)
+        row += len(cells)
+    if not values:
         raise DataError(f"column {name} has no values at all", "leave it out")
-    numbers = [number_of(c) for c in present]
-    if all(n is not None for n in numbers):
-        return {"name": name, "kind": "number", "fill": float(np.median(np.array(numbers, float))) if impute else None}
-    return category_of(name, sorted(set(present)), None, impute)
+    if text:
+        return category_of(name, sorted(values), None, impute, text)
+    return {"name": name, "kind": "number", "fill": float(np.median(np.concatenate(found))) if impute else None}
 
 
-def category_of(name: str, values: list[str], gap: int | None, impute: bool) -> dict[str, Any]:
+def category_of(name: str, values: list[str], gap: int | None, impute: bool, text: str = "") -> dict[str, Any]:
     """A column of texts.
 
     Args:
         name: of the column.
-        values: all that occur, sorted.
+        values: all that occur, sorted; of more than `MOST_CATEGORIES` some more.
         gap: a row without one, None for no such row.
         impute: whether no value is a value of its own, all columns 0.
+        text: the first value that is no number, where others may be.
     Raises: DataError: a gap without `impute`; no values; too many.
     """
     if gap is not None and not impute:
@@ -73,11 +124,12 @@ def category_of(name: str, values: list[str], gap: int | None, impute: bool) -> 
     if not values:
         raise DataError(f"column {name} has no values at all", "leave it out")
     if len(values) > MOST_CATEGORIES:
-        raise DataError(f"column {name} has {len(values)} different texts: more than {MOST_CATEGORIES}", "leave it out")
+        shown = f"{text}, and " if text else ""
+        raise DataError(f"column {name} has {shown}more than {MOST_CATEGORIES} different texts", "leave it out")
     return {"name": name, "kind": "category", "values": values, "fill": impute}
 
 
-def encoded(column: dict[str, Any], cells: list[str], first: int = 2) -> Array:
+def encoded(column: dict[str, Any], cells: list[str], first: int) -> Array:
     """A column as numbers (N, 1), or as 0/1 for each category (N, categories); `first` is what the first row is called.
 
     Raises: DataError: a cell that does not fit, and its row.
@@ -86,13 +138,17 @@ def encoded(column: dict[str, Any], cells: list[str], first: int = 2) -> Array:
     if column["kind"] == "category":
         index = {v: i for i, v in enumerate(column["values"])}
         found = np.zeros((len(cells), len(index)))
-        for k, cell in enumerate(cells):
-            if cell in index:
-                found[k, index[cell]] = 1.0
-            elif not (_missing(cell) and column["fill"]):
+        codes = np.fromiter((index.get(c, -1) for c in cells), np.intp, len(cells))
+        for k in np.flatnonzero(codes < 0).tolist():
+            if not (_missing(cells[k]) and column["fill"]):
                 known = ", ".join(column["values"])[:120]
-                raise DataError(f"column {name} has {cell[:40]!r} in row {k + first}, which is none of: {known}")
+                raise DataError(f"column {name} has {cells[k][:40]!r} in row {k + first}, which is none of: {known}")
+        known_rows = np.flatnonzero(codes >= 0)
+        found[known_rows, codes[known_rows]] = 1.0
         return found
+    fast = _numbers_of(cells)
+    if fast is not None and np.isfinite(fast).all():
+        return fast[:, None]
     numbers = np.empty((len(cells), 1))
     for k, cell in enumerate(cells):
         number = column["fill"] if _missing(cell) else number_of(cell)
