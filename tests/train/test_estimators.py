@@ -13,6 +13,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from byhand.errors import ByhandError, DataError
 from byhand.train.estimators import MLPClassifier, MLPRegressor
 from byhand.train.loop import DivergedError
+from byhand.train.numpy_engine import NumpyEngine
 from byhand.train.saving import load
 
 IRIS = load_iris(return_X_y=True)
@@ -208,6 +209,29 @@ def test_interrupt_keeps_what_was_learned():
     m = MLPClassifier(callbacks=[interrupt], keep_on_interrupt=True).fit(*IRIS)
     assert m.n_iter_ == 3 and m.history_.stopped == "interrupted"
     assert MLPClassifier(callbacks=[lambda e, h: e == 2]).fit(*IRIS).n_iter_ == 2
+
+
+def test_interrupt_in_a_line_search_keeps_what_was_accepted(monkeypatch):
+    settings = {"optimizer": "lbfgs", "random_state": 0, "engine": "numpy"}
+    function, calls = NumpyEngine.function, []
+
+    def interrupted(engine, data):
+        run = function(engine, data)
+
+        def counted(parameters):
+            found = run(parameters)
+            calls.append(found[0])
+            if len(calls) == 9:
+                raise KeyboardInterrupt
+            return found
+
+        return counted
+
+    monkeypatch.setattr(NumpyEngine, "function", interrupted)
+    m = MLPClassifier(**settings, keep_on_interrupt=True).fit(*IRIS)
+    assert m.history_.stopped == "interrupted" and 0 < m.n_iter_ < 9
+    same = MLPClassifier(**settings, max_epochs=m.n_iter_).fit(*IRIS)
+    assert all(np.array_equal(v, same.parameters_[n]) for n, v in m.parameters_.items())
 
 
 BAD = [

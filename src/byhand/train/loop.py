@@ -214,7 +214,9 @@ class Trainer:
         callbacks: Sequence[Callback],
     ) -> None:
         if self.updater is None:
-            self._lbfgs(data, history, callbacks)
+            from byhand.train.lbfgs import minimized
+
+            minimized(self, data, history, callbacks)
         else:
             self._epochs(data, history, validate, monitor, callbacks)
 
@@ -296,34 +298,6 @@ class Trainer:
         return DivergedError(
             f"training diverged: the loss is {loss} in epoch {epoch}", f"{rate}, standardised inputs, or clip_norm=1.0"
         )
-
-    def _lbfgs(self, data: Mapping[str, Array], history: History, callbacks: Sequence[Callback]) -> None:
-        from scipy.optimize import minimize
-
-        gradient = self.engine.function({n: data[n] for n in self.program.data if n not in self.program.masks})
-
-        def after(intermediate_result: Any) -> None:
-            history.losses.append(float(intermediate_result.fun))
-            self.parameters[:] = intermediate_result.x
-            if any([callback(history.epochs, history) is True for callback in callbacks]):
-                history.stopped = "callback"
-                raise StopIteration
-
-        total = self.settings.epochs
-        while history.epochs < total:
-            most = min(self.stretch or total, total - history.epochs)
-            options = {"maxiter": most, "maxfun": 10 * (self.stretch or total), "ftol": 1e-12, "gtol": 1e-4}
-            start = self.parameters.astype(np.float64)
-            result = minimize(gradient, start, jac=True, method="L-BFGS-B", options=options, callback=after)
-            if not isfinite(float(result.fun)):
-                raise self._diverged(float(result.fun), max(1, history.epochs))
-            self.parameters[:] = result.x
-            if not history.losses:
-                history.losses.append(float(result.fun))
-            if result.nit < most or history.stopped:
-                history.stopped = history.stopped or ("converged" if result.status == 0 else "")
-                break
-        history.best_epoch = history.epochs
 
 
 __all__ = ["DivergedError", "History", "Progress", "Settings", "Trainer"]

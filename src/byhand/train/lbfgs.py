@@ -1,0 +1,61 @@
+"""Training by L-BFGS: SciPy's, on all data at once; an epoch is one iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from byhand.train.loop import Callback, History, Trainer
+
+Array = Any
+EVALUATIONS = 10  # at most, of each iteration on average
+
+
+def minimized(trainer: Trainer, data: Mapping[str, Array], history: History, callbacks: Sequence[Callback]) -> None:
+    """Train until the loss changes no more, for the epochs of the settings at most; see `Trainer.fit`.
+
+    Where `trainer.stretch` is set SciPy is called anew after so many iterations: all that goes on is the parameters.
+    Raises: DivergedError: the loss is no finite number any more.
+    """
+    from scipy.optimize import minimize
+
+    names = [n for n in trainer.program.data if n not in trainer.program.masks]
+    gradient = trainer.engine.function({n: data[n] for n in names})
+
+    accepted = trainer.parameters.copy()
+
+    def after(intermediate_result: Any) -> None:
+        history.losses.append(float(intermediate_result.fun))
+        trainer.parameters[:] = intermediate_result.x
+        accepted[:] = intermediate_result.x
+        if any([callback(history.epochs, history) is True for callback in callbacks]):
+            history.stopped = "callback"
+            raise StopIteration
+
+    epochs = trainer.settings.epochs
+    stretch = trainer.stretch or epochs
+    while history.epochs < epochs:
+        most = min(stretch, epochs - history.epochs)
+        options = {"maxiter": most, "maxfun": EVALUATIONS * stretch, "ftol": 1e-12, "gtol": 1e-4}
+        start = trainer.parameters.astype(np.float64)
+        try:
+            result = minimize(gradient, start, jac=True, method="L-BFGS-B", options=options, callback=after)
+        except KeyboardInterrupt:
+            trainer.parameters[:] = accepted  # the engine's are those that the line search tried last
+            raise
+        if not isfinite(float(result.fun)):
+            raise trainer._diverged(float(result.fun), max(1, history.epochs))
+        trainer.parameters[:] = result.x
+        if not history.losses:
+            history.losses.append(float(result.fun))
+        if result.nit < most or history.stopped:
+            history.stopped = history.stopped or ("converged" if result.status == 0 else "")
+            break
+    history.best_epoch = history.epochs
+
+
+__all__ = ["minimized"]

@@ -1,0 +1,173 @@
+"""From arrays and the parameters of an estimator to a trainer: samples, scaling, starting values, the program."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from byhand.nets.architecture import read_sizes
+from byhand.nets.mlp import MLP
+from byhand.train.engines import Work, chosen
+from byhand.train.loop import Settings, Trainer
+from byhand.train.optimizers import optimizer_row, passes
+from byhand.train.parameters import ParameterError
+from byhand.train.program import TrainingProgram
+from byhand.train.programs import program_of, settings_of
+from byhand.train.scaling import Scaling
+
+Array = Any
+PENALTY = 0.5  # of l2="auto"
+
+
+class Preparation(BaseEstimator):
+    """What stands before the training in both estimators."""
+
+    parameters_: dict[str, Array]
+    _key: tuple[Any, ...]  # sizes, activations, options: what the network is made from
+
+    # what the two classes add
+    def _loss(self) -> str:
+        raise NotImplementedError
+
+    def _encode(self, y: Array, first: bool, classes: Any = None) -> Array:
+        raise NotImplementedError
+
+    def _weights(self, y: Array, sample_weight: Any) -> Array | None:
+        return None if sample_weight is None else np.asarray(sample_weight, np.float64)
+
+    # ---- samples
+
+    def _validated(self, X: Array, y: Array, reset: bool) -> tuple[Array, Array]:
+        kinds = [np.float64, np.float32]
+        found = validate_data(self, X, y, reset=reset, multi_output=True, dtype=kinds, y_numeric=self._numeric())
+        return found[0], found[1]
+
+    def _numeric(self) -> bool:
+        return False
+
+    def _kept(self, X: Array, y: Array, targets: Array, sample_weight: Any) -> tuple[Array, Array, Array, Array | None]:
+        """The samples that have a weight, and the weights with mean one; None where all are equal."""
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weights = self._weights(y, sample_weight)
+        if weights is None:
+            return X, y, targets, None
+        kept = weights > 0
+        if not kept.any():
+            raise ValueError("no sample has a weight above zero")
+        weights = weights[kept]
+        return X[kept], y[kept], targets[kept], weights
+
+    def _split(self, X: Array, y: Array, targets: Array, weights: Array | None, rng: Any) -> tuple[Any, ...]:
+        from sklearn.model_selection import train_test_split
+
+        classes = targets.argmax(axis=1) if self._stratified(targets) else None
+        rows, kept = train_test_split(
+            np.arange(len(X)), test_size=self.validation_fraction, random_state=rng, stratify=classes
+        )
+        return X[rows], targets[rows], None if weights is None else weights[rows], (X[kept], y[kept], targets[kept])
+
+    def _stratified(self, targets: Array) -> bool:
+        return False
+
+    # ---- the network
+
+    def _sizes(self, inputs: int, outputs: int) -> tuple[int, ...]:
+        """The sizes of all layers: from `net` where it is given, else from `hidden_layer_sizes`."""
+        if self.net is None:
+            hidden = self.hidden_layer_sizes
+            hidden = (hidden,) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
+            return (inputs, *(int(h) for h in hidden), outputs)
+        sizes = read_sizes(self.net)
+        if sizes[0] != inputs or sizes[-1] != outputs:
+            raise ParameterError(
+                f"the parameter net is {self.net}, which does not fit: the data have {inputs} columns and {outputs} outputs",
+                f"net='{'-'.join(map(str, (inputs, *sizes[1:-1], outputs)))}'",
+            )
+        return tuple(int(str(s)) for s in sizes)
+
+    def _begin(self, X: Array, targets: Array, weights: Array | None, rng: Any) -> None:
+        """Scaling and starting values."""
+        self.input_scaling_ = Scaling.of(X, weights) if self.standardize else Scaling.none(X.shape[1])
+        self.target_scaling_ = self._target_scaling(targets, weights)
+        self._start(X.shape[1], targets.shape[1], len(X) if weights is None else weights.sum(), rng)
+
+    def _start(self, inputs: int, outputs: int, samples: float, rng: Any) -> None:
+        """The network and its starting values, for so many samples, or the sum of their weights."""
+        sizes = self._sizes(inputs, outputs)
+        given = self.activation
+        activation = [given] * (len(sizes) - 2) if isinstance(given, str) else list(given)
+        options = {"loss": self._loss(), "l2": self._penalty(samples), "bias": bool(self.bias)}
+        net = MLP(list(sizes), activation=activation, **options)  # reads the names, so that mistakes are said at once
+        self._key = (net.sizes, net.activations, tuple(options.items()))
+        values = net.init(int(rng.randint(2**31)), self._dtype(), self.init, self.init_std)
+        self.parameters_ = values
+
+    def _penalty(self, samples: float) -> Any:
+        """λ; "auto" is `PENALTY` divided by the samples (the sum of their weights), to one digit: a prior has it so."""
+        if self.l2 != "auto":
+            return self.l2
+        return 0.0 if self.solver == "newton" else float(f"{PENALTY / samples:.1g}")
+
+    def _target_scaling(self, targets: Array, weights: Array | None) -> Scaling:
+        return Scaling.none(targets.shape[1])
+
+    def _dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.dtype)
+
+    def _program_key(self, weighted: bool, targets: str | None = None) -> tuple[Any, ...]:
+        sizes, activations, options = self._key
+        more: dict[str, Any] = {
+            "weighted": weighted,
+            "dropout": bool(self.dropout) and len(sizes) > 2 and self.optimizer != "lbfgs",
+        }
+        if targets is not None:
+            more["targets"] = targets
+        return (sizes, activations, (*options, *more.items()))
+
+    def _targets_kind(self) -> str | None:
+        return None
+
+    # ---- the trainer
+
+    def _trainer(self, rng: Any, weighted: bool, samples: int, targets: Array, plain: bool = False) -> Trainer:
+        """What trains; `plain` is NumPy's engine where it is left open, whatever the number of epochs."""
+        program = program_of(self._program_key(weighted, self._targets_kind()))
+        settings = settings_of(self, samples)
+        if self.solver == "newton":
+            from byhand.train.newton import NewtonTrainer
+
+            self.engine_ = "numpy"
+            return NewtonTrainer(program, self.parameters_, settings, self._dtype())
+        if settings.engine == "auto":
+            engine = "numpy" if plain else self._engine_for(program, settings, samples)
+            settings = replace(settings, engine=engine)
+        self.engine_ = settings.engine
+        if isinstance(rng, np.random.RandomState):
+            rng = np.random.default_rng(rng.randint(2**31))
+        return Trainer(program, self.parameters_, settings, rng, self._dtype())
+
+    def _engine_for(self, program: TrainingProgram, settings: Settings, samples: int) -> str:
+        if settings.optimizer == "lbfgs":
+            return "numpy"
+        count = passes(optimizer_row(settings.optimizer))
+        return chosen(Work.of(program, samples, settings.batch_size, settings.epochs, self._dtype(), count))
+
+    def _data(self, X: Array, targets: Array, weights: Array | None, trainer: Trainer) -> dict[str, Array]:
+        dtype = self._dtype()
+        net = trainer.program.net
+        data = {"X": self.input_scaling_.apply(X, dtype), net.target: self._trained(targets, dtype)}
+        if weights is not None:
+            scaled = (weights / weights.mean()).astype(dtype)
+            data["s"] = scaled if len(net.shapes["s"]) == 1 else scaled[:, None]
+        return data
+
+    def _trained(self, targets: Array, dtype: Any) -> Array:
+        return self.target_scaling_.apply(targets, dtype)
+
+
+__all__ = ["Preparation"]
