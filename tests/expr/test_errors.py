@@ -73,6 +73,7 @@ CASES = [
     Case("ones((m, 0))", ShapeError, 1, ("0 is not the size of an axis",), 12),
     Case("Z = A @ B\nH = relu(Z)\nH @ A @ H", ShapeError, 9, ("(H @ A) @ H", "H @ A: (m, n)", "H    : (m, m)"), line=3),
     # names, functions, arguments
+    Case("max(A, 0)", ParseError, 1, ("unknown function max, did you mean `maximum`?",), 3),
     Case("softmx(A)", ParseError, 1, ("unknown function softmx, did you mean `softmax`?",), 6),
     Case("np.svd(A)", ParseError, 1, ("unknown function np.svd",), 6),
     Case("A + Q", ParseError, 5, ("unknown name Q", "give Q a shape, or define it on a line above")),

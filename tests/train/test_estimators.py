@@ -137,6 +137,84 @@ def test_warm_start_goes_on():
         m.fit(X, y + 1)
 
 
+def test_what_goes_on_takes_the_settings_of_now_and_refuses_another_network():
+    X, y = IRIS
+    m = MLPClassifier((7,), l2=0.1, max_epochs=2, warm_start=True, random_state=0).fit(X, y)
+    before = m.predict_proba(X)
+    for call in (lambda: m.fit(X, y), lambda: m.partial_fit(X, y)):
+        for change in ({"hidden_layer_sizes": (5,)}, {"bias": False}):
+            kept = {n: m.get_params()[n] for n in change}
+            with pytest.raises(DataError, match="4-7-3 with biases"):
+                m.set_params(**change)
+                call()
+            m.set_params(**kept)
+            assert np.array_equal(m.predict_proba(X), before) and m.net_.l2 == 0.1
+    assert m.set_params(l2=0.3, activation="tanh").fit(X, y).net_.l2 == 0.3
+    assert "0.3*" in m.net_.text and "tanh(Z1)" in m.net_.text
+    p = MLPClassifier((7,), random_state=0).partial_fit(X, y, classes=[0, 1, 2])
+    penalty = p.net_.l2
+    assert p.partial_fit(X[:11], y[:11], classes=[2, 1, 0]).net_.l2 == penalty  # "auto" stays that of the first call
+    with pytest.raises(ValueError, match=r"classes are \[0 1 2 3\]"):
+        p.partial_fit(X, y, classes=[0, 1, 2, 3])
+
+
+def test_the_network_shown_is_the_network_trained(tmp_path):
+    X, y = IRIS
+    m = MLPClassifier((7,), max_epochs=1, dropout=0.5, random_state=0)
+    assert "s *" not in m.fit(X, y).net_.text
+    m.fit(X, y, sample_weight=np.linspace(1, 2, 150))
+    assert "mean(s * " in m.net_.text and "* D1" in m.net_.text
+    m.save(tmp_path / "m")
+    assert load(tmp_path / "m").net_.text == m.net_.text
+
+
+def test_soft_labels_are_numbers_to_a_regressor():
+    X, y = IRIS
+    codes = np.eye(3)[y]
+    soft = 0.8 * codes + 0.2 / 3
+    m = MLPRegressor(loss="softmax_cross_entropy", random_state=0, max_epochs=200).fit(X, soft)
+    assert np.allclose(m.predict(X).sum(axis=1), 1) and m.score(X, soft) > 0.9
+    same = MLPClassifier(label_smoothing=0.2, random_state=0, max_epochs=200).fit(X, y)
+    assert np.allclose(m.predict(X), same.predict_proba(X), rtol=1e-9)  # smoothed labels are soft labels
+    share = MLPRegressor(loss="binary_cross_entropy", random_state=0).fit(X, soft[:, 0])
+    assert share.predict(X).shape == (150,) and share.score(X, soft[:, 0]) > 0.95
+    soft[5] *= 2
+    for loss in ("softmax_cross_entropy", "multilabel_cross_entropy"):
+        with pytest.raises(ValueError, match="in row 5"):
+            MLPRegressor(loss=loss).fit(X, soft)
+    with pytest.raises(ValueError, match="raw_logit_nll takes integer labels"):
+        MLPRegressor(loss="raw_logit_nll").fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "loss, words",
+    [
+        ("Z - Y", "not a scalar"),
+        ("mean(max(Z - Y, 0))", "did you mean `maximum`"),
+        ("mean((Z - Y)**2", "never closed"),
+        ("mean(Z)", "an expression in the logits Z and the targets"),
+    ],
+)
+def test_a_mistake_in_an_own_loss_is_said_of_the_loss(loss, words):
+    with pytest.raises(ValueError, match=words) as error:
+        MLPRegressor(loss=loss).fit(*DIABETES)
+    assert "the parameter loss of MLPRegressor" in str(error.value)
+
+
+def test_poisson_is_blind_to_the_unit_of_the_counts():
+    X, y = DIABETES
+    y = np.round(y)
+    m = MLPRegressor(loss="poisson", random_state=0).fit(X, y)
+    assert m.score(X, y) > 0.6 and (m.predict(X) > 0).all()
+    other = MLPRegressor(loss="poisson", random_state=0).fit(X, y / 64)
+    assert np.allclose(64 * other.predict(X), m.predict(X), rtol=1e-9)
+
+
+def test_validation_data_is_a_pair():
+    with pytest.raises(ValueError, match="validation_data is a pair"):
+        MLPClassifier().fit(*IRIS, validation_data=IRIS[0])
+
+
 def test_weights_are_repetitions():
     X, y = (a[::5] for a in IRIS)
     weights = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
@@ -260,6 +338,12 @@ BAD = [
     ({"tol": -1}, "tol"),
     ({"monitor": "acuracy"}, "monitor"),
     ({"activation": 3}, "activation"),
+    ({"class_weight": {0: -1}}, "class_weight.*of the class 0, it is -1"),
+    ({"class_weight": "balance"}, "class_weight.*'balanced'"),
+    ({"dropout": 0.5, "optimizer": "lbfgs"}, "dropout.*lbfgs has no use for"),
+    ({"schedule": "cosine", "optimizer": "lbfgs"}, "schedule.*lbfgs has no use for"),
+    ({"clip_norm": 1.0, "solver": "newton"}, "clip_norm.*solver='newton' has no use for"),
+    ({"validation_fraction": 0.001, "early_stopping": True}, "validation_fraction.*each of 3 classes"),
 ]
 
 

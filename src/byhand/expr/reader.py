@@ -28,6 +28,7 @@ _COMPARISONS = {ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=", ast.Eq: 
 _PRODUCTS: dict[type[ast.operator], Callable[[Any, Any], Expr]] = {
     ast.Mult: multiply, ast.Div: divide, ast.MatMult: matmul, ast.Pow: power,
 }  # fmt: skip
+_PYTHONS = {"max": "maximum", "min": "minimum"}  # Python's words for functions of two arguments here
 _NOT_OPERATORS = {ast.BitXor: ("^", "write ** for a power"), ast.FloorDiv: ("//", ""), ast.Mod: ("%", "")}
 _FORMS = {
     "Lambda": "lambda", "ListComp": "a comprehension", "GeneratorExp": "a comprehension", "SetComp": "a comprehension",
@@ -244,7 +245,8 @@ class Reader:
                 parts.insert(0, inner)
             case ast.Name(name) if name not in self.names and not name.startswith("_") and name not in MODULES:
                 functions = [n for n, v in self.names.items() if callable(v)]
-                self.fail(node.func, f"unknown function {name[:40]}{nearest(name, functions)}")
+                near = f", did you mean `{_PYTHONS[name]}`?" if name in _PYTHONS else nearest(name, functions)
+                self.fail(node.func, f"unknown function {name[:40]}{near}")
             case ast.Name() | ast.Attribute():
                 function, name = self.value(node.func, depth + 1), self.source.words(node.func)
             case _:

@@ -139,11 +139,17 @@ class MLPClassifier(ClassifierMixin, Estimator):
         Args:
             X: (N, features).
             y: (N,), or (N, labels).
-            classes: all classes; needed at the first call.
+            classes: all classes; needed at the first call, and the same at each.
             sample_weight: (N,).
         """
         if not hasattr(self, "parameters_") and classes is None and type_of_target(y) != "multilabel-indicator":
             raise ValueError("classes must be passed on the first call to partial_fit.")
+        if (
+            hasattr(self, "parameters_")
+            and classes is not None
+            and not np.array_equal(np.unique(classes), self.classes_)
+        ):
+            raise ValueError(f"classes are {np.unique(classes)}, and the model was begun with {self.classes_}")
         return self._partial(X, y, sample_weight, classes)  # type: ignore[no-any-return]
 
     # ---- targets

@@ -22,7 +22,8 @@ from byhand.train.preparation import Preparation
 from byhand.train.programs import plain_net, predictor_of, program_of
 
 Array = Any
-_PRIVATE = frozenset({"_key", "_multilabel", "_one_output", "_shuffler"})  # what a fit sets beside names that end in _
+# what a fit sets beside names that end in _
+_PRIVATE = frozenset({"_key", "_multilabel", "_one_output", "_shuffler", "_weighted"})
 
 
 class Estimator(CallbackSupport, Preparation):
@@ -88,11 +89,16 @@ class Estimator(CallbackSupport, Preparation):
         held: tuple[Array, Array, Array] | None = None
         rng = check_random_state(self.random_state)
         if validation_data is not None:
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+                raise ParameterError("validation_data is a pair: samples and their targets", "validation_data=(X, y)")
             X_held, y_held = self._validated(validation_data[0], validation_data[1], reset=False)
             held = (X_held, y_held, self._encode(y_held, first=False))
         elif self.early_stopping:
             X, targets, weights, held = self._split(X, y, targets, weights, rng)
-        if not again:
+        samples = len(X) if weights is None else weights.sum()
+        if again:
+            self._go_on(self._penalty(samples))
+        else:
             self._begin(X, targets, weights, rng)
         trainer = self._trainer(rng, weights is not None, len(X), targets, plain=checkpoint is not None)
         return self._run(trainer, self._data(X, targets, weights, trainer), held, shown, checkpoint, resume)
@@ -155,7 +161,10 @@ class Estimator(CallbackSupport, Preparation):
             self._begin(X, targets, weights, rng)
             self._shuffler = np.random.default_rng(rng.randint(2**31))
             self.loss_curve_, self.n_iter_ = [], 0
-        elif getattr(self, "_shuffler", None) is None:
+        else:
+            kept_penalty = dict(self._key[2])["l2"]  # "auto" was decided at the first call, on its samples
+            self._go_on(kept_penalty if self.l2 == "auto" else self.l2)
+        if not first and getattr(self, "_shuffler", None) is None:
             self._shuffler = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         trainer = self._trainer(self._shuffler, weights is not None, len(X), targets)
         assert trainer.updater is not None
@@ -244,9 +253,9 @@ class Estimator(CallbackSupport, Preparation):
 
     @property
     def net_(self) -> MLP:
-        """The network: its expression, `byhand.derive(est.net_)`."""
+        """The network as it was trained, weights of samples and dropout included: `byhand.derive(est.net_)`."""
         check_is_fitted(self, "parameters_")
-        return program_of(self._program_key(False, self._targets_kind())).net
+        return program_of(self._program_key(getattr(self, "_weighted", False), self._targets_kind())).net
 
     @property
     def coefs_(self) -> list[Array]:

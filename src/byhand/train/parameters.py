@@ -14,6 +14,8 @@ import numpy as np
 from byhand.errors import ByhandError, DataError
 from byhand.nets.architecture import read_activation, read_penalty, read_sizes
 from byhand.nets.inits import init_row
+from byhand.nets.losses import LOSSES
+from byhand.nets.mlp import MLP
 from byhand.train.engines import engine_row
 from byhand.train.optimizers import optimizer_row, update_source
 from byhand.train.schedules import rates
@@ -60,7 +62,9 @@ def _read(reader: Callable[[Any], Any]) -> Check:
 
 
 def _loss(value: Any, e: Any) -> None:
-    e._loss()
+    name = e._loss()
+    if name not in LOSSES:  # the user's own expression: read here, so that a mistake in it is said of the loss
+        MLP("m-n", loss=name).expression  # noqa: B018
 
 
 def _solver(value: Any, e: Any) -> None:
@@ -113,6 +117,34 @@ def _engine(value: Any, e: Any) -> None:
         engine_row(value).make()
 
 
+def _class_weight(value: Any, e: Any) -> None:
+    if value is None or (isinstance(value, str) and value == "balanced"):
+        return
+    for weights in value if isinstance(value, list) else [value]:  # a list: one for each label of multilabel
+        if not isinstance(weights, Mapping):
+            raise DataError(f"it is {value!r}: None, 'balanced', or {{class: weight}}")
+        for label, weight in weights.items():
+            try:
+                _WEIGHT(weight, e)
+            except DataError as error:
+                raise DataError(f"of the class {label!r}, {error.message}") from None
+
+
+def _whole_data(e: Any) -> None:
+    """What has no meaning without steps and batches is refused, not passed over."""
+    if e.solver == "gradient" and e.optimizer != "lbfgs":
+        return
+    word, remedy = ("solver='newton'", "solver='gradient'") if e.solver == "newton" else ("lbfgs", "optimizer='adam'")
+    for name, unset in _OF_STEPS.items():
+        value = getattr(e, name)
+        if value is not None and value != unset:
+            raise ParameterError(
+                f"the parameter {name} of {type(e).__name__} is {value!r}, which {word} has no use for: it works on "
+                "all data at once, with steps of its own",
+                f"{remedy}, or {name}={unset!r}",
+            )
+
+
 def _dtype(value: Any, e: Any) -> None:
     try:
         name = np.dtype(value).name
@@ -134,6 +166,8 @@ def _monitor(value: Any, e: Any) -> None:
         )
 
 
+_OF_STEPS = {"learning_rate": None, "schedule": "constant", "batch_size": "auto", "dropout": 0.0, "clip_norm": None}
+_WEIGHT = _number(0, words="a number from 0 on")
 _RATE = _number(0, words="a number above 0", open_low=True)
 _SHARE = _number(0, 1, "a number from 0 on and below 1", open_high=True)
 CHECKS: dict[str, Check] = {
@@ -158,6 +192,7 @@ CHECKS: dict[str, Check] = {
     "patience": _or_none(_whole),
     "validation_fraction": _number(0, 1, "a number above 0 and below 1", open_low=True, open_high=True),
     "monitor": _monitor,
+    "class_weight": _class_weight,
     "engine": _engine,
     "dtype": _dtype,
     "loss": _loss,
@@ -178,6 +213,7 @@ def check_parameters(e: Any) -> None:
                 details = getattr(error, "details", ())
                 message = getattr(error, "message", str(error))
                 raise ParameterError(f"the parameter {name} of {type(e).__name__}: {message}", *details) from None
+    _whole_data(e)
 
 
 __all__ = ["CHECKS", "ParameterError", "check_parameters"]

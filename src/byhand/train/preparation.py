@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from byhand.train.loop import Settings, Trainer
 from byhand.train.optimizers import optimizer_row, passes
 from byhand.train.parameters import ParameterError
 from byhand.train.program import TrainingProgram
-from byhand.train.programs import program_of, settings_of
+from byhand.train.programs import network_of, program_of, settings_of
 from byhand.train.scaling import Scaling
 
 Array = Any
@@ -28,6 +29,7 @@ class Preparation(BaseEstimator):
 
     parameters_: dict[str, Array]
     _key: tuple[Any, ...]  # sizes, activations, options: what the network is made from
+    _weighted: bool  # whether it was trained with weights of the samples
 
     # what the two classes add
     def _loss(self) -> str:
@@ -66,6 +68,14 @@ class Preparation(BaseEstimator):
         from sklearn.model_selection import train_test_split
 
         classes = targets.argmax(axis=1) if self._stratified(targets) else None
+        count, least = ceil(self.validation_fraction * len(X)), 1 if classes is None else targets.shape[1]
+        if not least <= count <= len(X) - least:
+            each = "one sample" if classes is None else f"one sample of each of {least} classes"
+            raise ParameterError(
+                f"the parameter validation_fraction is {self.validation_fraction}, {count} of {len(X)} samples: both "
+                f"parts need {each}",
+                "another share, or fit(validation_data=(X, y))",
+            )
         rows, kept = train_test_split(
             np.arange(len(X)), test_size=self.validation_fraction, random_state=rng, stratify=classes
         )
@@ -98,14 +108,33 @@ class Preparation(BaseEstimator):
 
     def _start(self, inputs: int, outputs: int, samples: float, rng: Any) -> None:
         """The network and its starting values, for so many samples, or the sum of their weights."""
-        sizes = self._sizes(inputs, outputs)
-        given = self.activation
-        activation = [given] * (len(sizes) - 2) if isinstance(given, str) else list(given)
-        options = {"loss": self._loss(), "l2": self._penalty(samples), "bias": bool(self.bias)}
-        net = MLP(list(sizes), activation=activation, **options)  # reads the names, so that mistakes are said at once
-        self._key = (net.sizes, net.activations, tuple(options.items()))
+        net = self._network(inputs, outputs, self._penalty(samples))
         values = net.init(int(rng.randint(2**31)), self._dtype(), self.init, self.init_std)
         self.parameters_ = values
+
+    def _network(self, inputs: int, outputs: int, penalty: Any) -> MLP:
+        """The network that the settings describe, which is that of the model from now on."""
+        sizes, given = self._sizes(inputs, outputs), self.activation
+        activation = (given,) * (len(sizes) - 2) if isinstance(given, str) else tuple(given)
+        options = {"loss": self._loss(), "l2": penalty, "bias": bool(self.bias)}
+        net = network_of(sizes, activation, tuple(options.items()))
+        self._key = (net.sizes, net.activations, tuple(options.items()))
+        return net
+
+    def _go_on(self, penalty: Any) -> None:
+        """The settings as they are now, for the parameters that there are: warm_start and partial_fit.
+
+        Raises: ParameterError: the settings describe a network of another shape.
+        """
+        before = self._key[0]
+        net = self._network(int(before[0]), int(before[-1]), penalty)
+        if {n: net.shapes[n] for n in net.parameters} != {n: v.shape for n, v in self.parameters_.items()}:
+            biases = "with" if "b1" in self.parameters_ else "without"
+            raise ParameterError(
+                f"the settings describe another network, {net}, than that which was begun: "
+                f"{'-'.join(map(str, before))} {biases} biases",
+                "warm_start=False, or a new estimator, begins anew",
+            )
 
     def _penalty(self, samples: float) -> Any:
         """λ; "auto" is `PENALTY` divided by the samples (the sum of their weights), to one digit: a prior has it so."""
@@ -136,6 +165,7 @@ class Preparation(BaseEstimator):
 
     def _trainer(self, rng: Any, weighted: bool, samples: int, targets: Array, plain: bool = False) -> Trainer:
         """What trains; `plain` is NumPy's engine where it is left open, whatever the number of epochs."""
+        self._weighted = weighted
         program = program_of(self._program_key(weighted, self._targets_kind()))
         settings = settings_of(self, samples)
         if self.solver == "newton":

@@ -18,6 +18,12 @@ PATIENCE = 10  # of early stopping, where none is given
 
 
 @lru_cache(maxsize=64)
+def network_of(sizes: tuple[int, ...], activation: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> MLP:
+    """The network of some settings. Reading them says their mistakes, and takes a while: calls of `partial_fit` share it."""
+    return MLP(list(sizes), activation=list(activation), **dict(options))
+
+
+@lru_cache(maxsize=64)
 def program_of(key: tuple[Any, ...]) -> TrainingProgram:
     """The derived program of (sizes, activations, options), derived once per process."""
     sizes, activation, options = key

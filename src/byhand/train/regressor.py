@@ -9,23 +9,26 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from byhand.errors import ParseError
-from byhand.nets.losses import LOSSES, loss_row
+from byhand.nets.losses import loss_row
 from byhand.train.fitting import Estimator
 from byhand.train.scaling import Scaling
 
 Array = Any
 _OF_VALUES = ("mse", "mae", "huber", "log_cosh", "poisson")
+_OF_SHARES = ("softmax_cross_entropy", "binary_cross_entropy", "multilabel_cross_entropy")  # targets from 0 to 1
 
 
 class MLPRegressor(RegressorMixin, Estimator):
     """A network that predicts numbers: y (N,) or (N, outputs).
 
-    Inputs and, but for loss="poisson", targets are standardised inside the model: losses are in those units,
-    predictions in the targets' own.
+    Inputs and targets are standardised inside the model: losses are in those units, predictions in the targets' own.
+    Counts (loss="poisson") are divided by their mean instead. Soft labels are numbers too: with a cross-entropy y (N,
+    outputs) holds probabilities, and so do the predictions.
 
     Args:
-        loss: "mse", "mae", "huber", "log_cosh", "poisson", or an expression in Z and Y.
-        standardize_target: whether the targets are scaled to mean zero and variance one.
+        loss: "mse", "mae", "huber", "log_cosh", "poisson"; "softmax_cross_entropy" (rows of y sum to one),
+            "binary_cross_entropy" or "multilabel_cross_entropy" (y from 0 to 1); or an expression in Z and Y.
+        standardize_target: whether the targets are scaled to mean zero and variance one; probabilities never are.
         monitor: "loss", "r2", another scorer of scikit-learn, or a function (estimator, X, y) -> number.
         others: those of `MLPClassifier`.
     Attributes: as those of `MLPClassifier`, without classes_.
@@ -111,9 +114,15 @@ class MLPRegressor(RegressorMixin, Estimator):
 
     def _loss(self) -> str:
         row = loss_row(self.loss)
-        if row.name in LOSSES and row.name not in _OF_VALUES:
-            raise ParseError(f"{row.name} is a loss of classification", f"of values: {', '.join(_OF_VALUES)}")
+        if "values" not in row.targets and "probabilities" not in row.targets:
+            raise ParseError(
+                f"{row.name} takes integer labels: it is a loss of classification",
+                f"of values: {', '.join((*_OF_VALUES, *_OF_SHARES))}, or an expression in Z and Y",
+            )
         return row.name
+
+    def _targets_kind(self) -> str | None:
+        return "probabilities" if self._loss() == "softmax_cross_entropy" else None
 
     def _encode(self, y: Array, first: bool, classes: Any = None) -> Array:
         """Targets as (N, outputs)."""
@@ -123,14 +132,27 @@ class MLPRegressor(RegressorMixin, Estimator):
             self._one_output = y.ndim == 1
         elif y.ndim == 2 and not self._one_output and y.shape[1] != self._key[0][-1]:
             raise ValueError(f"y has {y.shape[1]} outputs, the model {self._key[0][-1]}")
-        if self.loss == "poisson" and (y < 0).any():
+        if self._loss() == "poisson" and (y < 0).any():
             raise ValueError("y has negative values: the loss poisson is for counts")
-        return y.reshape(len(y), -1)
+        Y = y.reshape(len(y), -1)
+        if self._loss() in _OF_SHARES:
+            bad = (Y < 0) | (Y > 1)
+            if self._targets_kind() == "probabilities":
+                bad |= np.abs(Y.sum(axis=1, keepdims=True) - 1) > 1e-6
+            if bad.any():
+                row = int(np.argwhere(bad)[0, 0])
+                words = "from 0 to 1" + ", a row's sum being 1" * (self._targets_kind() is not None)
+                raise ValueError(f"y has {Y[row].tolist()} in row {row} (from 0): {self._loss()} takes numbers {words}")
+        return Y
 
     def _target_scaling(self, targets: Array, weights: Array | None) -> Scaling:
-        if self.standardize_target and self._loss() != "poisson":
-            return Scaling.of(targets, weights)
-        return Scaling.none(targets.shape[1])
+        none, loss = Scaling.none(targets.shape[1]), self._loss()
+        if not self.standardize_target or loss in _OF_SHARES:
+            return none
+        if loss == "poisson":  # of rates only the unit is free: Z = 0 is the mean then
+            mean = np.average(targets, axis=0, weights=weights)
+            return Scaling(none.mean, np.where(mean > 0, mean, 1.0))
+        return Scaling.of(targets, weights)
 
     def _score_name(self) -> str:
         return "r2"

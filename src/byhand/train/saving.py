@@ -81,6 +81,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
         "feature_names": _plain(list(getattr(model, "feature_names_in_", []))),
         "classes": None if classes is None else [classes.dtype.str, classes.tolist()],
         "multilabel": getattr(model, "_multilabel", None),
+        "weighted": getattr(model, "_weighted", False),
         "one_output": getattr(model, "_one_output", None),
         "optimizer_t": state["t"] if state else None,
         "loss_curve": model.loss_curve_,
@@ -162,6 +163,7 @@ def _rebuilt(d: dict[str, Any], arrays: dict[str, Any]) -> Any:
         model._multilabel = bool(d["multilabel"])
     else:
         model._one_output = bool(d["one_output"])
+    model._weighted = bool(d.get("weighted", False))
     state = {n.partition(".")[2]: a for n, a in arrays.items() if n.startswith("optimizer.")}
     model.optimizer_state_ = {"t": d["optimizer_t"], **state} if d["optimizer_t"] is not None else None
     model.loss_curve_ = d["loss_curve"]

@@ -138,6 +138,7 @@ def fit_rows(
         held = X_held, y_held, model._encode(y_held, first=False)
     model.input_scaling_ = scaling_of(X) if model.standardize else Scaling.none(X.shape[1])
     model._start(X.shape[1], outputs, len(X), rng)
+    model._weighted = False
     program = program_of(model._program_key(False, model._targets_kind()))
     settings = replace(settings_of(model, len(X)), engine="numpy")
     model.engine_ = "numpy"
