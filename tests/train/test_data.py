@@ -272,13 +272,32 @@ def test_npz_with_a_test_part(tmp_path):
         (lambda p: np.savez(p, X=np.array([{}, []], object)), "(not a whole|is object)"),
         (lambda p: np.savez(p, X=X[:, 0]), r"numbers \(N, features\)"),
         (lambda p: np.savez(p, X=np.array([["a"]])), "numbers"),
-        (lambda p: np.savez(p, X=np.asfortranarray(X)), "column by column"),
     ],
 )
 def test_damaged_npz(tmp_path, write, words):
     write(tmp_path / "d.npz")
     with pytest.raises(DataError, match=words):
         read(str(tmp_path / "d.npz"), None)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_stored_column_by_column(tmp_path, save):
+    save(tmp_path / "d.npz", X=np.asfortranarray(IMAGES), y=LABELS)  # as a table's to_numpy() gives it
+    found = read(str(tmp_path / "d.npz"), None).X
+    assert np.array_equal(found, IMAGES.reshape(N, 20)) and found.flags.c_contiguous
+    with pytest.raises(DataError, match="column by column"):
+        read(str(tmp_path / "d.npz"), None, stream=True)
+
+
+def test_every_small_set_of_scikit_learn():
+    from sklearn import datasets
+
+    from byhand.train.data import SETS
+
+    for name in SETS:
+        X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+        found = read(name, None)
+        assert np.array_equal(found.X, X) and np.array_equal(found.y, y)
 
 
 def test_truncated_files(tmp_path):

@@ -32,8 +32,8 @@ def kept(rows: Rows, stream: bool | None) -> Any:
 # ---- NumPy's own
 
 
-def _npy(file: IO[bytes], name: str, two: bool) -> tuple[int, np.dtype[Any], tuple[int, ...]]:
-    """Where the numbers of an .npy begin (the file stands at its start), their type and shape."""
+def _npy(file: IO[bytes], name: str, two: bool) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
+    """Where the numbers of an .npy begin (the file stands at its start), their type and shape, whether by columns."""
     try:
         version = np.lib.format.read_magic(file)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -43,30 +43,37 @@ def _npy(file: IO[bytes], name: str, two: bool) -> tuple[int, np.dtype[Any], tup
     if dtype.kind not in "fiub" or (two and len(shape) < 2):
         wanted = "numbers (N, features) are" if two else "an array of numbers is"
         raise DataError(f"{name} is {dtype} of shape {shape}: {wanted} needed")
-    if fortran and len(shape) > 1:
-        raise DataError(f"{name} is stored column by column", "np.ascontiguousarray(X) before saving")
-    return file.tell(), dtype, shape
+    return file.tell(), dtype, shape, fortran and len(shape) > 1
 
 
-def _rows(file: IO[bytes], name: str) -> Rows:
-    offset, dtype, shape = _npy(file, name, two=True)
-    return Rows(file, offset, dtype, (shape[0], math.prod(shape[1:])), name)
+def _rows(file: IO[bytes], name: str, stream: bool | None) -> Any:
+    """The rows, (N, features): on disk where that is wanted, or they are large; else an array of them."""
+    offset, dtype, shape, by_columns = _npy(file, name, two=True)
+    if not by_columns:
+        return kept(Rows(file, offset, dtype, (shape[0], math.prod(shape[1:])), name), stream)
+    if stream or (stream is None and large(shape[0], math.prod(shape[1:]))):
+        raise DataError(
+            f"{name} is stored column by column, so that its rows cannot be read from disk one by one",
+            "np.ascontiguousarray(X) before saving",
+        )
+    columns = Rows(file, offset, dtype, (math.prod(shape[1:]), shape[0]), name).whole()  # the transposed array
+    return np.ascontiguousarray(columns.reshape(shape[::-1]).T).reshape(shape[0], -1)
 
 
-def _member(path: Path, archive: zipfile.ZipFile, name: str) -> Rows:
-    """An array of an .npz file: where it stands, or, compressed, in a temporary file."""
+def _member(path: Path, archive: zipfile.ZipFile, name: str, stream: bool | None) -> Any:
+    """An array of an .npz file: from where it stands, or, compressed, from a temporary file."""
     info = archive.getinfo(f"{name}.npy")
     label = f"{name} in {path}"
     if info.compress_type != zipfile.ZIP_STORED:
         with archive.open(info) as packed, spilled(lambda out: shutil.copyfileobj(packed, out)) as file:
             file.seek(0)
-            return _rows(file, label)
+            return _rows(file, label, stream)
     with path.open("rb") as file:
         file.seek(info.header_offset)
         local = file.read(30)
         name_and_extra = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
         file.seek(info.header_offset + 30 + name_and_extra)
-        return _rows(file, label)
+        return _rows(file, label, stream)
 
 
 def read_npz(path: Path, target: str | None, stream: bool | None) -> Data:
@@ -83,8 +90,8 @@ def read_npz(path: Path, target: str | None, stream: bool | None) -> Data:
             y = target or y
             whole = x_test in names and y_test in names and target is None
             return Data(
-                kept(_member(path, archive, x), stream), arrays[y] if y in names else None, None,
-                kept(_member(path, archive, x_test), stream) if whole else None, arrays[y_test] if whole else None,
+                _member(path, archive, x, stream), arrays[y] if y in names else None, None,
+                _member(path, archive, x_test, stream) if whole else None, arrays[y_test] if whole else None,
             )  # fmt: skip
     except (OSError, DataError):
         raise
@@ -95,7 +102,7 @@ def read_npz(path: Path, target: str | None, stream: bool | None) -> Data:
 def read_npy(path: Path, target: str | None, stream: bool | None) -> Data:
     """X in one file, y in another: `target` is its path."""
     with path.open("rb") as file:
-        X = kept(_rows(file, str(path)), stream)
+        X = _rows(file, str(path), stream)
     if target is None:
         return Data(X, None)
     try:

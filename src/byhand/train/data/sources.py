@@ -14,7 +14,7 @@ from byhand.train.data.data import Data
 from byhand.train.data.parquet import read_parquet
 from byhand.train.data.rows import Rows
 
-SETS = ("iris", "wine", "breast_cancer", "digits", "diabetes")
+SETS = ("iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud")
 KINDS = (".csv", ".parquet", ".npz", ".npy")
 
 
