@@ -39,6 +39,11 @@ def called(*arguments):
         (csv(ROWS[:1]), (), 2, "--test 0"),
         (csv(ROWS), ("--net", "5-3-2"), 2, "the data have 2 columns"),
         (csv(ROWS), ("--hidden", "3,x"), 2, "--hidden"),
+        (csv(ROWS), ("--hidden", ""), 2, "--hidden"),
+        (csv(ROWS), ("--hidden", "3", "--net", "2-3-2"), 2, "one of the two"),
+        (csv(ROWS), ("--init-std", "1"), 2, "--init normal"),
+        (csv(ROWS), ("--set", "clipnorm=1"), 2, "did you mean `clip_norm`"),
+        (csv(ROWS), ("--set", "clip_norm=x"), 2, "clip_norm of MLPClassifier: it is 'x'"),
         (csv(ROWS), ("--act", "rleu"), 2, "relu"),
         (csv(ROWS), ("--optimizer", "sgd", "--lr", 1e200, "--act", "identity"), 1, "diverged"),
         (csv([(*x, 1) for x in X]), ("--epochs", 1), 0, "all targets are 1"),
@@ -82,6 +87,7 @@ def test_predict_and_evaluate(tmp_path):
     assert called("train", tmp_path / "t.csv", "--target", "y", "-o", tmp_path / "m", "--epochs", 1).exit_code == 0
     for text, command, words in (
         ("a\n1\n", "predict", "no column b"),
+        ("a,b\n1,\n", "predict", "column b has no value in row 2"),
         ("a,b\nx,2\n", "predict", "'x', which is no number, in row 2"),
         ("a,b\n", "predict", "no rows"),
         ("a,b,y\n1,2,5\n", "evaluate", "the target is 5 in row 0 (from 0), which is none of the model's classes 0, 1"),
@@ -97,6 +103,17 @@ def test_a_missing_folder_is_said_before_the_training(tmp_path):
     for option in ("-o", "--report"):
         found = called("train", "iris", option, tmp_path / "no" / "x")
         assert found.exit_code == 2 and "no such folder" in found.stderr
+
+
+@pytest.mark.parametrize("option", ["-o", "--report", "--plot"])
+def test_a_folder_that_cannot_be_written_to_is_said_before_the_training(tmp_path, option, monkeypatch):
+    def never(*a, **k):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(MLPClassifier, "fit", never)
+    monkeypatch.setattr("os.access", lambda p, mode: p != tmp_path)  # whoever runs the tests may write anywhere
+    found = called("train", "iris", "-o", tmp_path.parent / "m", option, tmp_path / "new")
+    assert found.exit_code == 2 and f"{tmp_path} is read-only, or another's" in found.stderr
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])

@@ -1,6 +1,7 @@
 """`byhand train`, `predict`, `evaluate`."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ pytest.importorskip("sklearn")
 from byhand.cli.main import Commands
 from byhand.cli.predict import evaluate, predict
 from byhand.cli.train import train
+from byhand.train.saving import load
 
 cli = Commands(commands={c.name: c for c in (train, predict, evaluate)})
 
@@ -145,6 +147,48 @@ def test_raw_pixels_are_named_as_what_stalls_learning(tmp_path):
     assert "learning stalled" in raw.stderr and "inputs are large (up to 255" in raw.stderr
     assert "warning" in json.loads(run(*options, "--no-standardize", "--json").stdout)
     assert run(*options).stderr == ""
+
+
+def test_any_setting_of_the_estimator(tmp_path):
+    others = ("clip_norm=0.5", "class_weight=balanced", "bias=false", 'optimizer_settings={"momentum": 0.5}')
+    options = [word for text in others for word in ("--set", text)]
+    found = run("train", "iris", "--optimizer", "momentum", "--epochs", 2, "-o", tmp_path / "m", *options)
+    assert found.exit_code == 0, found.output
+    model = load(tmp_path / "m")
+    assert (model.clip_norm, model.class_weight, model.bias) == (0.5, "balanced", False) and model.intercepts_ == []
+    assert model.optimizer_settings == {"momentum": 0.5}
+
+
+def test_warnings_of_libraries_are_notes(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        found = run("train", "diabetes", "--task", "classify", "--epochs", 1, "-o", tmp_path / "m")
+    assert found.exit_code == 0 and "UserWarning" not in found.stderr
+    assert found.stderr.count("Note: The number of unique classes") == 1
+
+
+def test_missing_values_for_a_model_of_arrays(tmp_path):
+    assert run("train", "iris", "--epochs", 1, "-o", tmp_path / "m").exit_code == 0
+    (tmp_path / "t.csv").write_text("a,b,c,d\n1,2,3,\n")
+    found = run("predict", tmp_path / "m", tmp_path / "t.csv")
+    assert found.exit_code == 2 and "fill them in" in found.stderr and "--impute" not in found.stderr
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (("--act", "tanh", "--init", "normal", "--init-std", 20), "of the tanh values in layer 1"),
+        (("--init", "zeros"), "the weights W1, W2 are all zero"),
+        (
+            ("--optimizer", "sgd", "--lr", 20, "--set", "clip_norm=5"),
+            "of the relu units in layer 1 are zero on every sample",
+        ),
+    ],
+)
+def test_what_stalls_learning_is_said(tmp_path, options, words):
+    found = run("train", "digits", "--epochs", 10, "-o", tmp_path / "m", *options)
+    assert found.exit_code == 0 and found.stderr.startswith("Warning: learning stalled: ")
+    assert words in found.stderr and found.stderr.count("\n") == 1
 
 
 def test_a_checkpointed_run_is_resumed(tmp_path):

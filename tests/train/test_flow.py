@@ -82,6 +82,7 @@ def test_raw_pixels_into_a_sigmoid_are_named_and_standardised_ones_are_not():
 @pytest.mark.parametrize(
     "change, words",
     [
+        (lambda p: {n: v * 0 for n, v in p.items()}, "the weights W1, W2 are all zero"),
         (lambda p: {**p, "b1": p["b1"] - 1e3}, "100% of the relu units in layer 1"),
         (lambda p: {**p, "W2": p["W2"] * 0 + 1e-9}, "the gradient fades"),
         (lambda p: {**p, "W2": p["W2"] * np.inf}, "diverged"),

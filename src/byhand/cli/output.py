@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -55,6 +56,22 @@ def show(report: Any) -> None:
 def note(text: str) -> None:
     """A line to standard error."""
     _print(text + "\n", sys.stderr)
+
+
+@contextlib.contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Warnings of libraries as notes, each once, without the place in the code that Python shows."""
+    said: set[str] = set()
+
+    def show(message: Warning | str, *rest: Any, **more: Any) -> None:
+        text = str(message)
+        if text not in said:
+            said.add(text)
+            note(f"Note: {text}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def _print(text: str, stream: TextIO) -> None:

@@ -35,7 +35,12 @@ def _loaded(model: Path, data: str, with_target: str | None, need: bool) -> tupl
     m = load(model)
     table = getattr(m, "table_", None)
     target = with_target or (table["target"] if table and need else None)
-    found = read(data, target, table)
+    try:
+        found = read(data, target, table)
+    except DataError as error:
+        if any("--impute" in line for line in error.details):  # that is decided in training
+            error.details = ("the model was trained without missing values: fill them in, or leave the row out",)
+        raise
     if need and found.y is None:
         raise DataError("the true targets are needed to evaluate", "--target NAME")
     return m, found

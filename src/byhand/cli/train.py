@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import click
 
-from byhand.cli.output import Failure, note, save, write
+from byhand.cli.output import Failure, note, save, warnings_as_notes, write
 from byhand.cli.predict import metrics_of
 
 MODEL = "byhand-model.safetensors"
@@ -21,6 +22,7 @@ EXAMPLES = """\b
 Examples
   byhand train iris --net 4-16-3
   byhand train iris --net 4-3 --solver newton --l2 0.001
+  byhand train wine --set clip_norm=1 --set class_weight='"balanced"'
   byhand train houses.csv --target price --hidden 64,64 -o houses.safetensors
   byhand predict houses.safetensors new.csv -o predicted.csv
 """
@@ -70,8 +72,12 @@ Examples
     help="Write one HTML page: network, derivation, check, curves.",
 )
 @click.option("--seed", type=click.IntRange(min=0, max=2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--set", "others", multiple=True, metavar="NAME=VALUE", help="Any other setting of the estimator, as JSON."
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), default=MODEL, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@warnings_as_notes()
 def train(data: str, target: str | None, output: Path, as_json: bool, test: float, **options: Any) -> None:
     """Train a network on DATA and save it.
 
@@ -82,11 +88,20 @@ def train(data: str, target: str | None, output: Path, as_json: bool, test: floa
     """
     from byhand.train.loop import DivergedError
 
-    for place in (output, options["report"]):
-        if place is not None and not place.resolve().parent.is_dir():  # said before the training, not after it
+    for place in (output, options["report"]):  # said before the training, not after it
+        if place is not None and not place.resolve().parent.is_dir():
             raise Failure(f"cannot write {place}: no such folder", 2)
+    for place in (output, options["report"], options["plot"]):
+        if place is not None:
+            folder = next(p for p in place.resolve().parents if p.exists())
+            if not os.access(folder, os.W_OK):
+                raise Failure(f"cannot write {place}: {folder} is read-only, or another's", 2)
     if options["resume"] and options["checkpoint"] is None:
         raise click.UsageError("--resume needs --checkpoint DIR: where the state is")
+    if options["net"] is not None and options["hidden"] is not None:
+        raise click.UsageError("--net gives all layers, --hidden those between: one of the two")
+    if options["init_std"] is not None and options["init"] != "normal":
+        raise click.UsageError("--init-std is that of --init normal")
     try:
         run = _fitted(data, target, test, options)
     except DivergedError as error:
@@ -219,12 +234,33 @@ def _model(classify: bool, o: dict[str, Any]) -> Any:
         "keep_on_interrupt": True, "standardize": o["standardize"],
     }  # fmt: skip
     settings |= {n: o[n] for n in ("init", "init_std") if o[n] is not None}
-    if o["hidden"]:
+    if o["hidden"] is not None:
         try:
             settings["hidden_layer_sizes"] = tuple(int(n) for n in o["hidden"].split(","))
         except ValueError:
-            raise DataError(f"--hidden {o['hidden'][:40]}: numbers with commas between them, such as 64,64") from None
-    return (MLPClassifier if classify else MLPRegressor)(**settings)
+            message = f"--hidden {o['hidden'][:40]!r}: numbers with commas between them, such as 64,64"
+            raise DataError(message, "--net 4-3 has no hidden layer") from None
+    kind = MLPClassifier if classify else MLPRegressor
+    settings |= _others(o["others"], kind)
+    return kind(**settings)
+
+
+def _others(given: tuple[str, ...], kind: Any) -> dict[str, Any]:
+    """The settings of --set: numbers, true, false, null, lists and texts as JSON has them; other texts as they are."""
+    from byhand.errors import DataError, nearest
+
+    known = sorted(set(kind._get_param_names()) - {"callbacks", "keep_on_interrupt", "verbose"})
+    found = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or name not in known:
+            message = f"--set {text[:60]}: no setting of {kind.__name__}{nearest(name, known)}"
+            raise DataError(message, f"NAME=VALUE; names: {', '.join(known)}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def _stalled(run: Run) -> str:
@@ -238,9 +274,9 @@ def _stalled(run: Run) -> str:
         return ""
     if hasattr(run.model, "classes_"):
         _, counts = np.unique(y, return_counts=True)
-        stalled = bool(np.mean(run.model.predict(X) == y) < (1 + 2 * counts.max() / len(y)) / 3)
+        stalled = bool(np.mean(run.model.predict(X) == y) < (1 + counts.max() / len(y)) / 2)
     else:
-        stalled = bool(run.model.score(X, y) < 1 / 3)
+        stalled = bool(run.model.score(X, y) < 1 / 2)
     found = flow(run.model, X, y).warnings if stalled else ()
     return f"learning stalled: {found[0]}" if found else ""
 

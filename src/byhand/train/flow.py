@@ -277,6 +277,10 @@ def _warnings(layers: tuple[LayerFlow, ...], scale: float, top: float) -> list[s
     found = []
     large = scale > LARGE
     mend = "standardise them (standardize=True in the estimators, which is their default)"
+    still = [x.name for x in layers if x.weight_norm == 0 and x.gradient_norm == 0]
+    if still and len(layers) > 1:
+        are = f"the weights {', '.join(still)} are" if len(still) > 1 else f"the weights {still[0]} are"
+        return [f"{are} all zero, and so is their gradient: they stay so. Random starting weights (init='glorot')."]
     for x in layers[:-1]:
         where = f"layer {x.name[1:]}"
         if x.saturated >= MANY:
