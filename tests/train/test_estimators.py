@@ -62,6 +62,18 @@ def test_early_stopping_keeps_the_best_epoch():
     assert m.score(X[300:], y[300:]) == pytest.approx(m.validation_scores_[best])
 
 
+def test_early_stopping_of_lbfgs():
+    X, y = DIABETES
+    m = MLPRegressor((50,), optimizer="lbfgs", early_stopping=True, patience=5, random_state=0).fit(X, y)
+    curve = m.validation_loss_curve_
+    best = m.history_.best_epoch
+    assert m.history_.stopped == "early" and len(curve) == m.n_iter_ < 1000 and curve[best - 1] == min(curve)
+    again = MLPRegressor((50,), optimizer="lbfgs", early_stopping=True, patience=5, max_epochs=best, random_state=0)
+    assert np.array_equal(again.fit(X, y).predict(X), m.predict(X))  # the best parameters are kept
+    watched = MLPRegressor((50,), optimizer="lbfgs", max_epochs=7).fit(X, y, validation_data=(X[:50], y[:50]))
+    assert len(watched.validation_scores_) == watched.n_iter_ == 7
+
+
 def test_early_stopping_on_the_score():
     m = MLPClassifier(random_state=0, early_stopping=True, monitor="accuracy", patience=5).fit(*IRIS)
     assert m.history_.best_epoch == int(np.argmax(m.validation_scores_)) + 1

@@ -9,31 +9,59 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from byhand.train.loop import Callback, History, Trainer
+    from byhand.train.loop import Callback, History, Trainer, Validate
 
 Array = Any
 EVALUATIONS = 10  # at most, of each iteration on average
 
 
-def minimized(trainer: Trainer, data: Mapping[str, Array], history: History, callbacks: Sequence[Callback]) -> None:
+def minimized(
+    trainer: Trainer,
+    data: Mapping[str, Array],
+    history: History,
+    validate: Validate | None,
+    monitor: str,
+    callbacks: Sequence[Callback],
+) -> None:
     """Train until the loss changes no more, for the epochs of the settings at most; see `Trainer.fit`.
 
     Where `trainer.stretch` is set SciPy is called anew after so many iterations: all that goes on is the parameters.
     Raises: DivergedError: the loss is no finite number any more.
     """
+    try:
+        _stretches(trainer, data, history, validate, monitor, callbacks)
+    finally:
+        if trainer.progress.parameters is not None:
+            trainer.parameters[:] = trainer.progress.parameters
+        else:
+            history.best_epoch = history.epochs
+
+
+def _stretches(
+    trainer: Trainer,
+    data: Mapping[str, Array],
+    history: History,
+    validate: Validate | None,
+    monitor: str,
+    callbacks: Sequence[Callback],
+) -> None:
     from scipy.optimize import minimize
 
     names = [n for n in trainer.program.data if n not in trainer.program.masks]
     gradient = trainer.engine.function({n: data[n] for n in names})
-
+    patience = None if validate is None else trainer.settings.patience  # without validation SciPy's own test counts
     accepted = trainer.parameters.copy()
 
     def after(intermediate_result: Any) -> None:
         history.losses.append(float(intermediate_result.fun))
         trainer.parameters[:] = intermediate_result.x
         accepted[:] = intermediate_result.x
+        trainer.judge(history, validate, monitor)
         if any([callback(history.epochs, history) is True for callback in callbacks]):
             history.stopped = "callback"
+        elif patience is not None and trainer.progress.waited >= patience:
+            history.stopped = "early"
+        if history.stopped:
             raise StopIteration
 
     epochs = trainer.settings.epochs
@@ -55,7 +83,6 @@ def minimized(trainer: Trainer, data: Mapping[str, Array], history: History, cal
         if result.nit < most or history.stopped:
             history.stopped = history.stopped or ("converged" if result.status == 0 else "")
             break
-    history.best_epoch = history.epochs
 
 
 __all__ = ["minimized"]

@@ -216,7 +216,7 @@ class Trainer:
         if self.updater is None:
             from byhand.train.lbfgs import minimized
 
-            minimized(self, data, history, callbacks)
+            minimized(self, data, history, validate, monitor, callbacks)
         else:
             self._epochs(data, history, validate, monitor, callbacks)
 
@@ -238,17 +238,7 @@ class Trainer:
         try:
             for epoch in range(history.epochs + 1, 1 + (history.epochs if history.stopped else s.epochs)):
                 history.losses.append(self._pass(data, epoch))
-                watched = history.losses[-1]
-                if validate is not None:
-                    loss, score = validate()
-                    history.validation_losses.append(loss)
-                    history.validation_scores.append(score)
-                    watched = loss if monitor == "loss" else -score
-                p.waited = 0 if watched < p.best - s.tol else p.waited + 1
-                if watched < p.best:
-                    p.best, history.best_epoch = watched, epoch
-                    if validate is not None:
-                        p.parameters = self.parameters.copy()
+                self.judge(history, validate, monitor)
                 if any([callback(epoch, history) is True for callback in callbacks]):
                     history.stopped = "callback"
                     break
@@ -263,6 +253,20 @@ class Trainer:
                 self.parameters[:] = p.parameters
             else:
                 history.best_epoch = history.epochs
+
+    def judge(self, history: History, validate: Validate | None, monitor: str) -> None:
+        """What early stopping remembers of the epoch that is over."""
+        p, watched = self.progress, history.losses[-1]
+        if validate is not None:
+            loss, score = validate()
+            history.validation_losses.append(loss)
+            history.validation_scores.append(score)
+            watched = loss if monitor == "loss" else -score
+        p.waited = 0 if watched < p.best - self.settings.tol else p.waited + 1
+        if watched < p.best:
+            p.best, history.best_epoch = watched, history.epochs
+            if validate is not None:
+                p.parameters = self.parameters.copy()
 
     def epoch(self, data: Mapping[str, Array], number: int = 1) -> float:
         """One pass over the data, from the parameters and the optimizer's state as they stand; returns the mean loss.
