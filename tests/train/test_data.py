@@ -144,6 +144,23 @@ def test_cells_of_csv_are_what_they_show(tmp_path, stream, cells):
     assert np.array_equal(array(read(str(tmp_path / "t.csv"), None, only, stream=stream).X), X[:, 1:2])
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators(tmp_path, separator, cells):
+    lines = [f"{v:.17g}{separator}a,b{separator}{k}" for v, k in zip(X[:, 0], LABELS, strict=True)]
+    (tmp_path / "t.csv").write_text(
+        "\n".join([separator.join(["size", "name, first", "y"]).replace(", ", " "), *lines])
+    )
+    found = read(str(tmp_path / "t.csv"), "y")
+    assert np.array_equal(array(found.X), np.column_stack([X[:, 0], np.ones(N)])) and np.array_equal(found.y, LABELS)
+
+
+@pytest.mark.parametrize("target", ["y", "a"])
+def test_decimal_commas_are_said(tmp_path, target):
+    (tmp_path / "t.csv").write_text("a;y\n1,5;2\n-2;3\n7,25;2\n")
+    with pytest.raises(DataError, match="column a has numbers with a decimal comma, such as '1,5'"):
+        read(str(tmp_path / "t.csv"), target)
+
+
 LINES = [f"{v:.6f},{k % 3},{k % 2}" for k, v in enumerate(X[:, 0])]
 
 

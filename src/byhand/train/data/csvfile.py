@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +17,7 @@ WHOLE = 1 << 24  # bytes: the cells of a greater file, which are ten times as la
 BLOCK = 1 << 22  # bytes of the file that are read at once
 CELLS = 1 << 19  # cells that are read at once: short ones are many
 FIRST = 2  # what the first row is called: the head is row 1
+SEPARATORS = (",", ";", "\t", "|")  # that of a file is the first of them that divides its first line
 
 
 class _Cells(Blocks):
@@ -66,13 +68,19 @@ def _rows(path: Path, file: TextIO) -> Iterator[list[str]]:
 
     Raises: DataError: not CSV, or not text in UTF-8, and in which line.
     """
-    reader = csv.reader(file, strict=True)
+    reader = csv.reader(())
     try:
+        first = file.readline()
+        reader = csv.reader(chain([first], file) if first else file, strict=True, delimiter=_separator(first))
         yield from (r for r in reader if r)
     except csv.Error as error:
-        raise DataError(f"{path} is not CSV: {error}, line {reader.line_num}") from None
+        raise DataError(f"{path} is not CSV: {error}, line {max(1, reader.line_num)}") from None
     except UnicodeDecodeError:
         raise DataError(f"{path} is not text in UTF-8{_where(path)}") from None
+
+
+def _separator(head: str) -> str:
+    return next((s for s in SEPARATORS if len(next(csv.reader([head], delimiter=s), [])) > 1), SEPARATORS[0])
 
 
 def _where(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ Array = Any
 MISSING = frozenset({"", "na", "nan", "null", "none", "?"})
 MOST_CLASSES = 20  # a target of so many whole numbers at most is taken for classes
 MOST_CATEGORIES = 1000
+_COMMA = re.compile(r"[-+]?\d+(,\d+)?")
 
 
 def number_of(cell: str) -> float | None:
@@ -21,6 +23,17 @@ def number_of(cell: str) -> float | None:
         return float(cell)
     except ValueError:
         return None
+
+
+def no_decimal_commas(name: str, cells: Iterable[str]) -> None:
+    """Texts that are taken for categories or classes are no numbers in another notation.
+
+    Raises: DataError: all of them are numbers, some with a decimal comma.
+    """
+    found = [_COMMA.fullmatch(c) for c in cells if not _missing(c)]
+    if all(found) and any(m[1] for m in found if m):
+        shown = next(m[0] for m in found if m and m[1])
+        raise DataError(f"column {name} has numbers with a decimal comma, such as {shown!r}", "write 1.5 for 1,5")
 
 
 def _missing(cell: str) -> bool:
@@ -68,7 +81,9 @@ def target_of(name: str, parts: Callable[[], Iterable[list[str]]], first: int) -
             found.append(numbers)
         row += len(cells)
     if found is None:
-        return np.concatenate([np.array(cells) for cells in parts()])
+        texts = np.concatenate([np.array(cells) for cells in parts()])
+        no_decimal_commas(name, map(str, np.unique(texts)))
+        return texts
     if wrong:
         raise DataError(wrong)
     y = np.concatenate(found)
@@ -117,12 +132,13 @@ def category_of(name: str, values: list[str], gap: int | None, impute: bool, tex
         gap: a row without one, None for no such row.
         impute: whether no value is a value of its own, all columns 0.
         text: the first value that is no number, where others may be.
-    Raises: DataError: a gap without `impute`; no values; too many.
+    Raises: DataError: a gap without `impute`; no values; too many; numbers with a decimal comma.
     """
     if gap is not None and not impute:
         raise DataError(f"column {name} has no value in row {gap}", "--impute makes that a category of its own")
     if not values:
         raise DataError(f"column {name} has no values at all", "leave it out")
+    no_decimal_commas(name, values)
     if len(values) > MOST_CATEGORIES:
         shown = f"{text}, and " if text else ""
         raise DataError(f"column {name} has {shown}more than {MOST_CATEGORIES} different texts", "leave it out")
