@@ -192,6 +192,7 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
 
             run.recorder = Recorder(model, X, y)
             model._watchers.append(run.recorder)
+            model.callbacks = [run.recorder.norms]
         if sys.stderr.isatty():
             from byhand.cli.progress import TrainingProgress
 

@@ -16,9 +16,11 @@ from byhand.report.curve import need_matplotlib
 
 if TYPE_CHECKING:
     from byhand.train.flow import Flow
+    from byhand.train.norms import GradientNorms
 
 Array = Any
 MOST_ROWS = 64  # of a heat map of samples
+MOST_COLUMNS = 500  # of a heat map of steps: no more than there are pixels, or columns would be left out
 MOST_UNITS = 36  # of a grid of weights
 MOST_NUMBERS = 20  # classes up to which a confusion matrix shows its numbers
 
@@ -31,17 +33,20 @@ def _figure(width: float, height: float) -> Any:
 
 
 def curves_figure(curves: Sequence[tuple[str, Sequence[float]]], vertical: str, log: bool = False) -> Any:
-    """Lines by epoch, from 1.
+    """Lines by epoch.
 
     Args:
-        curves: (label, values) each.
+        curves: (label, values) each, up to the last epoch.
         vertical: the label of the axis.
         log: whether it is logarithmic; only where all values are positive.
     """
     figure = _figure(7, 3.6)
     axes = figure.add_subplot()
+    epochs = max(len(values) for _, values in curves)
     for label, values in curves:
-        axes.plot(range(1, len(values) + 1), values, label=label, marker="o" if len(values) < 3 else None)
+        axes.plot(
+            range(epochs - len(values) + 1, epochs + 1), values, label=label, marker="o" if len(values) < 3 else None
+        )
     if log and all(v > 0 for _, values in curves for v in values):
         axes.set_yscale("log")
     axes.set_xlabel("epoch")
@@ -52,25 +57,31 @@ def curves_figure(curves: Sequence[tuple[str, Sequence[float]]], vertical: str, 
     return figure
 
 
-def norms_figure(norms: Array, names: Sequence[str], horizontal: str = "epoch") -> Any:
-    """log10 ‖∂L/∂W‖ as a heat map, layers × time.
+def norms_figure(norms: GradientNorms) -> Any:
+    """log10 ‖∂L/∂W‖ as a heat map, layers × steps; grey where the gradient is zero or not finite."""
+    from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
 
-    Args:
-        norms: (times, layers).
-        names: of the layers.
-        horizontal: what the times are.
-    """
+    values, width = norms.coarser(MOST_COLUMNS)
     with np.errstate(divide="ignore"):
-        shown = np.log10(np.asarray(norms, float)).T
+        shown = np.log10(values).T
     shown = np.where(np.isfinite(shown), shown, np.nan)
+    names, start = norms.names, norms.first - 0.5
     figure = _figure(7, max(2.2, 1.2 + 0.45 * len(names)))
     axes = figure.add_subplot()
+    some = np.isfinite(shown)
+    low, high = (shown[some].min(), shown[some].max()) if some.any() else (-1.0, 1.0)
+    middle, half = (low + high) / 2, max((high - low) / 2, 0.005)  # one colour for one value, not a scale of rounding
     image = axes.imshow(
-        shown, aspect="auto", interpolation="nearest", cmap="viridis",
-        extent=(0.5, shown.shape[1] + 0.5, len(names) - 0.5, -0.5),
+        shown, aspect="auto", interpolation="nearest", cmap=colormaps["viridis"].with_extremes(bad="0.8"),
+        extent=(start, start + width * shown.shape[1], len(names) - 0.5, -0.5),
+        vmin=middle - half, vmax=middle + half,
     )  # fmt: skip
+    axes.set_xlim(start, start + norms.steps)  # the last column may have fewer steps
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel(horizontal)
+    shared = f" (a column is the greatest norm of {width} {norms.unit}s)" if width > 1 else ""
+    axes.set_xlabel(norms.unit + shared)
     axes.set_ylabel("layer")
     figure.colorbar(image, ax=axes, label="log10 ‖∂L/∂W‖")
     return figure
@@ -101,8 +112,14 @@ def flow_figure(flow: Flow) -> Any:
     return figure
 
 
-def dead_figure(saturated: Array, dead: Array, names: Sequence[str]) -> Any:
-    """Saturated and dead shares by layer and epoch, two heat maps (epochs, layers) each from 0 to 1."""
+def dead_figure(saturated: Array, dead: Array, names: Sequence[str], first: int = 1) -> Any:
+    """Saturated and dead shares by layer and epoch, two heat maps (epochs, layers) each from 0 to 1.
+
+    Args:
+        saturated, dead: (epochs, layers).
+        names: of the layers.
+        first: the number of the first epoch there.
+    """
     figure = _figure(9, max(2.4, 1.4 + 0.45 * len(names)))
     for axes, values, title in zip(
         figure.subplots(1, 2), (saturated, dead), ("saturated values", "dead relu units"), strict=True
@@ -110,7 +127,7 @@ def dead_figure(saturated: Array, dead: Array, names: Sequence[str]) -> Any:
         shown = np.asarray(values, float).T
         image = axes.imshow(
             shown, aspect="auto", interpolation="nearest", cmap="magma", vmin=0, vmax=1,
-            extent=(0.5, shown.shape[1] + 0.5, len(names) - 0.5, -0.5),
+            extent=(first - 0.5, first + shown.shape[1] - 0.5, len(names) - 0.5, -0.5),
         )  # fmt: skip
         axes.set_yticks(range(len(names)), names)
         axes.set_title(title)

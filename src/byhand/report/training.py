@@ -22,6 +22,7 @@ from byhand.report.figures import (
 )
 from byhand.report.report import Part, check_part, code_block, facts, page
 from byhand.train.flow import Flow, _of_estimator, flow
+from byhand.train.norms import GradientNorms
 
 if TYPE_CHECKING:
     from byhand.check.report import Report
@@ -40,6 +41,8 @@ class Recorder:
     Attributes:
         flows: one for each epoch.
         scores: accuracy, or R², on those samples.
+        first: the number of the first epoch that was measured; above 1 where training was resumed.
+        norms: of the gradient at each step; one of the callbacks of the model.
     """
 
     def __init__(self, model: Any, X: Array, y: Array) -> None:
@@ -47,6 +50,8 @@ class Recorder:
         self.model, self.X, self.y = model, X[:PROBE], y[:PROBE]
         self.flows: list[Flow] = []
         self.scores: list[float] = []
+        self.first = 1
+        self.norms = GradientNorms()
         self._prepared: Any = None
 
     def __call__(self, trainer: Trainer, epoch: int, history: History) -> None:
@@ -54,6 +59,7 @@ class Recorder:
         if self._prepared is None:
             net, _, data = _of_estimator(self.model, self.X, self.y)
             self._prepared = net, data[net.data], data[net.target]
+            self.first = epoch
         net, X, y = self._prepared
         values = {n: v.copy() for n, v in trainer.named().items()}
         self.flows.append(flow(net, X, y, values, most_mistakes=0))
@@ -81,16 +87,14 @@ def training_figures(model: Any, recorder: Recorder, X: Array, y: Array) -> dict
         "loss": (curves_figure(losses, "loss", log=True), "Mean loss of each epoch, as met by its steps."),
         "accuracy" if classifies else "r2": (curves_figure(scores, score), f"{score} after each epoch."),
     }
+    if recorder.norms.steps:  # none where a run that was done is resumed
+        found["gradient_norms"] = (norms_figure(recorder.norms), norms_caption(recorder.norms))
     if recorder.flows:
         names = [x.name for x in recorder.flows[0].layers]
-        norms = np.array([[x.gradient_norm for x in f.layers] for f in recorder.flows])
         flat = np.array([[x.saturated for x in f.layers] for f in recorder.flows])
         dead = np.array([[x.dead or 0.0 for x in f.layers] for f in recorder.flows])
-        found["gradient_norms"] = (
-            norms_figure(norms, names), "Norm of the derived gradient of each layer's weights after each epoch.",
-        )  # fmt: skip
         found["saturated_dead"] = (
-            dead_figure(flat, dead, names),
+            dead_figure(flat, dead, names, recorder.first),
             "Share of values where the activation's slope is below 1 % of its greatest, and of relu units that are "
             "zero on every sample measured.",
         )
@@ -111,6 +115,17 @@ def training_figures(model: Any, recorder: Recorder, X: Array, y: Array) -> dict
     elif not classifies:
         found["predictions"] = (scatter_figure(np.ravel(y), np.ravel(predicted)), "Predicted and true values.")
     return found
+
+
+def norms_caption(norms: GradientNorms) -> str:
+    """What the heat map of the norms shows."""
+    of = "batch has it, before clipping" if norms.unit == "step" else "start has it on all data"
+    text = f"2-norm of the derived gradient of each layer's weights, as each {norms.unit}'s {of}."
+    if not ((norms.values > 0) & (norms.values < np.inf)).all():
+        text += " Grey: zero, or not finite."
+    if norms.first > 1:
+        text += f" It begins with {norms.unit} {norms.first}, where training was resumed: nothing was recorded before."
+    return text
 
 
 def save_figures(figures: dict[str, tuple[Any, str]], folder: Path) -> list[Path]:
@@ -146,4 +161,4 @@ def training_page(model: Any, figures: dict[str, tuple[Any, str]], rows: list[tu
     return page(f"Training of {'-'.join(map(str, net.sizes))}", parts)
 
 
-__all__ = ["Recorder", "save_figures", "training_figures", "training_page"]
+__all__ = ["Recorder", "norms_caption", "save_figures", "training_figures", "training_page"]

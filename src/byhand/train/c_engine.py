@@ -19,8 +19,7 @@ from byhand.code.lower import lower_derivation
 from byhand.errors import DataError
 from byhand.expr.dims import dim_value
 from byhand.train.c_updates import Update, train_source
-from byhand.train.optimizers import Updater
-from byhand.train.program import TrainingProgram
+from byhand.train.engine import StepEngine
 
 Array = Any
 FLAGS = (*FAST, "-fno-signed-zeros", "-fassociative-math", "-freciprocal-math")  # sums as vectors; NaN stays NaN
@@ -28,36 +27,21 @@ CHUNK = 1 << 26  # bytes of dropout masks that one call is given
 CALL = 10**9  # multiplications of one call, so that Ctrl-C is heard within seconds
 
 
-class CEngine:
-    """Steps of a program on vectors that the caller owns.
+class CEngine(StepEngine):
+    """See `StepEngine`: parameters and state are used where they stand.
 
-    Args: those of `NumpyEngine`.
     Raises: ByhandError: there is no C compiler. MissingRuleError: the network has an operation that C has no row for.
     """
 
     name = "c"
 
-    def __init__(
-        self,
-        program: TrainingProgram,
-        parameters: Array,
-        gradient: Array,
-        updater: Updater | None,
-        rng: np.random.Generator,
-        dropout: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
         needed_compiler()
-        self.program, self.updater, self.rng = program, updater, rng
-        self.parameters, self.gradient = parameters, gradient
-        self.keep, self.clip_norm = 1.0 - dropout, clip_norm
-        self.real = "float" if parameters.dtype == np.float32 else "double"
+        super().__init__(*args, **options)
+        self.real = "float" if self.parameters.dtype == np.float32 else "double"
         self._kept: dict[str, tuple[Array, Array]] = {}
         self._memory: dict[int, tuple[Array, Array]] = {}
-        self._loaded: dict[int, ctypes.CDLL] = {}
-
-    def load(self) -> None:
-        """Parameters and state are used where they stand: nothing to do."""
+        self._loaded: dict[tuple[int, bool], ctypes.CDLL] = {}
 
     # ---- compilation
 
@@ -87,9 +71,10 @@ class CEngine:
 
     def _library(self, batch: int) -> ctypes.CDLL:
         """The network's C for batches of at most so many samples."""
-        if batch not in self._loaded:
-            self._loaded[batch] = library(self._source(batch), FLAGS)
-        return self._loaded[batch]
+        key = batch, self.norms is not None
+        if key not in self._loaded:
+            self._loaded[key] = library(self._source(batch), FLAGS)
+        return self._loaded[key]
 
     def _source(self, batch: int) -> str:
         made, names = self._file(), self._identifiers()
@@ -102,7 +87,8 @@ class CEngine:
         update = Update(self.updater.source, self.real)
         if "#include <math.h>" not in source:
             source = "#include <math.h>\n" + source
-        return source + train_source(update, data, masks, made, self.program.count)
+        recorded = () if self.norms is None else tuple(self.program.weights.values())
+        return source + train_source(update, data, masks, made, self.program.count, recorded)
 
     def _room(self, batch: int) -> tuple[Array, Array]:
         """Memory for the intermediates, and for the samples of a batch."""
@@ -133,10 +119,6 @@ class CEngine:
     # ---- an epoch
 
     def epoch(self, data: Mapping[str, Array], order: Array, size: int, rates: Sequence[float]) -> Array:
-        """One step for each batch; a loss that is no finite number ends the pass before its update.
-
-        Args and result: those of `NumpyEngine.epoch`.
-        """
         updater = self.updater
         assert updater is not None
         train = self._library(size).train
@@ -156,10 +138,14 @@ class CEngine:
             arrays = [self.parameters, self.gradient, w, b]
             arrays += [sent[n] for n in self.program.data if n not in self.program.masks]
             arrays += [*masks.values(), *updater.state.values()]
+            norms = [] if self.norms is None else [np.zeros((steps, len(self.program.weights)))]
             taken = train(
                 *map(_pointer, arrays), _pointer(part), len(part), size, steps, _pointer(rate[first:]),
                 ctypes.c_double(updater.t), ctypes.c_double(self.clip_norm or 0.0), _pointer(losses[first:]),
+                *map(_pointer, norms),
             )  # fmt: skip
+            if self.norms is not None:
+                self.norms.add(norms[0][:taken])
             bad = not np.isfinite(losses[first + taken - 1])
             updater.t += taken - bad
             if bad:
@@ -181,7 +167,6 @@ class CEngine:
     # ---- the whole data at once
 
     def function(self, data: Mapping[str, Array]) -> Callable[[Array], tuple[float, Array]]:
-        """The loss and its gradient over all data, as a function of the parameters (count,); masks are ones."""
         batch = len(data["X"])
         loaded, made, names = self._library(batch), self._file(), self._identifiers()
         given = {names[n]: a for n, a in self._sent(data).items()}

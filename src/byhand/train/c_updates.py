@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from byhand.code.c.source import CFile
 from byhand.errors import MissingRuleError
@@ -95,7 +95,12 @@ static void gather_{name}(const {type} *restrict all, const int *restrict rows, 
 
 
 def train_source(
-    update: Update, data: Mapping[str, tuple[str, int]], masks: Mapping[str, int], made: CFile, count: int
+    update: Update,
+    data: Mapping[str, tuple[str, int]],
+    masks: Mapping[str, int],
+    made: CFile,
+    count: int,
+    recorded: Sequence[slice] = (),
 ) -> str:
     """The C of many steps: gather, forward, backward, clip, update.
 
@@ -105,6 +110,7 @@ def train_source(
         masks: identifier -> units, of the dropout masks.
         made: the file that this is added to.
         count: how many parameters there are.
+        recorded: parts of the gradient whose 2-norms are written to a further argument, (steps, parts).
     """
     real = update.real
     state = [v for v in update.vectors if v not in ("p", "g")]
@@ -114,7 +120,7 @@ def train_source(
     arguments += [f"const {kind} *{n}_all" for n, (kind, _) in data.items()]
     arguments += [f"const {real} *{n}_all" for n in masks] + [f"{real} *restrict {v}" for v in state]
     arguments += ["const int *rows", "int samples", "int size", "int steps", "const double *rates", "double t"]
-    arguments += ["double clip", "double *losses"]
+    arguments += ["double clip", "double *losses", *(["double *norms"] if recorded else [])]
     said = {
         **{n: f"b->{n}" for n in data}, **{n: f"{n}_all + (long long)step * size * {units}" for n, units in masks.items()},
         "p": "parameters_", "g": "gradient_", "w": "w",
@@ -135,6 +141,7 @@ def train_source(
         "        if (!(losses[step] - losses[step] == 0.0))",
         "            return step + 1;",
         f"        backward({calls['backward']});",
+        *(_norm_lines(recorded) if recorded else ()),
         "        if (clip > 0.0) {",
         f"            {real} squares = 0;",
         f"            for (int i = 0; i < {count}; i++)",
@@ -157,6 +164,21 @@ def train_source(
         "}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _norm_lines(recorded: Sequence[slice]) -> list[str]:
+    """The 2-norms of parts of the gradient g; squares in double precision."""
+    lines = []
+    for k, part in enumerate(recorded):
+        lines += [
+            "        {",
+            "            double squares = 0;",
+            f"            for (int i = {part.start}; i < {part.stop}; i++)",
+            "                squares += (double)g[i] * (double)g[i];",
+            f"            norms[(long long)step * {len(recorded)} + {k}] = sqrt(squares);",
+            "        }",
+        ]
+    return lines
 
 
 __all__ = ["Update", "train_source"]

@@ -105,6 +105,11 @@ class Checkpoints:
         trainer.progress.best = float("inf") if held["best"] is None else held["best"]
         trainer.progress.waited = held["waited"]
         trainer.progress.parameters = arrays.get("best")
+        if trainer.norms is not None:
+            if held.get("gradient_norms"):
+                trainer.norms.restore(arrays["gradient_norms"], held["gradient_norms"])
+            else:  # nobody recorded them before
+                trainer.record(trainer.norms)
         return History(**held["history"])
 
     def __call__(self, trainer: Trainer, epoch: int, history: History) -> None:
@@ -127,6 +132,8 @@ class Checkpoints:
         arrays, plain = trainer.state()
         if trainer.progress.parameters is not None:
             arrays["best"] = trainer.progress.parameters
+        if trainer.norms is not None:
+            arrays["gradient_norms"] = trainer.norms.values
         best = trainer.progress.best
         description = {
             "format": FORMAT,
@@ -136,6 +143,7 @@ class Checkpoints:
             "best": best if np.isfinite(best) else None,
             "waited": trainer.progress.waited,
             "history": asdict(history),
+            "gradient_norms": None if trainer.norms is None else trainer.norms.state(),
         }
         write_arrays(self.path, arrays, description, "checkpoint")
 

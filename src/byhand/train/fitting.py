@@ -17,6 +17,7 @@ from byhand.nets.mlp import MLP
 from byhand.train.callbacks import CallbackSupport, FitTask, with_callbacks
 from byhand.train.data.rows import Rows
 from byhand.train.loop import History, Trainer
+from byhand.train.norms import GradientNorms
 from byhand.train.parameters import ParameterError, check_parameters
 from byhand.train.preparation import Preparation
 from byhand.train.programs import plain_net, predictor_of, program_of
@@ -109,6 +110,11 @@ class Estimator(CallbackSupport, Preparation):
         """The training itself: data as the trainer takes them, validation data and those for callbacks as given."""
         validate = None if held is None else self._validation(trainer, *held)
         callbacks = [*(self.callbacks or ()), *([self._report] if self.verbose else [])]
+        recorders = [c for c in callbacks if isinstance(c, GradientNorms)]
+        if len(recorders) > 1:
+            raise ParameterError(f"callbacks has {len(recorders)} GradientNorms", "one records all that there is")
+        if recorders:
+            trainer.record(recorders[0])
         watchers = list(getattr(self, "_watchers", ()))
         history = None
         if checkpoint is not None:

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from byhand.errors import ByhandError
-from byhand.train.optimizers import Updater
-from byhand.train.program import TrainingProgram
+from byhand.train.engine import StepEngine
 from byhand.train.trace import Graph, Node
 from byhand.train.xla import after, compiled
 
@@ -108,28 +107,14 @@ def _counterpart(function: Any) -> Callable[..., Any]:
     raise ByhandError(f"JAX has no {name}, which this network needs", "engine='numpy'")
 
 
-class JaxEngine:
-    """Steps of a program on vectors that the caller owns; they are read by `load` and written after each epoch.
-
-    Args: those of `NumpyEngine`.
-    """
+class JaxEngine(StepEngine):
+    """See `StepEngine`: parameters and state are read by `load` and written after each epoch."""
 
     name = "jax"
 
-    def __init__(
-        self,
-        program: TrainingProgram,
-        parameters: Array,
-        gradient: Array,
-        updater: Updater | None,
-        rng: np.random.Generator,
-        dropout: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
         self.jax = jax_module()
-        self.program, self.updater, self.rng = program, updater, rng
-        self.parameters, self.gradient = parameters, gradient
-        self.keep, self.clip_norm = 1.0 - dropout, clip_norm
+        super().__init__(*args, **options)
         self._held: dict[str, Array] | None = None
         self._state: dict[str, dict[str, Array]] = {}
         self._sent: dict[str, tuple[Array, Array]] = {}
@@ -161,10 +146,7 @@ class JaxEngine:
     # ---- an epoch
 
     def epoch(self, data: Mapping[str, Array], order: Array, size: int, rates: Sequence[float]) -> Array:
-        """One step for each batch: see `NumpyEngine.epoch`. Where a loss is no finite number nothing is written back.
-
-        Returns: the loss of each step, up to the first that is no finite number.
-        """
+        """See `StepEngine.epoch`. Where a loss is no finite number nothing is written back."""
         assert self.updater is not None
         per_sample = sum(a.nbytes // max(1, len(a)) for a in data.values())
         resident = per_sample * len(data["X"]) <= LARGEST
@@ -189,6 +171,9 @@ class JaxEngine:
                     np.asarray(rates[first:last], np.float64), masks,
                 )  # fmt: skip
                 self.updater.t += last - first
+                if self.norms is not None:
+                    found, norms = found
+                    self.norms.add(np.asarray(norms))
                 losses.append(np.asarray(found, np.float64))
             self._held, self._state = parameters, state
         together = np.concatenate(losses)
@@ -217,7 +202,8 @@ class JaxEngine:
         """The scan over batches of one size, compiled once for a program, whoever trains it."""
         assert self.updater is not None
         row, settings = self.updater.row, self.updater.settings
-        key = ("jax", batch, str(dtype), self.keep, self.clip_norm, row.name, tuple(sorted(settings.items())))
+        key: tuple[Any, ...] = ("jax", batch, str(dtype), self.keep, self.clip_norm, row.name)
+        key += (tuple(sorted(settings.items())), self.norms is not None)
         if key not in self.program.compiled:
             step = self._step(batch, dtype, self.updater.source)
 
@@ -228,8 +214,8 @@ class JaxEngine:
                     batch = {n: a[picked] for n, a in samples.items()}
                     return step(parameters, state, t + 1.0, rate, batch, kept)
 
-                carry, losses = self.jax.lax.scan(advance, (parameters, state, t), (rows, rates, masks))
-                return carry[0], carry[1], losses
+                carry, found = self.jax.lax.scan(advance, (parameters, state, t), (rows, rates, masks))
+                return carry[0], carry[1], found
 
             self.program.compiled[key] = compiled(run, (0, 1), self.program.graph(batch, dtype))
         found: Callable[..., Any] = self.program.compiled[key]
@@ -238,7 +224,7 @@ class JaxEngine:
     def _step(self, batch: int, dtype: Any, update: str) -> Callable[..., Any]:
         import jax.numpy as jnp
 
-        program, keep, norm = self.program, self.keep, self.clip_norm
+        program, keep, norm, recorded = self.program, self.keep, self.clip_norm, self.norms is not None
         assert self.updater is not None
         names = ("p", "g", *self.updater.row.state)
         graph = program.graph(batch, dtype)
@@ -249,7 +235,10 @@ class JaxEngine:
 
         def step(parameters: Any, state: Any, t: Any, rate: Any, samples: Any, kept: Any) -> Any:
             masks = {n: a.astype(dtype) / np.asarray(keep, dtype) for n, a in kept.items()}
-            loss, gradients = computed(graph, {**parameters, **samples, **masks})
+            found, gradients = computed(graph, {**parameters, **samples, **masks})
+            if recorded:
+                wide = [gradients[n].astype(np.float64) for n in program.weights]
+                found = found, jnp.stack([jnp.sqrt(jnp.sum(g * g)) for g in wide])
             if norm is not None:
                 length = jnp.sqrt(sum(jnp.sum(g * g) for g in gradients.values()))
                 factor = jnp.where(length > norm, norm / (length + 1e-6), 1.0).astype(dtype)
@@ -258,17 +247,16 @@ class JaxEngine:
             new: dict[str, dict[str, Any]] = {n: {} for n in ("p", *state)}
             for name, parameter in parameters.items():
                 given = {"p": parameter, "g": gradients[name], **{n: s[name] for n, s in state.items()}}
-                _, found = computed(updates[name], {**given, "lr": rate, "t": t})
-                for n, value in found.items():
+                _, updated = computed(updates[name], {**given, "lr": rate, "t": t})
+                for n, value in updated.items():
                     new[n][name] = value
-            return (new.pop("p"), new, t), loss
+            return (new.pop("p"), new, t), found
 
         return step
 
     # ---- the whole data at once
 
     def function(self, data: Mapping[str, Array]) -> Callable[[Array], tuple[float, Array]]:
-        """The loss and its gradient over all data, as a function of the parameters (count,); masks are ones."""
         program, dtype = self.program, self.parameters.dtype
         batch = len(data["X"])
         key = ("jax", "whole", batch, str(dtype))

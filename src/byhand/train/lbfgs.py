@@ -48,11 +48,23 @@ def _stretches(
     from scipy.optimize import minimize
 
     names = [n for n in trainer.program.data if n not in trainer.program.masks]
-    gradient = trainer.engine.function({n: data[n] for n in names})
+    function = trainer.engine.function({n: data[n] for n in names})
     patience = None if validate is None else trainer.settings.patience  # without validation SciPy's own test counts
     accepted = trainer.parameters.copy()
+    seen: dict[str, Array] = {}  # the latest point and its gradient, and the gradient where the iteration started
+
+    def gradient(x: Array) -> tuple[float, Array]:
+        loss, found = function(x)
+        if trainer.norms is not None:
+            seen.update(x=x.copy(), latest=found.copy())
+            seen.setdefault("origin", seen["latest"])
+        return loss, found
 
     def after(intermediate_result: Any) -> None:
+        if trainer.norms is not None:
+            trainer.iteration_starts(seen["origin"])
+            here = np.array_equal(seen["x"], intermediate_result.x)
+            seen["origin"] = seen["latest"] if here else function(intermediate_result.x)[1]
         history.losses.append(float(intermediate_result.fun))
         trainer.parameters[:] = intermediate_result.x
         accepted[:] = intermediate_result.x
@@ -76,10 +88,11 @@ def _stretches(
             trainer.parameters[:] = accepted  # the engine's are those that the line search tried last
             raise
         if not isfinite(float(result.fun)):
-            raise trainer._diverged(float(result.fun), max(1, history.epochs))
+            raise trainer.diverged(float(result.fun), max(1, history.epochs))
         trainer.parameters[:] = result.x
-        if not history.losses:
+        if not history.losses:  # it started at a minimum
             history.losses.append(float(result.fun))
+            trainer.iteration_starts(seen.get("origin", trainer.gradient))
         if result.nit < most or history.stopped:
             history.stopped = history.stopped or ("converged" if result.status == 0 else "")
             break

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from byhand.errors import ByhandError, DataError
+from byhand.train.engine import StepEngine
 from byhand.train.engines import engine_row
+from byhand.train.norms import GradientNorms, measure
 from byhand.train.optimizers import Updater, optimizer_row
 from byhand.train.program import TrainingProgram
 from byhand.train.schedules import rates
@@ -111,12 +113,14 @@ class Trainer:
         parameters, gradient: vectors (count,).
         converged: whether another epoch would change nothing; steps of an optimizer never know.
         engine: what takes the steps on them.
+        norms: what records the norms of the gradient, see `record`; None for nothing.
         progress: of early stopping.
         stretch: the iterations after which L-BFGS begins its memory anew; None never.
     """
 
     converged = False
     stretch: int | None = None
+    norms: GradientNorms | None = None
 
     def __init__(
         self,
@@ -144,7 +148,9 @@ class Trainer:
             self.updater = Updater(row, s.optimizer_settings, self.parameters, self.gradient)
             self._rate = rates(s.schedule, s.schedule_settings, float(rate))
         make = engine_row(s.engine).make()
-        self.engine = make(program, self.parameters, self.gradient, self.updater, rng, s.dropout, s.clip_norm)
+        self.engine: StepEngine = make(
+            program, self.parameters, self.gradient, self.updater, rng, s.dropout, s.clip_norm
+        )
 
     def named(self) -> dict[str, Array]:
         """The parameters by name, as views."""
@@ -172,6 +178,19 @@ class Trainer:
             self.updater.t = plain["t"]
 
     # ---- training
+
+    def record(self, norms: GradientNorms) -> None:
+        """Have the norms of the gradient recorded at each step from now on, or at each iteration."""
+        if self.updater is None:
+            norms.begin(tuple(self.program.weights), "iteration")
+        else:
+            norms.begin(tuple(self.program.weights), "step", self.updater.t + 1)
+        self.norms = self.engine.norms = norms
+
+    def iteration_starts(self, gradient: Array) -> None:
+        """From this gradient of all data (count,): its norms are recorded where they are wanted."""
+        if self.norms is not None:
+            self.norms.add([measure(gradient, self.program.weights.values())()])
 
     def fit(
         self,
@@ -287,7 +306,7 @@ class Trainer:
         rates = self._rates(first, steps)
         losses = self.engine.epoch(arrays, order, size, rates)
         if not isfinite(losses[-1]):
-            raise self._diverged(float(losses[-1]), number)
+            raise self.diverged(float(losses[-1]), number)
         seen = np.full(steps, size)
         seen[-1] = samples - (steps - 1) * size
         return float(losses @ seen) / samples
@@ -297,7 +316,8 @@ class Trainer:
             return [self._rate(0, 1, 1)] * steps
         return [self._rate(first + k, steps, steps * self.settings.epochs) for k in range(steps)]
 
-    def _diverged(self, loss: float, epoch: int) -> DivergedError:
+    def diverged(self, loss: float, epoch: int) -> DivergedError:
+        """The error that says so."""
         rate = f"a smaller learning rate than {self.settings.learning_rate or 'the default'}"
         return DivergedError(
             f"training diverged: the loss is {loss} in epoch {epoch}", f"{rate}, standardised inputs, or clip_norm=1.0"

@@ -93,12 +93,13 @@ class NewtonTrainer(Trainer):
         wide = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in data.items()}
         self._now = self._value(self.parameters, wide)
         if not isfinite(self._now[0]):
-            raise self._diverged(self._now[0], 0)
+            raise self.diverged(self._now[0], 0)
         self._epochs(wide, history, validate, monitor, callbacks)
 
     def _pass(self, data: Mapping[str, Array], number: int) -> float:
         """One iteration; returns the loss after it."""
         assert self._now is not None
+        self.iteration_starts(self._now[1])
         net = self.program.net
         if net.depth == 1 and self.program.count <= DENSE:
             return self._newton(data)
@@ -195,8 +196,7 @@ def _blocks(program: TrainingProgram) -> list[tuple[str, str, Callable[..., Any]
 
 def hessian_matrix(program: TrainingProgram, values: Mapping[str, Array]) -> Array:
     """The Hessian of the loss in all parameters, (count, count), assembled from its structured blocks."""
-    sizes = np.cumsum([0, *(int(np.prod(s)) for s in program.shapes.values())])
-    places = {n: slice(a, b) for n, a, b in zip(program.names, sizes[:-1], sizes[1:], strict=True)}
+    places = program.places
     whole = np.zeros((program.count, program.count))
     for a, b, structure in _blocks(program):
         block = structure(**values).to_dense()

@@ -8,39 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from byhand.train.optimizers import Updater, clip_gradient
-from byhand.train.program import Step, TrainingProgram
+from byhand.train.engine import StepEngine
+from byhand.train.norms import measure
+from byhand.train.optimizers import clip_gradient
+from byhand.train.program import Step
 
 Array = Any
 
 
-class NumpyEngine:
-    """Steps of a program on vectors that the caller owns.
-
-    Args:
-        program: the derived step.
-        parameters, gradient: vectors (count,), read and written at each step.
-        updater: the optimizer at work on them; None where only gradients are wanted.
-        rng: draws dropout.
-        dropout: the share of hidden units that are left out.
-        clip_norm: the greatest 2-norm of a gradient, None for any.
-    """
+class NumpyEngine(StepEngine):
+    """See `StepEngine`: parameters and state are used where they stand."""
 
     name = "numpy"
 
-    def __init__(
-        self,
-        program: TrainingProgram,
-        parameters: Array,
-        gradient: Array,
-        updater: Updater | None,
-        rng: np.random.Generator,
-        dropout: float = 0.0,
-        clip_norm: float | None = None,
-    ) -> None:
-        self.program, self.updater, self.rng = program, updater, rng
-        self.parameters, self.gradient = parameters, gradient
-        self.keep, self.clip_norm = 1.0 - dropout, clip_norm
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self._steps: dict[int, Step] = {}
 
     def step_for(self, batch: int) -> Step:
@@ -49,21 +31,11 @@ class NumpyEngine:
             self._steps[batch] = self.program.step(batch, self.parameters, self.gradient)
         return self._steps[batch]
 
-    def load(self) -> None:
-        """Parameters and state are used where they stand: nothing to do."""
-
     def epoch(self, data: Mapping[str, Array], order: Array, size: int, rates: Sequence[float]) -> Array:
-        """One step for each batch; a loss that is no finite number ends the pass before its update.
-
-        Args:
-            data: name -> array with the samples first.
-            order: the rows to visit, (N,).
-            size: of a batch; the last one may be smaller.
-            rates: the learning rate of each step.
-        Returns: the loss of each step that was taken.
-        """
         updater, losses = self.updater, []
         assert updater is not None
+        norms = self.norms
+        measured = None if norms is None else measure(self.gradient, self.program.weights.values())
         for k, rate in enumerate(rates):
             rows = order[k * size : (k + 1) * size]
             step = self.step_for(len(rows))
@@ -74,6 +46,8 @@ class NumpyEngine:
             losses.append(loss)
             if not isfinite(loss):
                 break
+            if norms is not None and measured is not None:
+                norms.add([measured()])
             if self.clip_norm is not None:
                 clip_gradient(self.gradient, self.clip_norm)
             updater.step(rate)
@@ -87,7 +61,6 @@ class NumpyEngine:
             mask /= self.keep
 
     def function(self, data: Mapping[str, Array]) -> Callable[[Array], tuple[float, Array]]:
-        """The loss and its gradient over all data, as a function of the parameters (count,); masks are ones."""
         step = self.step_for(len(data["X"]))
         for name, held in step.data.items():
             held[...] = 1.0 if name in self.program.masks else data[name]

@@ -131,14 +131,20 @@ class TrainingProgram:
         self.count = sum(int(np.prod(s)) for s in self.shapes.values())
         self.compiled: dict[Any, Any] = {}  # what engines keep for the next fit
 
+    @cached_property
+    def places(self) -> dict[str, slice]:
+        """Where each parameter stands in one vector (count,), in the order W1, b1, W2, ..."""
+        ends = np.cumsum([0, *(int(np.prod(s)) for s in self.shapes.values())]).tolist()
+        return {n: slice(a, b) for n, a, b in zip(self.names, ends[:-1], ends[1:], strict=True)}
+
+    @cached_property
+    def weights(self) -> dict[str, slice]:
+        """Where the weight matrices stand there: W1, W2, ..."""
+        return {n: place for n, place in self.places.items() if len(self.shapes[n]) == 2}
+
     def views(self, flat: Array) -> dict[str, Array]:
-        """The parameters as views of one vector (count,), in the order W1, b1, W2, ..."""
-        found, start = {}, 0
-        for name, shape in self.shapes.items():
-            size = int(np.prod(shape))
-            found[name] = flat[start : start + size].reshape(shape)
-            start += size
-        return found
+        """The parameters as views of one vector (count,)."""
+        return {n: flat[place].reshape(self.shapes[n]) for n, place in self.places.items()}
 
     def flat(self, values: Mapping[str, Array], dtype: Any) -> Array:
         """The parameters copied into one vector (count,)."""
