@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,15 @@ from byhand.cli.predict import metrics_of
 MODEL = "byhand-model.safetensors"
 MOST_TESTED = 10_000  # test samples of data that stay on disk
 STALL_SAMPLES = 2000  # on which it is decided whether learning stalled
+LOSS = (
+    "mse, mae, huber, log_cosh, ..., or an expression in Z and Y. [default: cross-entropy of classes, mse of numbers]"
+)
 EXAMPLES = """\b
 Examples
   byhand train iris --net 4-16-3
   byhand train iris --net 4-3 --solver newton --l2 0.001
   byhand train wine --set clip_norm=1 --set class_weight='"balanced"'
+  byhand train iris --loss "mean((softmax(Z) - Y)**2)"
   byhand train houses.csv --target price --hidden 64,64 -o houses.safetensors
   byhand predict houses.safetensors new.csv -o predicted.csv
 """
@@ -34,6 +39,7 @@ Examples
 @click.option("--net", metavar="SIZES", help="The whole network: 64-32-10.")
 @click.option("--hidden", metavar="N[,N]", help="Units of the hidden layers instead. [default: 100]")
 @click.option("--act", "activations", multiple=True, metavar="NAME", help="Activation, once or per hidden layer.")
+@click.option("--loss", metavar="NAME", help=LOSS)
 @click.option("--task", type=click.Choice(("auto", "classify", "regress")), default="auto", show_default=True)
 @click.option(
     "--solver",
@@ -154,6 +160,7 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
     from sklearn.model_selection import train_test_split
 
     from byhand.errors import DataError
+    from byhand.nets.losses import LOSSES, LossWarning
     from byhand.train.data import Rows, is_classification, read
 
     found = read(data, target, impute=o["impute"], stream=o["stream"] or None)
@@ -183,6 +190,8 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
     if not len(X):
         raise DataError("too few samples to keep some for the test", "--test 0")
     _remarks(X, y, found.table, classify, o["batch"])
+    if o["loss"] in LOSSES and LOSSES[o["loss"]].warning:
+        note(f"Warning: {LOSSES[o['loss']].warning}")
     model = _model(classify, o)
     run = Run(model, X, y, X_test, y_test)
     with ExitStack() as stack:
@@ -197,7 +206,9 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
             from byhand.cli.progress import TrainingProgress
 
             model._watchers.append(stack.enter_context(TrainingProgress(model, X, y)))
-        model.fit(X, y, checkpoint=o["checkpoint"], resume=o["resume"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LossWarning)  # it was said as a note
+            model.fit(X, y, checkpoint=o["checkpoint"], resume=o["resume"])
         del model._watchers
     if found.table is not None:
         model.table_ = {**found.table, "target": target}
@@ -234,7 +245,7 @@ def _model(classify: bool, o: dict[str, Any]) -> Any:
         "activation": list(activations) if len(activations) > 1 else (activations or ("relu",))[0],
         "keep_on_interrupt": True, "standardize": o["standardize"],
     }  # fmt: skip
-    settings |= {n: o[n] for n in ("init", "init_std") if o[n] is not None}
+    settings |= {n: o[n] for n in ("loss", "init", "init_std") if o[n] is not None}
     if o["hidden"] is not None:
         try:
             settings["hidden_layer_sizes"] = tuple(int(n) for n in o["hidden"].split(","))

@@ -16,6 +16,10 @@ Targets = Literal["labels", "probabilities", "values"]
 TARGETS: tuple[Targets, ...] = ("labels", "probabilities", "values")
 
 
+class LossWarning(UserWarning):
+    """What users of a loss should know."""
+
+
 class Loss(NamedTuple):
     """A row.
 

@@ -11,6 +11,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from byhand.errors import ByhandError, ParseError
+from byhand.nets.losses import LOSSES, loss_row
+from byhand.train.coding import Coding, NoProbabilitiesError, is_of_classes, is_of_labels, with_probabilities
 from byhand.train.fitting import Estimator
 
 Array = Any
@@ -28,6 +31,13 @@ class MLPClassifier(ClassifierMixin, Estimator):
         hidden_layer_sizes: units of each hidden layer.
         net: instead, the whole network as text: "64-32-10".
         activation: of the hidden layers: a name, an expression in z, or a list with one for each.
+        loss: "auto" is "softmax_cross_entropy", and "multilabel_cross_entropy" for several labels. A row of
+            `byhand.nets.losses`: "binary_cross_entropy" has one output, the probability of the second of two classes;
+            "multilabel_cross_entropy" for one class of several sets each against the rest; "mse", "mae", "huber" and
+            "log_cosh" take classes as targets of 0 and 1; "raw_logit_nll" is no likelihood, and says so in a warning. Or
+            an expression in the logits Z (N, classes) and the targets: y, places in `classes_`, or Y, one-hot, such as
+            "mean((softmax(Z) - Y)**2)". The class predicted is that of the greatest output. Probabilities are there
+            for cross-entropies and raw_logit_nll only: elsewhere `predict_proba` is an AttributeError.
         solver: "gradient", steps of the optimizer; or "newton", second order on the whole data (`byhand.train.newton`),
             which takes no optimizer, schedule, batches, dropout or clipping, and stops by itself.
         optimizer, optimizer_settings: a row of `byhand.train.optimizers`, or "lbfgs" (whole data, through SciPy).
@@ -40,7 +50,8 @@ class MLPClassifier(ClassifierMixin, Estimator):
             optimum at λ = 1/(2 C N), N samples; with two classes at 1/(C N), its one w being split into two columns,
             w/2 and -w/2. "auto" is 1/(2 N), to one digit: C = 1; with newton it is 0.
         dropout: share of hidden units left out in training.
-        label_smoothing: share of each target that is spread over all classes; not for multilabel.
+        label_smoothing: share of each target that is spread over all classes, with the loss softmax_cross_entropy;
+            other losses get targets of 0 and 1.
         class_weight: {class: weight}, "balanced", or None.
         bias, init, init_std, dtype: of the network; init is a row of `byhand.nets.inits`, None chooses by activation;
             init_std is the standard deviation of init="normal".
@@ -68,6 +79,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         activation: str | Sequence[str] = "relu",
         *,
         net: str | None = None,
+        loss: str = "auto",
         solver: str = "gradient",
         optimizer: str = "adam",
         learning_rate: float | None = None,
@@ -102,6 +114,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.net = net
+        self.loss = loss
         self.solver = solver
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -155,21 +168,33 @@ class MLPClassifier(ClassifierMixin, Estimator):
     # ---- targets
 
     def _loss(self) -> str:
-        return "multilabel_cross_entropy" if self._multilabel else "softmax_cross_entropy"
+        if self.loss == "auto":
+            several = getattr(self, "_multilabel", False)
+            return "multilabel_cross_entropy" if several else "softmax_cross_entropy"
+        row = loss_row(self.loss)
+        if not is_of_classes(row):
+            known = ", ".join(n for n, r in LOSSES.items() if is_of_classes(r))
+            raise ParseError(f"{row.name} is a loss of counts, not of classes", f"of classes: {known}")
+        return row.name
 
     def _targets_kind(self) -> str | None:
-        return None if self._multilabel else "probabilities"
+        return self._coding.kind
+
+    def _learn(self, classes: Array, multilabel: bool) -> None:
+        """The classes, and how the loss codes them."""
+        self._multilabel, self.classes_ = multilabel, classes
+        self._coding = Coding(self._loss(), multilabel)
+        self._coding.check(len(classes))
 
     def _encode(self, y: Array, first: bool, classes: Any = None) -> Array:
-        """0/1 targets, (N, classes) or (N, labels)."""
+        """0/1 targets, (N, outputs): see `Coding`."""
         check_classification_targets(y)
         multilabel = type_of_target(y) == "multilabel-indicator"
         if first:
-            self._multilabel = multilabel
             if not multilabel:
                 y = column_or_1d(y, warn=True)
             found = np.arange(y.shape[1]) if multilabel else np.unique(y if classes is None else np.asarray(classes))
-            self.classes_ = found
+            self._learn(found, multilabel)
         elif multilabel != self._multilabel:
             raise ValueError("y was one label for each sample before and is several now, or the other way round")
         if multilabel:
@@ -180,13 +205,13 @@ class MLPClassifier(ClassifierMixin, Estimator):
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(f"y has the label {unknown[0]}, which is not in the model's classes {self.classes_}")
-        return np.eye(len(self.classes_))[np.searchsorted(self.classes_, y)]
+        return self._coding.targets(np.searchsorted(self.classes_, y), len(self.classes_))
+
+    def _given(self, targets: Array, dtype: Any) -> Array:
+        return self._coding.given(targets, dtype)
 
     def _trained(self, targets: Array, dtype: Any) -> Array:
-        s = self.label_smoothing
-        if self._multilabel:
-            return np.ascontiguousarray(targets, dtype)
-        return np.ascontiguousarray(targets * (1 - s) + s / targets.shape[1], dtype)
+        return self._coding.given(targets, dtype, self.label_smoothing)
 
     def _weights(self, y: Array, sample_weight: Any) -> Array | None:
         weights = super()._weights(y, sample_weight)
@@ -199,36 +224,65 @@ class MLPClassifier(ClassifierMixin, Estimator):
         by_class = np.asarray(compute_sample_weight(self.class_weight, y))
         return by_class if weights is None else weights * by_class
 
-    def _stratified(self, targets: Array) -> bool:
-        return not self._multilabel and targets.sum(axis=0).min() >= 2
+    def _strata(self, targets: Array) -> Array | None:
+        if self._multilabel:
+            return None
+        places = self._coding.places(targets)
+        return places if np.bincount(places, minlength=len(self.classes_)).min() >= 2 else None
 
     def _score_name(self) -> str:
         return "accuracy"
 
     def _score_of(self, prediction: Array, target: Array) -> float:
         if self._multilabel:
-            return float(np.mean(np.all((prediction > 0.5) == (target > 0.5), axis=1)))
-        return float(np.mean(prediction.argmax(axis=1) == target.argmax(axis=1)))
+            return float(np.mean(np.all(self._coding.labels(prediction) == self._coding.labels(target), axis=1)))
+        return float(np.mean(self._coding.places(prediction) == self._coding.places(target)))
 
     # ---- predictions
 
-    def predict_proba(self, X: Array) -> Array:
-        """Probabilities, (N, classes); of multilabel, that each label is 1."""
-        found = self._outputs(X)
-        return found if self._multilabel else found / found.sum(axis=1, keepdims=True)
+    def _need_probabilities(self) -> None:
+        """Raises: NoProbabilitiesError: the loss has none."""
+        try:
+            coding = self._coding if hasattr(self, "parameters_") else Coding(self._loss(), False)
+        except ByhandError:  # a loss that `fit` will refuse
+            return
+        if not coding.has_probabilities:
+            remedy = "multilabel_cross_entropy" if coding.multilabel else "softmax_cross_entropy"
+            raise NoProbabilitiesError(
+                f"the outputs of a network with the loss {coding.loss[:60]} are no probabilities",
+                f"predict gives the classes; loss={remedy!r} has probabilities",
+            )
 
+    @with_probabilities
+    def predict_proba(self, X: Array) -> Array:
+        """Probabilities, (N, classes), rows that sum to one; of multilabel, that each label is 1.
+
+        Raises: NoProbabilitiesError, an AttributeError: the loss has none.
+        """
+        found = self._outputs(X)
+        return self._coding.probabilities(found)
+
+    @with_probabilities
     def predict_log_proba(self, X: Array) -> Array:
         """Logarithms of the probabilities."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
     def predict(self, X: Array) -> Array:
-        """The most probable class of each sample, (N,), or 0/1 labels (N, labels)."""
+        """The class of the greatest output of each sample, (N,), or 0/1 labels (N, labels)."""
         check_is_fitted(self, "parameters_")
         found = self._outputs(X)
-        return (found > 0.5).astype(int) if self._multilabel else self.classes_[found.argmax(axis=1)]
+        return self._coding.labels(found) if self._multilabel else self.classes_[self._coding.places(found)]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        if self.loss != "auto" and isinstance(self.loss, str):
+            try:
+                row = loss_row(self.loss)
+            except ByhandError:  # which `fit` will say
+                return tags
+            tags.classifier_tags.multi_class = row.outputs is None
+            tags.classifier_tags.multi_label = is_of_labels(row)
+        else:
+            tags.classifier_tags.multi_label = True
         return tags

@@ -24,7 +24,7 @@ from byhand.train.programs import plain_net, predictor_of, program_of
 
 Array = Any
 # what a fit sets beside names that end in _
-_PRIVATE = frozenset({"_key", "_multilabel", "_one_output", "_shuffler", "_weighted"})
+_PRIVATE = frozenset({"_key", "_multilabel", "_coding", "_one_output", "_shuffler", "_weighted"})
 
 
 class Estimator(CallbackSupport, Preparation):
@@ -83,6 +83,8 @@ class Estimator(CallbackSupport, Preparation):
     def _fit(self, X: Array, y: Array, sample_weight: Any, validation_data: Any, checkpoint: Any, resume: bool) -> Any:
         check_parameters(self)
         again = bool(self.warm_start) and hasattr(self, "parameters_")
+        if again:
+            self._need_the_same_loss()
         X, y = self._validated(X, y, reset=not again)
         shown = X, y
         targets = self._encode(y, first=not again)
@@ -159,6 +161,8 @@ class Estimator(CallbackSupport, Preparation):
             remedy = "solver='gradient'" if self.solver == "newton" else "optimizer='adam'"
             raise ParameterError(f"partial_fit needs an optimizer that works in steps, not {word}", remedy)
         first = not hasattr(self, "parameters_")
+        if not first:
+            self._need_the_same_loss()
         X, y = self._validated(X, y, reset=first)
         targets = self._encode(y, first=first, classes=classes)
         X, y, targets, weights = self._kept(X, y, targets, sample_weight)
@@ -193,7 +197,7 @@ class Estimator(CallbackSupport, Preparation):
         dtype = self._dtype()
         program = program_of(self._program_key(False, self._targets_kind()))
         net = plain_net(program.net)
-        data = {"X": self.input_scaling_.apply(X, dtype), net.target: self.target_scaling_.apply(targets, dtype)}
+        data = {"X": self.input_scaling_.apply(X, dtype), net.target: self._given(targets, dtype)}
         from byhand.code import compile_expression
 
         loss = compile_expression(net.expression)

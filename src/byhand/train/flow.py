@@ -210,7 +210,7 @@ def _of_estimator(model: Any, X: Array, y: Array) -> tuple[MLP, dict[str, Array]
     check_is_fitted(model, "parameters_")
     X, y = model._validated(X, y, reset=False)
     net = plain_net(program_of(model._program_key(False, model._targets_kind())).net)
-    targets = model.target_scaling_.apply(model._encode(y, first=False), np.float64)
+    targets = model._given(model._encode(y, first=False), np.float64)
     return net, dict(model.parameters_), {net.data: model.input_scaling_.apply(X, np.float64), net.target: targets}
 
 

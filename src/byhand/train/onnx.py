@@ -165,8 +165,8 @@ def to_onnx(model: Any, path: str | os.PathLike[str]) -> None:
 
     Its input X (N, features) has the model's type; scaling is part of it. onnxruntime fuses factors of matrix products
     in single precision, and has error and trigonometric functions in that only: there it agrees to about 1e-7.
-    Outputs of a classifier: label (N,), and
-    probabilities (N, classes); of a regressor: prediction (N, outputs) in the targets' units.
+    Outputs of a classifier: label (N,), and probabilities (N, classes), which are called outputs where the loss has no
+    probabilities; of a regressor: prediction (N, outputs) in the targets' units.
 
     Args:
         model: an `MLPClassifier` or `MLPRegressor`.
@@ -208,24 +208,32 @@ def to_onnx(model: Any, path: str | os.PathLike[str]) -> None:
 
 
 def _classified(w: _Writer, model: Any, outputs: str, dtype: Any, kind: int) -> list[Any]:
-    helper, classes = w.onnx.helper, np.asarray(model.classes_)
-    count = len(classes)
-    if model._multilabel:
-        above = w.add("Greater", outputs, w.constant(np.float64(0.5)))
-        w.add("Cast", above, output="label", to=int(w.onnx.TensorProto.INT64))
-        w.add("Cast", outputs, output="probabilities", to=kind)
-        labels = helper.make_tensor_value_info("label", w.onnx.TensorProto.INT64, ["N", count])
+    helper, classes, coding = w.onnx.helper, np.asarray(model.classes_), model._coding
+    integer, half = int(w.onnx.TensorProto.INT64), w.constant(np.float64(0.5))
+    shown = "probabilities" if coding.has_probabilities else "outputs"
+    results = helper.make_tensor_value_info(shown, kind, ["N", len(classes)])
+    if coding.multilabel:
+        w.add("Cast", w.add("Greater", outputs, half), output="label", to=integer)
+        w.add("Cast", outputs, output=shown, to=kind)
+        return [helper.make_tensor_value_info("label", integer, ["N", len(classes)]), results]
+    columns = w.constant(np.array([1], np.int64))
+    if coding.one_output:
+        found = w.add("Concat", w.add("Sub", w.constant(np.float64(1)), outputs), outputs, axis=1)
+        place = w.add("Squeeze", w.add("Cast", w.add("Greater", outputs, half), to=integer), columns)
     else:
-        total = w.add("ReduceSum", outputs, w.constant(np.array([1], np.int64)), keepdims=1)
-        w.add("Cast", w.add("Div", outputs, total), output="probabilities", to=kind)
         place = w.add("ArgMax", outputs, axis=1, keepdims=0)
-        held = classes.astype(np.int64) if classes.dtype.kind in "iub" else classes
-        if held.dtype.kind not in "if":
-            held = held.astype(str)
-        w.add("Gather", w.constant(held, "classes"), place, output="label")
-        element = w.onnx.TensorProto.STRING if held.dtype.kind == "U" else helper.np_dtype_to_tensor_dtype(held.dtype)
-        labels = helper.make_tensor_value_info("label", int(element), ["N"])
-    return [labels, helper.make_tensor_value_info("probabilities", kind, ["N", count])]
+        found = outputs
+        if coding.has_probabilities:
+            if coding.row.link.startswith("sigmoid"):
+                found = w.add("Add", outputs, w.constant(np.finfo(np.float64).tiny))
+            found = w.add("Div", found, w.add("ReduceSum", found, columns, keepdims=1))
+    w.add("Cast", found, output=shown, to=kind)
+    held = classes.astype(np.int64) if classes.dtype.kind in "iub" else classes
+    if held.dtype.kind not in "if":
+        held = held.astype(str)
+    w.add("Gather", w.constant(held, "classes"), place, output="label")
+    element = w.onnx.TensorProto.STRING if held.dtype.kind == "U" else helper.np_dtype_to_tensor_dtype(held.dtype)
+    return [helper.make_tensor_value_info("label", int(element), ["N"]), results]
 
 
 __all__ = ["to_onnx"]

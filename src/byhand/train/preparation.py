@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from math import ceil
 from typing import Any
@@ -11,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from byhand.nets.architecture import read_sizes
+from byhand.nets.losses import LossWarning
 from byhand.nets.mlp import MLP
 from byhand.train.engines import Work, chosen
 from byhand.train.loop import Settings, Trainer
@@ -43,6 +45,15 @@ class Preparation(BaseEstimator):
 
     # ---- samples
 
+    def _need_the_same_loss(self) -> None:
+        """Raises: ParameterError: training goes on, and the loss is another than before."""
+        now, before = self._loss(), dict(self._key[2])["loss"]
+        if now != before:
+            raise ParameterError(
+                f"the parameter loss: it is {now[:60]}, and training goes on from a network with {before[:60]}",
+                "a new estimator, or fit without warm_start",
+            )
+
     def _validated(self, X: Array, y: Array, reset: bool) -> tuple[Array, Array]:
         kinds = [np.float64, np.float32]
         found = validate_data(self, X, y, reset=reset, multi_output=True, dtype=kinds, y_numeric=self._numeric())
@@ -67,8 +78,8 @@ class Preparation(BaseEstimator):
     def _split(self, X: Array, y: Array, targets: Array, weights: Array | None, rng: Any) -> tuple[Any, ...]:
         from sklearn.model_selection import train_test_split
 
-        classes = targets.argmax(axis=1) if self._stratified(targets) else None
-        count, least = ceil(self.validation_fraction * len(X)), 1 if classes is None else targets.shape[1]
+        classes = self._strata(targets)
+        count, least = ceil(self.validation_fraction * len(X)), 1 if classes is None else len(np.unique(classes))
         if not least <= count <= len(X) - least:
             each = "one sample" if classes is None else f"one sample of each of {least} classes"
             raise ParameterError(
@@ -81,8 +92,9 @@ class Preparation(BaseEstimator):
         )
         return X[rows], targets[rows], None if weights is None else weights[rows], (X[kept], y[kept], targets[kept])
 
-    def _stratified(self, targets: Array) -> bool:
-        return False
+    def _strata(self, targets: Array) -> Array | None:
+        """What is to be as frequent in the validation samples as in the others, (N,); None for nothing."""
+        return None
 
     # ---- the network
 
@@ -109,6 +121,8 @@ class Preparation(BaseEstimator):
     def _start(self, inputs: int, outputs: int, samples: float, rng: Any) -> None:
         """The network and its starting values, for so many samples, or the sum of their weights."""
         net = self._network(inputs, outputs, self._penalty(samples))
+        if net.row.warning:
+            warnings.warn(net.row.warning, LossWarning, stacklevel=2)
         values = net.init(int(rng.randint(2**31)), self._dtype(), self.init, self.init_std)
         self.parameters_ = values
 
@@ -196,8 +210,13 @@ class Preparation(BaseEstimator):
             data["s"] = scaled if len(net.shapes["s"]) == 1 else scaled[:, None]
         return data
 
-    def _trained(self, targets: Array, dtype: Any) -> Array:
+    def _given(self, targets: Array, dtype: Any) -> Array:
+        """Targets as the network takes them."""
         return self.target_scaling_.apply(targets, dtype)
+
+    def _trained(self, targets: Array, dtype: Any) -> Array:
+        """Targets as it is trained on them."""
+        return self._given(targets, dtype)
 
 
 __all__ = ["Preparation"]

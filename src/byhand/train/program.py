@@ -12,7 +12,8 @@ import numpy as np
 from byhand.code import compile_expression, generate
 from byhand.derive.derivation import Derivation, derive
 from byhand.errors import DataError
-from byhand.expr.dims import Dim, dim_value
+from byhand.expr.dims import Dim, dim_value, show_shape
+from byhand.expr.parse import declare, read
 from byhand.nets.losses import LOSSES
 from byhand.nets.mlp import MLP
 from byhand.train.buffers import Lowering
@@ -43,6 +44,7 @@ class TrainedMLP(MLP):
             if found is None or not _balanced(found[2]):
                 raise DataError(f"sample weights need a loss that is mean(...), not {self.row.batch[:60]}")
             self._weighted_loss = f"{found[1]}mean(s * ({found[2]}))"
+            self._averaged = found[2]
 
     @cached_property
     def shapes(self) -> dict[str, tuple[Dim, ...]]:
@@ -50,11 +52,26 @@ class TrainedMLP(MLP):
         found = dict(super().shapes)
         assert self.batch is not None
         if self.weighted:
-            by_sample = "cross_entropy({Z}" in self.row.batch or "arange" in self.row.batch
-            found["s"] = (self.batch,) if by_sample else (self.batch, 1)
+            found["s"] = self._weight_shape(found[self.target])
         for k in range(1, self.depth if self.dropout else 1):
             found[f"D{k}"] = (self.batch, self.sizes[k])
         return found
+
+    def _weight_shape(self, targets: tuple[Dim, ...]) -> tuple[Dim, ...]:
+        """(N,) beside a loss for each sample, (N, 1) beside one for each output too.
+
+        Raises: DataError: what is averaged is neither.
+        """
+        assert self.batch is not None
+        text = self._averaged.replace("{Z}", "Z").replace("{Y}", self.target)
+        text = text.replace("{N}", str(self.batch)).replace("{C}", str(self.sizes[-1]))
+        shape = read(text, declare({"Z": (self.batch, self.sizes[-1]), self.target: targets}, super().assume)).shape
+        if len(shape) not in (1, 2) or shape[0] != self.batch:
+            raise DataError(
+                f"sample weights need a loss that is the mean of losses (N,) or (N, outputs), not of {show_shape(shape)}",
+                self.row.batch[:60].replace("{Z}", "Z").replace("{Y}", self.target),
+            )
+        return (self.batch,) if len(shape) == 1 else (self.batch, 1)
 
     @cached_property
     def assume(self) -> dict[str, str]:

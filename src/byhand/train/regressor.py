@@ -114,10 +114,14 @@ class MLPRegressor(RegressorMixin, Estimator):
 
     def _loss(self) -> str:
         row = loss_row(self.loss)
-        if "values" not in row.targets and "probabilities" not in row.targets:
+        if row.name in LOSSES and row.name not in (*_OF_VALUES, *_OF_SHARES):
             raise ParseError(
                 f"{row.name} takes integer labels: it is a loss of classification",
                 f"of values: {', '.join((*_OF_VALUES, *_OF_SHARES))}, or an expression in Z and Y",
+            )
+        if row.targets == ("labels",):
+            raise ParseError(
+                "y are the labels of classes in a loss of one's own", "of values: an expression in Z and Y"
             )
         return row.name
 

@@ -143,6 +143,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 def _rebuilt(d: dict[str, Any], arrays: dict[str, Any]) -> Any:
     from byhand.train import estimators
+    from byhand.train.coding import Coding
     from byhand.train.scaling import Scaling
 
     kinds = {"MLPClassifier": estimators.MLPClassifier, "MLPRegressor": estimators.MLPRegressor}
@@ -161,6 +162,7 @@ def _rebuilt(d: dict[str, Any], arrays: dict[str, Any]) -> Any:
         kind, values = d["classes"]
         model.classes_ = np.array(values, np.dtype(kind))
         model._multilabel = bool(d["multilabel"])
+        model._coding = Coding(d["options"]["loss"], model._multilabel)
     else:
         model._one_output = bool(d["one_output"])
     model._weighted = bool(d.get("weighted", False))

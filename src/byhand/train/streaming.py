@@ -144,7 +144,8 @@ def fit_rows(
     model.engine_ = "numpy"
     generator = np.random.default_rng(rng.randint(2**31))
     trainer = Trainer(program, model.parameters_, settings, generator, model._dtype())
-    data = {"X": ScaledRows(X, model.input_scaling_), program.net.target: TargetRows(codes, made, (len(y), outputs))}
+    shape = (len(y), *made(codes[:1]).shape[1:])
+    data = {"X": ScaledRows(X, model.input_scaling_), program.net.target: TargetRows(codes, made, shape)}
     return model._run(trainer, data, held, (X, y), checkpoint, resume)
 
 
@@ -153,11 +154,15 @@ def _targets(model: Any, y: Array) -> tuple[Array, Callable[[Array], Array], int
     dtype = model._dtype()
     if is_classifier(model):
         check_classification_targets(y)
-        model._multilabel = False
-        model.classes_, codes = np.unique(y, return_inverse=True)
-        ones = np.eye(len(model.classes_))
-        model.target_scaling_ = Scaling.none(len(ones))
-        return codes.astype(np.int32), lambda c: model._trained(ones[c], dtype), len(ones)
+        classes, codes = np.unique(y, return_inverse=True)
+        model._learn(classes, multilabel=False)
+        outputs = model._coding.targets(codes[:1], len(classes)).shape[1]
+        model.target_scaling_ = Scaling.none(outputs)
+        return (
+            codes.astype(np.int32),
+            lambda c: model._trained(model._coding.targets(c, len(classes)), dtype),
+            outputs,
+        )
     values = model._encode(y, first=True)
     if not np.isfinite(values).all():
         raise DataError(f"the targets have {values[~np.isfinite(values)][0]}")
