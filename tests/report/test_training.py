@@ -83,3 +83,5 @@ def test_epochs_that_were_measured_after_a_resumption_are_numbered_as_they_are()
     assert axes.images[0].get_extent()[:2] == [4.5, 7.5]
     lines = curves_figure([("measured", [1.0, 2.0]), ("whole", [1.0, 2.0, 3.0])], "score").axes[0].lines
     assert [list(line.get_xdata()) for line in lines] == [[2, 3], [1, 2, 3]]
+    lines = curves_figure([("measured", [1.0, 2.0])], "score", last=7).axes[0].lines
+    assert [list(line.get_xdata()) for line in lines] == [[6, 7]]

@@ -110,6 +110,18 @@ def test_pictures_and_report(tmp_path):
     assert "checked: " in result["check"] and "H2 = relu(Z2)" in page
 
 
+def test_pictures_of_a_resumed_run_say_what_they_have(tmp_path):
+    common = ("train", "iris", "--checkpoint", tmp_path / "c", "-o", tmp_path / "m", "--report", tmp_path / "r.html")
+    assert run(*common[:-2], "--epochs", 2).exit_code == 0  # nobody recorded anything
+    assert run(*common, "--epochs", 3, "--resume").exit_code == 0
+    page = (tmp_path / "r.html").read_text()
+    assert "begins with step 9, where training was resumed" in page  # 120 samples, four batches an epoch
+    assert "accuracy after each epoch; on training samples from epoch 3 on" in page
+    assert run(*common[:-2], "--epochs", 2, "--plot", tmp_path / "p").exit_code == 0
+    assert run(*common, "--epochs", 3, "--resume").exit_code == 0
+    assert "begins with step" not in (tmp_path / "r.html").read_text()
+
+
 def test_pictures_of_a_regression(tmp_path):
     found = run("train", "diabetes", "--epochs", 2, "-o", tmp_path / "m", "--plot", tmp_path / "p")
     assert found.exit_code == 0

@@ -32,17 +32,20 @@ def _figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def curves_figure(curves: Sequence[tuple[str, Sequence[float]]], vertical: str, log: bool = False) -> Any:
+def curves_figure(
+    curves: Sequence[tuple[str, Sequence[float]]], vertical: str, log: bool = False, last: int | None = None
+) -> Any:
     """Lines by epoch.
 
     Args:
-        curves: (label, values) each, up to the last epoch.
+        curves: (label, values) each, up to the last epoch: those of a resumed run begin where it was resumed.
         vertical: the label of the axis.
         log: whether it is logarithmic; only where all values are positive.
+        last: the number of the last epoch; by default as many as there are.
     """
     figure = _figure(7, 3.6)
     axes = figure.add_subplot()
-    epochs = max(len(values) for _, values in curves)
+    epochs = last or max(len(values) for _, values in curves)
     for label, values in curves:
         axes.plot(
             range(epochs - len(values) + 1, epochs + 1), values, label=label, marker="o" if len(values) < 3 else None

@@ -83,9 +83,15 @@ def training_figures(model: Any, recorder: Recorder, X: Array, y: Array) -> dict
     if model.validation_loss_curve_:
         losses.append(("validation", model.validation_loss_curve_))
         scores.append(("validation", model.validation_scores_))
+    resumed = (
+        f"; on training samples from epoch {recorder.first} on, where it was resumed" if recorder.first > 1 else ""
+    )
     found: dict[str, tuple[Any, str]] = {
         "loss": (curves_figure(losses, "loss", log=True), "Mean loss of each epoch, as met by its steps."),
-        "accuracy" if classifies else "r2": (curves_figure(scores, score), f"{score} after each epoch."),
+        "accuracy" if classifies else "r2": (
+            curves_figure(scores, score, last=len(model.loss_curve_)),
+            f"{score} after each epoch{resumed}.",
+        ),
     }
     if recorder.norms.steps:  # none where a run that was done is resumed
         found["gradient_norms"] = (norms_figure(recorder.norms), norms_caption(recorder.norms))
