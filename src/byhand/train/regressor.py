@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from byhand.errors import ParseError
-from byhand.nets.losses import loss_row
+from byhand.nets.losses import LOSSES, loss_row
 from byhand.train.fitting import Estimator
 from byhand.train.scaling import Scaling
 
