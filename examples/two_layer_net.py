@@ -2,11 +2,14 @@
 
 `nn_forward_backward` calls code that byhand generates from the derived gradients; no backward pass is written here.
 
-    python examples/two_layer_net.py
+    python examples/two_layer_net.py [FOLDER]
+
+With a folder the loss, the accuracies and the first layer's weights are drawn there.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -181,7 +184,29 @@ def get_toy_data(N: int = 5, D: int = 4, H: int = 10, C: int = 3) -> tuple[np.nd
     return 10.0 * rng.randn(N, D), np.array([0, 1, 2, 2, 1]), params
 
 
-def main() -> None:
+def plot_stats(stat: dict[str, list[float]], path: str | Path) -> None:
+    """The history of a training: the loss of each iteration, the accuracies of each epoch."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 8), layout="constrained")
+    top, bottom = figure.subplots(2, 1)
+    top.plot(stat["loss_history"], "o", markersize=2)
+    top.set(title="Loss history", xlabel="iteration", ylabel="loss")
+    bottom.plot(stat["train_acc_history"], label="train")
+    bottom.plot(stat["val_acc_history"], label="val")
+    bottom.set(title="Classification accuracy history", xlabel="epoch", ylabel="accuracy")
+    bottom.legend()
+    figure.savefig(path)
+
+
+def show_net_weights(params: Params, path: str | Path) -> None:
+    """The first layer's weights (inputs, H), an image for each hidden unit."""
+    from byhand.report.figures import save_figure, weights_figure
+
+    save_figure(weights_figure(params["W1"]), Path(path))
+
+
+def main(folder: str | Path | None = None) -> None:
     """The assignment's checks on the toy problem, then digits instead of CIFAR-10."""
     from sklearn.datasets import load_digits
 
@@ -206,10 +231,14 @@ def main() -> None:
     order = np.random.default_rng(0).permutation(len(images))
     train, val, test = order[:1200], order[1200:1500], order[1500:]
     data = {"X_train": images[train], "y_train": labels[train], "X_val": images[val], "y_val": labels[val]}
-    net, _, accuracy = find_best_net(data, nn_get_search_params)
+    net, stat, accuracy = find_best_net(data, nn_get_search_params)
     right = (net.predict(images[test]) == labels[test]).mean()
     print(f"best of the search on digits: validation {accuracy:.1%}, test {right:.1%}")
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        plot_stats(stat, Path(folder) / "history.png")
+        show_net_weights(net.params, Path(folder) / "weights.png")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

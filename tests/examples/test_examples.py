@@ -68,7 +68,9 @@ def test_two_layer_net_toy_numbers():
 
 def test_two_layer_net_class_and_script(tmp_path, capsys):
     m = example("two_layer_net")
-    m.main()
+    m.main(tmp_path / "plots")
+    assert {p.name for p in (tmp_path / "plots").iterdir()} == {"history.png", "weights.png"}
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in (tmp_path / "plots").iterdir())
     out = capsys.readouterr().out
     assert out.count("right") == 4 and "wrong" not in out
     assert float(re.search(r"test ([\d.]+)%", out)[1]) > 95

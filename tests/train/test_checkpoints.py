@@ -143,12 +143,13 @@ def test_more_epochs_go_on_from_the_end(tmp_path):
 
 
 KILLED = """
-import sys
+import sys, time
 from sklearn.datasets import load_digits
 from byhand.train.estimators import MLPClassifier
 X, y = load_digits(return_X_y=True)
 X, y = X[:{samples}], y[:{samples}]
-model = MLPClassifier(random_state=0, **{options})
+wait = lambda epoch, history: time.sleep({seconds} / {options}["max_epochs"])  # however fast the machine is
+model = MLPClassifier(random_state=0, callbacks=[wait], **{options})
 model.fit(X, y, checkpoint=sys.argv[1], resume=True)
 model.save(sys.argv[2])
 """
@@ -170,7 +171,7 @@ def test_killed_at_random_moments_resumes_to_the_same_bits(tmp_path, run):
         needs_a_compiler()
     script = tmp_path / "run.py"
     samples, options = KILLED_RUNS[run]
-    script.write_text(KILLED.format(samples=samples, options=options))
+    script.write_text(KILLED.format(samples=samples, options=options, seconds=1.5))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def start(folder, model):

@@ -119,7 +119,7 @@ def dead_figure(saturated: Array, dead: Array, names: Sequence[str], first: int 
     """Saturated and dead shares by layer and epoch, two heat maps (epochs, layers) each from 0 to 1.
 
     Args:
-        saturated, dead: (epochs, layers).
+        saturated, dead: (epochs, layers); NaN, drawn grey, where there is nothing of the kind.
         names: of the layers.
         first: the number of the first epoch there.
     """
@@ -128,6 +128,7 @@ def dead_figure(saturated: Array, dead: Array, names: Sequence[str], first: int 
         figure.subplots(1, 2), (saturated, dead), ("saturated values", "dead relu units"), strict=True
     ):
         shown = np.asarray(values, float).T
+        axes.set_facecolor("0.8")
         image = axes.imshow(
             shown, aspect="auto", interpolation="nearest", cmap="magma", vmin=0, vmax=1,
             extent=(first - 0.5, first + shown.shape[1] - 0.5, len(names) - 0.5, -0.5),

@@ -87,7 +87,7 @@ def training_figures(model: Any, recorder: Recorder, X: Array, y: Array) -> dict
         f"; on training samples from epoch {recorder.first} on, where it was resumed" if recorder.first > 1 else ""
     )
     found: dict[str, tuple[Any, str]] = {
-        "loss": (curves_figure(losses, "loss", log=True), "Mean loss of each epoch, as met by its steps."),
+        "loss": (curves_figure(losses, "loss", log=True), _caption(model)),
         "accuracy" if classifies else "r2": (
             curves_figure(scores, score, last=len(model.loss_curve_)),
             f"{score} after each epoch{resumed}.",
@@ -98,11 +98,12 @@ def training_figures(model: Any, recorder: Recorder, X: Array, y: Array) -> dict
     if recorder.flows:
         names = [x.name for x in recorder.flows[0].layers]
         flat = np.array([[x.saturated for x in f.layers] for f in recorder.flows])
-        dead = np.array([[x.dead or 0.0 for x in f.layers] for f in recorder.flows])
+        dead = np.array([[np.nan if x.dead is None else x.dead for x in f.layers] for f in recorder.flows])
+        flat[~np.isnan(dead)] = np.nan  # a relu is flat where its unit is off, and is counted there
         found["saturated_dead"] = (
             dead_figure(flat, dead, names, recorder.first),
             "Share of values where the activation's slope is below 1 % of its greatest, and of relu units that are "
-            "zero on every sample measured.",
+            "zero on every sample measured. Grey: the other picture counts them.",
         )
     last = flow(model, X, y)
     if last.residuals is not None:
@@ -121,6 +122,17 @@ def training_figures(model: Any, recorder: Recorder, X: Array, y: Array) -> dict
     elif not classifies:
         found["predictions"] = (scatter_figure(np.ravel(y), np.ravel(predicted)), "Predicted and true values.")
     return found
+
+
+def _caption(model: Any) -> str:
+    """What the curves of the loss are: that of the training has more in it than that of the validation."""
+    text = "Mean loss of each epoch, as met by its steps."
+    smoothed = getattr(model, "label_smoothing", 0.0) and model.net_.loss == "softmax_cross_entropy"
+    parts = {"label smoothing": smoothed, "dropout": model.dropout, "the samples' weights": model._weighted}
+    more = [name for name, there in parts.items() if there]
+    if model.validation_loss_curve_ and more:
+        text += f" That of the training has {' and '.join(more)} in it, that of the validation has not."
+    return text
 
 
 def norms_caption(norms: GradientNorms) -> str:
