@@ -171,7 +171,7 @@ def test_killed_at_random_moments_resumes_to_the_same_bits(tmp_path, run):
         needs_a_compiler()
     script = tmp_path / "run.py"
     samples, options = KILLED_RUNS[run]
-    script.write_text(KILLED.format(samples=samples, options=options, seconds=1.5))
+    script.write_text(KILLED.format(samples=samples, options=options, seconds=1.0))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def start(folder, model):
@@ -181,7 +181,7 @@ def test_killed_at_random_moments_resumes_to_the_same_bits(tmp_path, run):
         return file.stat().st_mtime_ns if file.exists() else 0
 
     file, draw, kills, code = tmp_path / "killed" / NAME, random.Random(0), 0, 1
-    for model, most in (("a", 0), ("b", 3)):
+    for model, most in (("a", 0), ("b", 2)):
         while code and kills < most:
             before = written()
             with start(tmp_path / "killed", tmp_path / model) as process:

@@ -60,7 +60,7 @@ def test_a_tiny_loop_is_one_kernel_and_a_large_one_is_not():
 
 def test_what_no_kernel_holds_is_compiled_kernel_by_kernel():
     def inverted(x):
-        return jax.lax.fori_loop(0, 3, lambda _, a: jnp.linalg.inv(a) + jnp.eye(5), x)
+        return jax.lax.fori_loop(0, 3, lambda _, a: jnp.linalg.inv(a) + jnp.eye(5, dtype=a.dtype), x)
 
     x = np.eye(5, dtype=np.float32) * 3
     run = compiled(inverted, (), graph_of("5-7-3", 11))
