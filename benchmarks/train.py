@@ -3,8 +3,9 @@
     python benchmarks/train.py [--quick] [--threads 2] [--rounds 7] [--net 784-300-10 --batch 64]
 
 float32, plain SGD, softmax cross-entropy, relu; shuffling and gathering of the batches included. "products" is the
-matrix products of a step alone (NumPy's BLAS). In each round everybody has a turn, in one process; medians of the
-rounds are shown, and medians of the ratios within a round. scikit-learn runs an epoch by `partial_fit`.
+matrix products of a step alone (NumPy's BLAS). In each round everybody has a turn, in one process: a pause, an epoch that
+is not timed, and one that is; medians of the rounds are shown, and medians of the ratios within a round. scikit-learn
+runs an epoch by `partial_fit`.
 """
 
 from __future__ import annotations

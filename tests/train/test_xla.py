@@ -11,7 +11,7 @@ from byhand.nets.mlp import MLP
 from byhand.train.jax_engine import double_precision
 from byhand.train.loop import Settings, Trainer
 from byhand.train.program import TrainingProgram
-from byhand.train.xla import MOST_MULTIPLICATIONS, after, compiled
+from byhand.train.xla import MOST_MULTIPLICATIONS, after, compiled, gathered_ahead
 
 
 def graph_of(text, batch):
@@ -21,6 +21,11 @@ def graph_of(text, batch):
 def products(m, n, batch):
     """The multiplications of a layer: forward, of its weights, of what is below it."""
     return 3 * m * n * batch
+
+
+def test_samples_are_gathered_ahead_where_they_are_narrow_and_the_network_is_not_tiny():
+    tiny, other = graph_of("5-7-3", 11), graph_of("61-67-3", 11)
+    assert [gathered_ahead(n, g) for g in (tiny, other) for n in (64, 8 * 784)] == [False, False, True, False]
 
 
 def test_multiplications_are_those_of_the_products():

@@ -1,7 +1,8 @@
 """The JAX engine: the same derived program and the same update, a whole epoch compiled as one `lax.scan`.
 
-Samples stay on the device and are gathered inside the scan; order and dropout are drawn by NumPy, from the same stream
-as the NumPy engine draws them, so that both engines give the same weights. Nothing here differentiates anything.
+Samples stay on the device and are gathered inside the scan, or by NumPy before it where that is faster. Order and dropout
+are drawn by NumPy, from the same stream as the NumPy engine draws them, so that both engines give the same weights.
+Nothing here differentiates anything.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from byhand.errors import ByhandError
 from byhand.train.engine import StepEngine
 from byhand.train.trace import Graph, Node
-from byhand.train.xla import after, compiled
+from byhand.train.xla import after, compiled, gathered_ahead
 
 Array = Any
 LARGEST = 1 << 28  # bytes of data that are kept on the device; more is sent chunk by chunk
@@ -149,9 +150,10 @@ class JaxEngine(StepEngine):
         """See `StepEngine.epoch`. Where a loss is no finite number nothing is written back."""
         assert self.updater is not None
         per_sample = sum(a.nbytes // max(1, len(a)) for a in data.values())
-        resident = per_sample * len(data["X"]) <= LARGEST
+        graph = self.program.graph(size, self.parameters.dtype)
+        ahead = per_sample * len(data["X"]) > LARGEST or gathered_ahead(per_sample, graph)
         units = sum(s[-1] for s in self.program.mask_shapes(1).values())
-        chunk = max(1, CHUNK // max(1, size * max(units, 0 if resident else per_sample)))
+        chunk = max(1, CHUNK // max(1, size * max(units, per_sample if ahead else 0)))
         whole, losses = len(order) // size, []
         with double_precision():
             parameters, state = self._loaded()
@@ -159,15 +161,13 @@ class JaxEngine(StepEngine):
             spans += [(whole, whole + 1, len(order) - whole * size)] if len(rates) > whole else []
             for first, last, batch in spans:
                 rows = order[first * size : first * size + (last - first) * batch].astype(np.int32)
+                rows = rows.reshape(last - first, batch)
                 masks = self._masks(last - first, batch)
-                if resident:
-                    samples = self._resident(data)
-                else:
-                    samples = self._on_device({n: np.take(a, rows, 0) for n, a in data.items()})
-                    rows = np.arange(len(rows), dtype=np.int32)
+                samples = {} if ahead else self._resident(data)
+                picked = {n: np.take(a, rows, 0) for n, a in data.items()} if ahead else rows
                 run = self._compiled(batch, self.parameters.dtype)
                 parameters, state, found = run(
-                    parameters, state, float(self.updater.t), samples, rows.reshape(last - first, batch),
+                    parameters, state, float(self.updater.t), samples, picked,
                     np.asarray(rates[first:last], np.float64), masks,
                 )  # fmt: skip
                 self.updater.t += last - first
@@ -211,7 +211,7 @@ class JaxEngine(StepEngine):
                 def advance(carry: Any, x: Any) -> Any:
                     parameters, state, t = carry
                     picked, rate, kept = x
-                    batch = {n: a[picked] for n, a in samples.items()}
+                    batch = picked if isinstance(picked, dict) else {n: a[picked] for n, a in samples.items()}
                     return step(parameters, state, t + 1.0, rate, batch, kept)
 
                 carry, found = self.jax.lax.scan(advance, (parameters, state, t), (rows, rates, masks))
