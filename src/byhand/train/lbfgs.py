@@ -28,23 +28,6 @@ def minimized(
     Where `trainer.stretch` is set SciPy is called anew after so many iterations: all that goes on is the parameters.
     Raises: DivergedError: the loss is no finite number any more.
     """
-    try:
-        _stretches(trainer, data, history, validate, monitor, callbacks)
-    finally:
-        if trainer.progress.parameters is not None:
-            trainer.parameters[:] = trainer.progress.parameters
-        else:
-            history.best_epoch = history.epochs
-
-
-def _stretches(
-    trainer: Trainer,
-    data: Mapping[str, Array],
-    history: History,
-    validate: Validate | None,
-    monitor: str,
-    callbacks: Sequence[Callback],
-) -> None:
     from scipy.optimize import minimize
 
     names = [n for n in trainer.program.data if n not in trainer.program.masks]

@@ -221,6 +221,11 @@ class Trainer:
             if not keep_on_interrupt:
                 raise
             history.stopped = "interrupted"
+        finally:
+            if self.progress.parameters is not None:
+                self.parameters[:] = self.progress.parameters
+            else:
+                history.best_epoch = history.epochs
         history.seconds = before + time.perf_counter() - start
         return history
 
@@ -254,24 +259,18 @@ class Trainer:
         elif s.patience is not None and p.waited >= s.patience:
             history.stopped = spent
         self.engine.load()
-        try:
-            for epoch in range(history.epochs + 1, 1 + (history.epochs if history.stopped else s.epochs)):
-                history.losses.append(self._pass(data, epoch))
-                self.judge(history, validate, monitor)
-                if any([callback(epoch, history) is True for callback in callbacks]):
-                    history.stopped = "callback"
-                    break
-                if self.converged:
-                    history.stopped = "converged"
-                    break
-                if s.patience is not None and p.waited >= s.patience:
-                    history.stopped = spent
-                    break
-        finally:
-            if p.parameters is not None:
-                self.parameters[:] = p.parameters
-            else:
-                history.best_epoch = history.epochs
+        for epoch in range(history.epochs + 1, 1 + (history.epochs if history.stopped else s.epochs)):
+            history.losses.append(self._pass(data, epoch))
+            self.judge(history, validate, monitor)
+            if any([callback(epoch, history) is True for callback in callbacks]):
+                history.stopped = "callback"
+                break
+            if self.converged:
+                history.stopped = "converged"
+                break
+            if s.patience is not None and p.waited >= s.patience:
+                history.stopped = spent
+                break
 
     def judge(self, history: History, validate: Validate | None, monitor: str) -> None:
         """What early stopping remembers of the epoch that is over."""
