@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,7 @@ from byhand.code.function import CompiledFunction
 from byhand.code.stand_ins import checked_by_shape
 from byhand.errors import ByhandError
 
-try:
-    import jax
-except ImportError:  # pragma: no cover -- the tests' environment has it
-    raise ByhandError("JAX is not installed", "pip install byhand[jax]") from None
+jax: Any = import_module("jax") if find_spec("jax") else None
 
 
 class JaxFunction(CompiledFunction):
@@ -28,6 +27,11 @@ class JaxFunction(CompiledFunction):
     """
 
     library = "jax"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if jax is None:
+            raise ByhandError("JAX is not installed", "pip install byhand[jax]")
+        super().__init__(*args, **options)
 
     @cached_property
     def _jitted(self) -> Any:

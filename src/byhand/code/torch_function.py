@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,7 @@ from byhand.code.function import CompiledFunction, each_result
 from byhand.code.stand_ins import checked_by_shape
 from byhand.errors import ByhandError
 
-try:
-    import torch
-except ImportError:  # pragma: no cover -- the tests' environment has it
-    raise ByhandError("PyTorch is not installed", "pip install byhand[torch]") from None
+torch: Any = import_module("torch") if find_spec("torch") else None
 
 
 class TorchFunction(CompiledFunction):
@@ -25,6 +24,11 @@ class TorchFunction(CompiledFunction):
     """
 
     library = "torch"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if torch is None:
+            raise ByhandError("PyTorch is not installed", "pip install byhand[torch]")
+        super().__init__(*args, **options)
 
     def __call__(self, /, **arrays: Any) -> Any:
         """The results for the given tensors, on their device and of their type; no graph is recorded.
