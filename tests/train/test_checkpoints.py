@@ -84,6 +84,22 @@ def test_resumed_to_the_same_bits(tmp_path, options, at):
     )
 
 
+def test_lbfgs_that_stopped_early_at_the_end_of_a_stretch_goes_no_further(tmp_path, monkeypatch):
+    monkeypatch.setattr("byhand.train.checkpoints.STRETCH", 1)
+    settings = {
+        **OPTIONS,
+        "dropout": 0.0,
+        "optimizer": "lbfgs",
+        "early_stopping": True,
+        "patience": 2,
+        "max_epochs": 97,
+    }
+    whole = MLPClassifier(**settings).fit(X, y, checkpoint=tmp_path)
+    again = MLPClassifier(**settings).fit(X, y, checkpoint=tmp_path, resume=True)
+    assert whole.history_.stopped == again.history_.stopped == "early" and whole.n_iter_ < 97
+    assert same(whole, again) and again.loss_curve_ == whole.loss_curve_
+
+
 @pytest.mark.parametrize("engine", ["numpy", "jax", "c"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("at", [3, 5, 8, 12])

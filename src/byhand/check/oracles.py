@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from string import ascii_letters
 from typing import TYPE_CHECKING, Any, assert_never, cast
@@ -260,8 +259,9 @@ def jax_in_float64() -> Iterator[Any]:
         stack.callback(log.setLevel, level)
         import jax
 
-        place = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")  # where it was before JAX 0.8
-        stack.enter_context(place.enable_x64(True))
+        from byhand.code.jax_function import double_precision
+
+        stack.enter_context(double_precision())
         stack.enter_context(jax.default_device(jax.devices("cpu")[0]))
         yield jax
 

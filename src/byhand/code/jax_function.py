@@ -72,11 +72,14 @@ def _precision(dtype: Any) -> AbstractContextManager[Any]:
     """float64 switched on where it is needed and off by default."""
     if dtype != np.float64 or jax.config.jax_enable_x64:
         return nullcontext()
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)  # type: ignore[no-any-return]
-    from jax.experimental import enable_x64
-
-    return enable_x64()  # type: ignore[no-any-return]
+    return double_precision()
 
 
-__all__ = ["JaxFunction"]
+def double_precision() -> AbstractContextManager[Any]:
+    """A context in which JAX keeps float64; what it does elsewhere in the process is left alone."""
+    place = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")  # where it was before JAX 0.8
+    found: AbstractContextManager[Any] = place.enable_x64(True)
+    return found
+
+
+__all__ = ["JaxFunction", "double_precision"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from byhand.code.jax_function import double_precision
 from byhand.errors import ByhandError
 from byhand.train.engine import StepEngine
 from byhand.train.trace import Graph, Node
@@ -34,16 +35,6 @@ def jax_module() -> Any:
             "engine='jax' needs JAX, which is not installed", "pip install 'byhand[jax]', or engine='numpy'"
         ) from None
     return jax
-
-
-def double_precision() -> Any:
-    """A context in which JAX keeps float64; what it does elsewhere in the process is left alone."""
-    jax = jax_module()
-    if not callable(getattr(jax, "enable_x64", None)):  # where older versions have it
-        from jax.experimental import enable_x64
-
-        return enable_x64(True)
-    return jax.enable_x64(True)
 
 
 def computed(graph: Graph, arrays: Mapping[str, Array]) -> tuple[Any, dict[str, Array]]:

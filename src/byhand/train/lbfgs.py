@@ -61,7 +61,9 @@ def minimized(
 
     epochs = trainer.settings.epochs
     stretch = trainer.stretch or epochs
-    while history.epochs < epochs:
+    if patience is not None and trainer.progress.waited >= patience:  # resumed after its end
+        history.stopped = "early"
+    while history.epochs < epochs and not history.stopped:
         most = min(stretch, epochs - history.epochs)
         options = {"maxiter": most, "maxfun": EVALUATIONS * stretch, "ftol": 1e-12, "gtol": 1e-4}
         start = trainer.parameters.astype(np.float64)
