@@ -1,0 +1,169 @@
+"""Functions and their arguments: f(x), softmax_i(z), indicators and cases."""
+
+from __future__ import annotations
+
+from fractions import Fraction as Rational
+
+from byhand.expr.functions import FUNCTIONS as ELEMENTWISE
+from byhand.reading.keys import key_of, without_layer
+from byhand.reading.names import Names
+from byhand.reading.tokens import UnreadableError
+from byhand.reading.tree import (
+    Bracket,
+    Cases,
+    Name,
+    Node,
+    Relation,
+    Script,
+    Tuple,
+)
+from byhand.reading.values import MismatchError, Value
+
+_EXTREMES = {"max": "maximum", "min": "minimum", "maximum": "maximum", "minimum": "minimum"}
+_REDUCTIONS = {"softmax", "log_softmax", "logsumexp"}
+_TRANSPOSED = {"T", "⊤", "t", "′"}
+
+
+class Calls(Names):
+    """The part of a reader that knows functions."""
+
+    def argument(self, node: Node | None) -> tuple[Bracket | None, Node | None]:
+        """A bracket that may be an argument, and the power of what it makes: f(x)²."""
+        if isinstance(node, Bracket):
+            return node, None
+        if isinstance(node, Script) and isinstance(node.base, Bracket) and node.sub is None:
+            return node.base, node.sup
+        return None, None
+
+    def called(self, function: Node, argument: Bracket) -> Value | None:
+        """f(x), where f is a function; None where it is a value, and side by side a product."""
+        power: Node | None = None
+        primes = 0
+        sub: Node | None = None
+        name = function
+        if isinstance(name, Script) and isinstance(name.base, Name):
+            if self.known(key_of(name)) is not None:
+                return None
+            primes, sub, power, name = name.primes, name.sub, name.sup, name.base
+        if not isinstance(name, Name):
+            return None
+        items = [*argument.inner.items] if isinstance(argument.inner, Tuple) else [argument.inner]
+        if name.font != "function":
+            if self.known(key_of(name)) is not None and self.scope.function(key_of(name)) is None:
+                return None
+            full = key_of(function if power is None else Script(name, sub, None, primes))
+            defined = self.scope.call(full, items)
+            if defined is not None:
+                return defined
+        row = self.scope.function(key_of(name))
+        word = row or name.text
+        if name.font != "function" and row is None and word not in ELEMENTWISE and word not in _EXTREMES:
+            return None
+        made = self.function(word, items, primes, sub, argument)
+        layer, rest = without_layer(power)
+        if layer is not None:
+            rest = power
+        return self.raised(made, rest, Script(name)) if rest is not None else made
+
+    def function(self, word: str, items: list[Node], primes: int, sub: Node | None, at: Node) -> Value:
+        """A function of the language."""
+        if word == "1":
+            raise UnreadableError("an indicator of no condition", at.start)
+        if word in _EXTREMES and len(items) > 1:
+            made = self.value(items[0])
+            for item in items[1:]:
+                one, other, letters, matrix = self.do.together(word, made, self.value(item))
+                made = Value(self.algebra.extreme(_EXTREMES[word], one, other), letters, matrix)
+            return made
+        if word == "kron" and len(items) == 2:
+            return self.do.kron(self.value(items[0]), self.value(items[1]))
+        if word == "where" and len(items) == 3:
+            return self.where(*items)
+        if len(items) != 1:
+            raise UnreadableError(f"{word} of {len(items)} arguments", at.start)
+        if isinstance(items[0], Relation):
+            raise UnreadableError(f"{word} of a relation", at.start)
+        x = self.value(items[0])
+        if primes:
+            return self.prime(word, x, primes, at)
+        if word in ELEMENTWISE:
+            return self.do.function(word, x)
+        match word:
+            case "trace":
+                return self.do.trace(x)
+            case "diag":
+                return self.do.diagonal(x)
+            case "det" | "logdet":
+                if x.letters or not x.matrix:
+                    raise MismatchError(f"{word} of {self.do.shown(x)}", at)
+                return Value(self.algebra.determinant(x.data, word == "logdet"))
+            case "sum":
+                return self.do.total(x)
+            case "mean":
+                rows, columns = self.do.sides(x) if x.matrix else (1, 1)
+                over = self.algebra.einsum([(self.algebra.size(n), ()) for n in (rows, columns)], (), {})
+                return self.do.scaled(self.do.total(x), self.do.power(Value(over), Rational(-1)))
+            case "vec":
+                return self.vec(x)
+            case "norm":
+                return self.do.power(self.do.inner(x, x), Rational(1, 2))
+        if word in _REDUCTIONS:
+            return self.reduced(word, x, sub)
+        raise UnreadableError(f"the function {word} has no meaning here", at.start)
+
+    def reduced(self, word: str, x: Value, sub: Node | None) -> Value:
+        """softmax(z), with an index softmax_i(z) its entries."""
+        made = self.do.over(word, x, self.scope.softmax_axes(x))
+        return self.entries(made, sub) if sub is not None else made
+
+    def prime(self, word: str, x: Value, primes: int, at: Node) -> Value:
+        """σ'(z): the slope of a function of the table."""
+        if word not in ELEMENTWISE or primes > 1:
+            raise UnreadableError(f"the derivative {word}{chr(39) * primes} is not known", at.start)
+        return self.slope(word, x)
+
+    def slope(self, word: str, x: Value) -> Value:
+        """The derivative of a function of the table, by its row."""
+        raise UnreadableError(f"the derivative of {word} is not known here")
+
+    def vec(self, x: Value) -> Value:
+        raise UnreadableError("vec is not read")
+
+    def indicator(self, condition: Relation) -> Value:
+        """1[x > 0]: one where it holds."""
+        made: Value | None = None
+        for left, sign, right in zip(condition.sides[:-1], condition.signs, condition.sides[1:], strict=True):
+            if left is None or right is None or sign not in "><≥≤=≠":
+                raise UnreadableError(f"a condition with {sign}", condition.start)
+            a, b = self.condition_side(left), self.condition_side(right)
+            one, other, letters, matrix = self.do.together("a comparison", a, b)
+            held = Value(self.algebra.compare(one, sign, other), letters, matrix)
+            made = held if made is None else self.do.hadamard(made, held)
+        assert made is not None
+        return made
+
+    def condition_side(self, node: Node) -> Value:
+        """A side of a condition; an index letter is the number that it runs through."""
+        if isinstance(node, Name) and node.text in self.ranges and self.known(key_of(node)) is None:
+            raise UnreadableError("a condition on indices", node.start)
+        return self.value(node)
+
+    def where(self, condition: Node, one: Node, other: Node) -> Value:
+        """where(mask, a, b)."""
+        mask = self.indicator(condition) if isinstance(condition, Relation) else self.value(condition)
+        return self.do.chosen(mask, self.value(one), self.value(other))
+
+    def cases(self, node: Cases, rows: tuple[tuple[Node, Node | None], ...]) -> Value:
+        """Values with conditions."""
+        made: Value | None = None
+        for value, condition in reversed(rows):
+            x = self.value(value)
+            if made is None:
+                made = x
+                continue
+            if not isinstance(condition, Relation):
+                raise UnreadableError("a case without a condition", node.start)
+            mask = self.indicator(condition)
+            made = self.do.chosen(mask, x, made)
+        assert made is not None
+        return made

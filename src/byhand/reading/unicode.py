@@ -1,0 +1,140 @@
+"""Tokens of formulas in plain Unicode: as byhand prints them, and as people write them in text files."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from byhand.reading.tokens import FUNCTIONS, OPENING, RELATIONS, Token, UnreadableError
+
+_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾⸍ᐟᵀᵃᵇᶜᵈᵉⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", "0123456789+-=()//Tabcdeijklmnoprstuvwxyz")
+_SUBSCRIPT = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", "0123456789+-=()aehijklmnoprstuvxβγρφχ")
+_SUPER, _SUB = "".join(map(chr, _SUPERSCRIPT)), "".join(map(chr, _SUBSCRIPT))
+_LETTER = rf"[^\W\d_{_SUPER}{_SUB}∂∇]"
+
+_SIGNS = {
+    "-": "−", "−": "−", "–": "−", "+": "+", "±": "±", "·": "·", "⋅": "·", "×": "×", "*": "*", "∗": "*", "@": "·", "⊙": "⊙", "∘": "⊙", "○": "⊙",
+    "⊘": "⊘", "⊗": "⊗", "/": "/", "⊕": "⊕",
+}  # fmt: skip
+_RELATIONS = {
+    **{r: r for r in RELATIONS},
+    ":=": "≔",
+    "<=": "≤",
+    ">=": "≥",
+    "!=": "≠",
+    "->": "→",
+    "<-": "←",
+    "=>": "⇒",
+    "==": "=",
+    "∝": "∝",
+    "⟹": "⇒",
+    "∼": "∼",
+    "~": "∼",
+}
+_TOKEN = re.compile(
+    rf"""(?P<number>\d+(?:\.\d+)?(?:[eE]-?\d+(?![a-z]))?|\.\d+)
+    |(?P<word>{_LETTER}(?:[^\W_{_SUPER}{_SUB}]|[\u0300-\u036f])*(?:_+(?![\w{{]|[{_SUPER}{_SUB}]))?)
+    |(?P<entry>_\d[a-z]+)|(?P<power>\^∘|\^)|(?P<sub>_)
+    |(?P<up>[{_SUPER}]+)|(?P<down>[{_SUB}]+)
+    |(?P<relation>:=|<=|>=|!=|->|<-|=>|==|[=←→⇒⟹≈∝∼~∈<>≤≥≠≡≔⊂∀])
+    |(?P<norm>‖|\|\|)|(?P<bar>\|)
+    |(?P<dots>…|\.\.\.|⋯)
+    |(?P<prime>['′″]+)
+    |(?P<sign>[-−–+±·⋅×*∗@⊙∘○⊘⊗/⊕])
+    |(?P<open>[(\[⟨⌊])|(?P<close>[)\]⟩⌋])|(?P<group>\{{)|(?P<endgroup>\}})
+    |(?P<separator>[,;:])|(?P<root>√)|(?P<partial>∂)|(?P<nabla>∇)|(?P<big>[ΣΠ∑∏])|(?P<stop>\.)""",
+    re.X,
+)  # fmt: skip
+
+
+def tokens(text: str) -> list[Token]:
+    """The tokens of a formula.
+
+    Raises: UnreadableError: a character that stands in no formula.
+    """
+    return [*_tokens(text), Token("end", "", len(text), len(text))]
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    at, apart = 0, False
+    while at < len(text):
+        if text[at].isspace():
+            at, apart = at + 1, True
+            continue
+        found = _match(text, at)
+        kind, said, start, end = found.lastgroup or "", found.group(), found.start(), found.end()
+        if kind == "stop" and text[end:].strip():
+            raise UnreadableError(f"a full stop within a formula: {text[max(0, start - 10) : end + 10]!r}", start)
+        if kind != "stop":
+            for token in _made(kind, said, start, end, text):
+                yield token._replace(apart=apart)
+                apart = False
+        at = end
+
+
+def _match(text: str, at: int) -> re.Match[str]:
+    big = re.compile(r"[ΣΠ∑∏](?=[_₀-₉ₐ-ₜ" + _SUB + r"\s]|$)").match(text, at)
+    if big is not None and (text[at] in "∑∏" or text[at + 1 : at + 2] in (*"_ ", *_SUB)):
+        found = re.compile("(?P<big>[ΣΠ∑∏])").match(text, at)
+        assert found is not None
+        return found
+    made = _TOKEN.match(text, at)
+    if made is None:
+        raise UnreadableError(f"{text[at]!r} stands in no formula that is read", at)
+    return made
+
+
+def _made(kind: str, said: str, start: int, end: int, text: str) -> Iterator[Token]:
+    match kind:
+        case "word":
+            word = unicodedata.normalize("NFC", said)
+            called = word in FUNCTIONS and (len(word) > 1)
+            yield Token("function" if called else "name", FUNCTIONS[word] if called else word, start, end)
+        case "up" | "down":
+            table = _SUPERSCRIPT if kind == "up" else _SUBSCRIPT
+            yield Token("sup" if kind == "up" else "sub", said, start, start)
+            yield Token("group", "{", start, start)
+            inner = said.translate(table)
+            for k, c in enumerate(inner):
+                yield from _small(c, start + k)
+            yield Token("endgroup", "}", end, end)
+        case "entry":  # A_1j: two indices
+            yield Token("sub", "_", start, start + 1)
+            yield Token("group", "{", start, start)
+            for k, c in enumerate(said[1:], 1):
+                yield from _small(c, start + k)
+            yield Token("endgroup", "}", end, end)
+        case "power":
+            yield Token("sup", "^", start, end)
+        case "sign":
+            yield Token("sign", _SIGNS[said], start, end)
+        case "relation":
+            yield Token("relation", _RELATIONS[said], start, end)
+        case "prime":
+            for k, c in enumerate(said):
+                for _ in range(2 if c == "″" else 1):
+                    yield Token("prime", "'", start + k, start + k + 1)
+        case "big":
+            yield Token("big", {"∑": "Σ", "∏": "Π"}.get(said, said), start, end)
+        case _:
+            yield Token(kind, said, start, end)
+
+
+def _small(c: str, at: int) -> Iterator[Token]:
+    """One character of a raised or lowered script."""
+    if c.isdigit():
+        yield Token("number", c, at, at + 1)
+    elif c in "+-":
+        yield Token("sign", "−" if c == "-" else c, at, at + 1)
+    elif c == "/":
+        yield Token("sign", "/", at, at + 1)
+    elif c in "()":
+        yield Token("open" if c == "(" else "close", c, at, at + 1)
+    elif c == "=":
+        yield Token("relation", "=", at, at + 1)
+    else:
+        yield Token("name", c, at, at + 1)
+
+
+__all__ = ["OPENING", "tokens"]
