@@ -6,12 +6,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
+from itertools import permutations
 from typing import Any
 
 from byhand.expr.contraction import P1, contract, scale
 from byhand.expr.dims import ONE
-from byhand.expr.nodes import Constant, Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol
+from byhand.expr.nodes import (
+    Constant,
+    Contraction,
+    Differential,
+    Elementwise,
+    Expr,
+    Factor,
+    Named,
+    Structured,
+    Sum,
+    Symbol,
+)
 from byhand.rules.forms import (
     Form,
     NoMatrixForm,
@@ -103,33 +116,48 @@ class _Lowering:
         own = len(set(labels)) == len(labels)
         return own and all(x not in self.out and sum(x in ls for _, ls, _ in self.node.factors) == 1 for x in labels)
 
-    def load_kronecker(self, factors: list[tuple[Expr, Labels, Fraction]]) -> None:
-        """A[i,j] B[k,l] with index pairs I = (i, k), J = (j, l) is the Kronecker product A ⊗ B."""
-        pairs = [f for f in factors if _is_pairing(f[0])]
-        for one in pairs:
-            for other in pairs:
-                (_, (row, i, k), _), (_, (column, j, m), _) = one, other
-                if one is other or one not in factors or other not in factors:
-                    continue
-                left, right = self.connected(factors, {i, j}), self.connected(factors, {k, m})
-                reached = {i, j, k, m}.union(*(ls for _, ls, _ in (*left, *right)))
-                if any(f in right for f in left) or any(x in self.out for x in reached) or reached & {row, column}:
-                    continue
-                for f in (one, other, *left, *right):
-                    factors.remove(f)
-                sides = []
-                for part, labels in ((left, (i, j)), (right, (k, m))):
-                    dims = {x: self.node.dims[x] for x in labels}
-                    sides.append(lower(contract(part, labels, dims=dims), self.einsum))
-                self.objects.append((Form("kron", tuple(sides), rank=2), (row, column)))
+    def load_kronecker(self, factors: list[Factor]) -> None:
+        """A[i,j] B[k,l] with index pairs I = (i, k), J = (j, l) is the Kronecker product A ⊗ B, itself a factor of others.
+
+        Raises: NoMatrixForm: index pairs remain that belong to no such product.
+        """
+        while (found := self.kronecker(factors)) is not None:
+            group, sides, out = found
+            for f in group:
+                factors.remove(f)
+            if factors or self.node.out != out:
+                factors.append((contract(group, out, dims=self.dims_of(out)), out, P1))
+            else:
+                parts = (contract(part, labels, dims=self.dims_of(labels)) for part, labels in sides)
+                self.objects.append((Form("kron", tuple(lower(p, self.einsum) for p in parts), rank=2), out))
+                return
         if any(_is_pairing(f) for f, _, _ in factors):
             raise NoMatrixForm
 
-    def connected(
-        self, factors: list[tuple[Expr, Labels, Fraction]], labels: set[int]
-    ) -> list[tuple[Expr, Labels, Fraction]]:
+    def kronecker(self, factors: list[Factor]) -> tuple[list[Factor], list[tuple[list[Factor], Labels]], Labels] | None:
+        """The factors of one Kronecker product, those of its two sides with their labels, and the labels of the whole."""
+        pairs = [f for f in factors if _is_pairing(f[0])]
+        for one, other in permutations(pairs, 2):
+            (_, (row, i, k), _), (_, (column, j, m), _) = one, other
+            left, right = self.connected(factors, {i, j}), self.connected(factors, {k, m})
+            if any(f in right for f in left):
+                continue
+            group = [one, other, *left, *right]
+            inside = {i, j, k, m}.union(*(ls for _, ls, _ in (*left, *right)))
+            if not inside & {row, column} and not self.held(inside, [f for f in factors if f not in group]):
+                return group, [(left, (i, j)), (right, (k, m))], (row, column)
+        return None
+
+    def held(self, labels: set[int], others: Iterable[tuple[Any, ...]]) -> bool:
+        """Whether an axis of the result or another factor has one of the labels: then no pattern may consume it."""
+        return bool(labels & set(self.out).union(*(other[1] for other in others)))
+
+    def dims_of(self, labels: Labels) -> dict[int, Any]:
+        return {x: self.node.dims[x] for x in labels}
+
+    def connected(self, factors: list[Factor], labels: set[int]) -> list[Factor]:
         """The factors that share labels with these, and those that share labels with them; index pairs connect nothing."""
-        reached, found = set(labels), list[tuple[Expr, Labels, Fraction]]()
+        reached, found = set(labels), list[Factor]()
         while True:
             more = [f for f in factors if f not in found and reached & set(f[1]) and not _is_pairing(f[0])]
             if not more:
@@ -140,8 +168,11 @@ class _Lowering:
     # ---- elimination
 
     def replace(self, old: list[tuple[Form, Labels]], form: Form, labels: Labels) -> bool:
+        """The objects of a pattern are put together; labels that the new one lacks are consumed."""
         for o in old:
             self.objects.remove(o)
+        consumed = {x for _, ls in old for x in ls} - set(labels)
+        assert not self.held(consumed, self.objects), "a label is consumed that occurs elsewhere"
         if labels:
             self.objects.append((form, labels))
         else:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from byhand.errors import MissingRuleError
 from byhand.expr.contraction import P1, Label, contract
 from byhand.expr.dims import ONE, Coefficient, Dim
+from byhand.expr.labels import JoinedLabels
 from byhand.expr.nodes import Contraction, Differential, Expr, Sum, differential_of
 
 LinearFactor = tuple[Expr, tuple[Label, ...], Fraction]
@@ -78,19 +79,14 @@ def _contraction_terms(node: Contraction) -> Iterator[LinearTerm]:
         raise MissingRuleError("a differential occurs twice in a product", "the rule of this operation is malformed")
     rest = tuple(f for j, f in enumerate(node.factors) if j != i)
     for t in linear_terms(inner):
-        same: dict[Label, Label] = {}  # outer labels that a diagonal of the inner term makes equal
+        joined = JoinedLabels({})  # a diagonal of the inner term makes outer labels equal
         up: dict[Label, Label] = {}
         for label, outer in zip(t.out, inner_labels, strict=True):
-            if up.setdefault(label, outer) != outer:
-                same[outer] = up[label]
+            joined.unite(up.setdefault(label, outer), outer)
+        outer_label = joined.find
 
-        def outer_label(label: Label, same: dict[Label, Label] = same) -> Label:
-            while label in same:
-                label = same[label]
-            return label
-
-        def inner_label(label: Label, up: dict[Label, Label] = up) -> Label:
-            return outer_label(up[label]) if label in up else ("inner", label)
+        def inner_label(label: Label, up: dict[Label, Label] = up, joined: JoinedLabels = joined) -> Label:
+            return joined.find(up[label]) if label in up else ("inner", label)
 
         dims: dict[Label, Dim] = {outer_label(k): n for k, n in enumerate(node.dims)}
         dims |= {inner_label(k): n for k, n in t.dims.items()}

@@ -93,6 +93,7 @@ OTHER_MOVES = (
     ("move a scalar", "inner(G, a*d(X)) = inner(a*G, d(X))", {"G": "m n", "a": "", "X": "m n"}),
     ("move a factor", "inner(G, A @ d(X)) = inner(einsum('bki,bkj->bij', A, G), d(X))", {"G": "b m n", "A": "b m k", "X": "b k n"}),
     ("reorder the axes", "inner(G, transpose(d(X), (2, 0, 1))) = inner(transpose(G, (1, 2, 0)), d(X))", {"G": "n b m", "X": "b m n"}),
+    ("keep the diagonal", "inner(G, diag(diag(d(X)))) = inner(diag(diag(G)), d(X))", {"G": "n n", "X": "n n"}),
     ("sum and spread", "inner(G, outer(ones(k), sum(d(X), 1))) = inner(outer(ones(k) @ G, ones(n)), d(X))", {"G": "k m", "X": "m n"}),
 )  # fmt: skip
 
@@ -127,7 +128,7 @@ def move_name(factor: tuple[Label, ...], rest: tuple[Label, ...], out: tuple[Lab
 def view_name(labels: tuple[Label, ...], out: tuple[Label, ...]) -> str | None:
     """The rule that moves a view (transpose, sum, broadcast, diagonal) off d( ); None where there is none to move."""
     if labels == out:
-        return None
+        return None if len(set(labels)) == len(labels) else "keep the diagonal"
     for row in PATTERNS:
         operands, result = row.sides
         if len(operands) == 1 and same_pattern([labels, out], [operands[0], result]):
