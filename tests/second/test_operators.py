@@ -1,5 +1,7 @@
 """Every term and every way to solve, against the dense matrix."""
 
+from itertools import combinations_with_replacement, permutations
+
 import numpy as np
 import pytest
 from oracles import relative_error
@@ -169,3 +171,38 @@ def test_the_first_layer_of_a_deep_network_of_kinks_is_a_kronecker_sum(sizes, ac
     dense = h.function("interpreter")(**values).reshape(35, 35)
     assert np.linalg.norm(dense) > 1e-6
     assert relative_error(h.operator(**values).to_dense(), dense) < 1e-12
+
+
+SHAPES = {"s": "", "c": "", "w": "n", "A": "p n", "B": "n n", "X": "m n", "D": "n m", "u": "m"}
+ADDED = {
+    "s": ("exp(s)*c", "s*sum(w**2)", "sum(tanh(s*w))"),
+    "w": ("(w @ w)**2", "sum(exp(A @ w))", "logsumexp(w)", "sum(w)**2*c", "sum(w[1:3]**2)*c", "w @ B @ w"),
+    "X": ("sum(X**3)", "sum((X @ D)**2)**2", "trace(D @ X @ D @ X)", "sum(logsumexp(X, axis=1))", "(u @ X @ w)**2",
+          "sum(exp(X))*sum(X)", "sum(X[:, 1:2]**2)*c", "sum(kron(X, X))"),
+}  # fmt: skip
+PAIRS = [(f"{a} {sign} {b}", x, x) for x, terms in ADDED.items() for a, b in combinations_with_replacement(terms, 2) for sign in "+*"]  # fmt: skip
+MIXED = [("(u @ X @ w)**2 + s*sum(X)*sum(w**3)", x, y) for x, y in permutations("swX", 2)]
+
+
+@pytest.mark.parametrize(("text", "x", "y"), [*PAIRS, *MIXED])
+def test_any_two_terms_are_added_in_one_shape(text, x, y):
+    """Variables of no, one and two axes, and two variables: the product is that of the dense matrix, which is right."""
+    sizes = {"n": 3, "m": 5, "p": 2}
+    rng = np.random.default_rng(7)
+    values = {k: 0.7 * rng.standard_normal([sizes[d] for d in shape.split()]) for k, shape in SHAPES.items()}
+    h = byhand.hessian(byhand.parse(text, shapes=SHAPES), x, y)
+    op = h.operator(**values)
+    assert relative_error(op.to_dense().reshape(-1), h.function("interpreter")(**values).reshape(-1)) < 1e-12
+    for v in (rng.standard_normal(op.columns), rng.standard_normal(op.shape[1]), rng.standard_normal((op.shape[1], 2))):
+        product = op.to_dense() @ v.reshape(op.shape[1], -1)
+        assert (op @ v).shape == (op.rows if v.shape == op.columns else (op.shape[0], *v.shape[1:]))
+        assert relative_error((op @ v).reshape(-1), product.reshape(-1)) < 1e-12
+
+
+def test_products_with_det_come_in_one_shape():
+    """∂²det: terms of X⁻¹ as pairs of entries and as one vector, added."""
+    X, v = spd(3), normal(9)
+    op = byhand.hessian(byhand.parse("det(X)", shapes={"X": "n n"}, assume={"X": "wellcond"}), "X").operator(X=X)
+    inverse, V = np.linalg.inv(X), v.reshape(3, 3)
+    wanted = np.linalg.det(X) * (np.trace(inverse @ V) * inverse.T - (inverse @ V @ inverse).T)
+    assert relative_error(op @ v, wanted.reshape(-1)) < 1e-12

@@ -71,10 +71,10 @@ class Operator:
         )
 
     def _apply(self, v: Array) -> Array:
-        total = self.terms[0].apply(v) if self.terms else np.zeros(self.rows)
+        total = np.zeros(self.rows) if not self.terms else np.reshape(self.terms[0].apply(v), self.rows)
         for t in self.terms[1:]:
-            total = total + t.apply(v)
-        return np.reshape(total, self.rows)
+            total = total + np.reshape(t.apply(v), self.rows)
+        return total
 
     def to_dense(self) -> Array:
         """The matrix.

@@ -21,7 +21,7 @@ class Term:
         raise NotImplementedError
 
     def apply(self, v: Array) -> Array:
-        """The product with an array of the input's shape."""
+        """The product with an array of the input's shape: its entries in row-major order, in whatever shape they come."""
         raise NotImplementedError
 
     def add_to(self, total: Array, rows: tuple[int, ...], columns: tuple[int, ...]) -> None:
