@@ -31,9 +31,6 @@ from byhand.rules.forms import Form
 # Their entries are entries of the operand.
 VIEWS = frozenset({"transpose", "permute", "squeeze", "slice", "reshape", "expand"})
 
-# Their entries are entries of the operand.
-VIEWS = frozenset({"transpose", "permute", "squeeze", "slice", "reshape", "expand"})
-
 
 class Span(NamedTuple):
     """`length` indices from `first` of an axis of `size`; `drop` for an integer index."""
@@ -91,6 +88,11 @@ def squeeze(form: Form, axes: tuple[int, ...]) -> Form:
 def hadamard(factors: tuple[Form, ...], rank: int) -> Form:
     """The elementwise product."""
     return factors[0] if len(factors) == 1 else Form("hadamard", factors, rank=rank)
+
+
+def is_boolean(form: Form) -> bool:
+    """Whether the form is a mask, seen through views."""
+    return form.kind == "mask" or (form.kind in VIEWS and is_boolean(form.args[0]))
 
 
 def rebuilt(form: Form, args: tuple[Form, ...]) -> Form:

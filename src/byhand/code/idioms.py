@@ -135,6 +135,13 @@ def as_mask(form: Form) -> Form:
     return Form("mask", form.args, rank=form.rank)
 
 
+def as_number(form: Form) -> Form:
+    """A mask as step(Z) again."""
+    if form.kind in VIEWS:
+        return rebuilt(form, (as_number(form.args[0]),))
+    return Form("function", form.args, "step", form.rank)
+
+
 def _operation(f: Form) -> Form | None:
     if f.data[0] == "where" and is_step(f.args[0]):
         return rebuilt(f, (as_mask(f.args[0]), *f.args[1:]))

@@ -14,6 +14,7 @@ from byhand.code.shapes import shape_of
 from byhand.expr.contraction import contract, label_dims
 from byhand.expr.dims import Dim
 from byhand.expr.expression import rebuild
+from byhand.expr.masks import Selection
 from byhand.expr.nodes import Contraction, Expr, Factor, Labels, Named, Structured, symbol, topological
 from byhand.rules.elimination import lower
 from byhand.rules.forms import Form, NoMatrixForm
@@ -24,6 +25,7 @@ class Indexing:
 
     def __init__(self) -> None:
         self.stands: dict[Expr, Form] = {}
+        self.selecting = Selection()
 
     def form(self, node: Expr) -> Form:
         """The form of a node."""
@@ -44,6 +46,10 @@ class Indexing:
         return done[root]
 
     def contraction(self, node: Contraction) -> Expr:
+        """The product with its masks selecting, then without factors that only pick entries."""
+        chosen = self.selecting.of(node)
+        if chosen is not node:
+            return self.rewritten(chosen)
         for factor in node.factors:
             rewrite = self.rewriter(factor, node)
             new = rewrite(node, factor) if rewrite is not None else None

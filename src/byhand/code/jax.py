@@ -37,17 +37,18 @@ JAX_OPERATIONS: dict[str, Row] = {
     "logsumexp": over_axes("jax.scipy.special.logsumexp", last=False),
     "one_hot": _one_hot,
 }
-JAX: dict[str, Row] = {**NUMPY, **AXES, "operation": lambda w, f: JAX_OPERATIONS[f.data[0]](w, f)}
+JAX: dict[str, Row] = {**NUMPY, **AXES}
 
 
 class JaxWriter(Writer):
     """Source for JAX."""
 
-    np, rows, functions = "jnp", JAX, FUNCTIONS
+    np, target, home = "jnp", "JAX", "byhand/code/jax.py"
+    rows, operations, functions = JAX, JAX_OPERATIONS, FUNCTIONS
 
     def of_number(self, name: str, arg: Code) -> Code:
         """A traced number is no number of Python's, but it takes the precision of arrays like one."""
-        return literal(self.functions[name].format(z=arg.at(Level.ATOM)))
+        return literal(self.function_code(name).format(z=arg.at(Level.ATOM)))
 
     def copied(self, code: Code) -> str:
         """Arrays cannot be written to: a view is as good as a copy."""

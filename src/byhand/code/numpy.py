@@ -6,7 +6,8 @@ import re
 from fractions import Fraction
 
 from byhand.code.axes import AXES
-from byhand.code.forms import parts
+from byhand.code.forms import is_boolean, parts
+from byhand.code.idioms import as_number
 from byhand.code.names import KERNELS
 from byhand.code.operations import OPERATIONS, call_row, eye
 from byhand.code.python import (
@@ -137,6 +138,8 @@ def _factors(w: Writer, f: Form) -> tuple[list[Code], list[Code]]:
     multiplied = [a for a, d in zip(parts, divisors, strict=True) if d is None]
     over = sorted(((a, w.code(a)) for a in multiplied), key=lambda p: _place(w, *p))
     under = [raised(w.code(d[0]), d[1], w.np) for d in divisors if d is not None]
+    if over and all(c.plain or is_boolean(a) for a, c in over):  # booleans have no minus, and no precision
+        over = [(a, w.code(as_number(a)) if is_boolean(a) else c) for a, c in over]
     codes = [c for _, c in over]
     if len(parts) > 1 and codes and codes[0].level == Level.MATMUL:
         codes[0] = codes[0]._replace(text=f"({codes[0].text})", level=Level.ATOM)
@@ -145,7 +148,7 @@ def _factors(w: Writer, f: Form) -> tuple[list[Code], list[Code]]:
 
 def _place(w: Writer, form: Form, code: Code) -> tuple[bool, bool, bool, str]:
     adjoint = form.kind == "name" and form.data in w.adjoints
-    return code.level == Level.COMPARE, not adjoint, not is_name(code.text), code.text
+    return is_boolean(form), not adjoint, not is_name(code.text), code.text
 
 
 def _divisor(f: Form) -> tuple[Form, Fraction] | None:
@@ -187,10 +190,6 @@ def _differential(w: Writer, f: Form) -> Code:
     raise ByhandError("a differential has no value: code is for expressions without d( )")
 
 
-def _operation(w: Writer, f: Form) -> Code:
-    return OPERATIONS[f.data[0]](w, f)
-
-
 NUMPY: dict[str, Row] = {
     "name": _name,
     "number": _number,
@@ -198,7 +197,7 @@ NUMPY: dict[str, Row] = {
     "function": _function,
     "mask": _mask,
     "heaviside": _heaviside,
-    "operation": _operation,
+    "operation": lambda w, f: w.operation(f),
     "power": _power,
     "sum": _sum,
     "scaled": _scaled,
@@ -223,7 +222,7 @@ NUMPY: dict[str, Row] = {
 class NumpyWriter(Writer):
     """Source for NumPy."""
 
-    rows, functions = NUMPY, FUNCTIONS
+    rows, operations, functions = NUMPY, OPERATIONS, FUNCTIONS
 
 
 __all__ = ["NUMPY", "OPERATIONS", "NumpyWriter"]

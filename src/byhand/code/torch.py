@@ -11,7 +11,7 @@ Beside the kinds of all targets, the forms of a PyTorch program may be one of
 from __future__ import annotations
 
 from byhand.code.axes import LETTERS
-from byhand.code.forms import VIEWS, Einsum, Span
+from byhand.code.forms import Einsum, Span, is_boolean
 from byhand.code.numpy import FUNCTIONS as NUMPY_FUNCTIONS
 from byhand.code.numpy import NUMPY
 from byhand.code.operations import OPERATIONS, call_row, over_axes
@@ -114,7 +114,7 @@ def _heaviside(w: Writer, f: Form) -> Code:
 
 def _where(w: Writer, f: Form) -> Code:
     condition, *codes = map(w.code, f.args)
-    if not _is_boolean(f.args[0]):
+    if not is_boolean(f.args[0]):
         condition = Code(f"{condition.at(Level.SUM)} != 0", Level.COMPARE, condition.shape)
     first, second = (c.text for c in codes)
     if codes[0].plain and codes[1].plain:  # two numbers would take the precision that is set for all
@@ -122,10 +122,6 @@ def _where(w: Writer, f: Form) -> Code:
     return Code(
         call("torch.where", condition.text, first, second), shape=joined([c.shape for c in (condition, *codes)])
     )
-
-
-def _is_boolean(form: Form) -> bool:
-    return form.kind == "mask" or (form.kind in VIEWS and _is_boolean(form.args[0]))
 
 
 def _one_hot(w: Writer, f: Form) -> Code:
@@ -207,14 +203,14 @@ TORCH: dict[str, Row] = {
     "gate": _gate,
     "nll": _nll,
     "minus_hot": _minus_hot,
-    "operation": lambda w, f: TORCH_OPERATIONS[f.data[0]](w, f),
 }
 
 
 class TorchWriter(Writer):
     """Source for PyTorch."""
 
-    np, rows, functions, writes_in_place = "torch", TORCH, FUNCTIONS, True
+    np, target, home, writes_in_place = "torch", "PyTorch", "byhand/code/torch.py", True
+    rows, operations, functions = TORCH, TORCH_OPERATIONS, FUNCTIONS
 
     def right(self, s: Statement) -> str:
         """The right-hand side; in the place of its argument where nobody reads that again."""
@@ -229,6 +225,10 @@ class TorchWriter(Writer):
         factor = self.code(Form("scaled", (), Scale(s.form.data.coefficient, (), False)))
         return f"{text}.mul_({factor.text})"
 
+    def shape(self, shape: Shape) -> str:
+        """A shape as a tuple: PyTorch's full and broadcast_to take no bare size."""
+        return tuple_code([self.dim(d).text for d in shape])
+
     @property
     def dtype(self) -> list[str]:
         """Type and device of a tensor of constants."""
@@ -237,7 +237,7 @@ class TorchWriter(Writer):
 
     def function_code(self, name: str) -> str:
         """Source of a function; a mask becomes a number."""
-        code = self.functions[name]
+        code = super().function_code(name)
         return code.replace("{dtype}", self.type_of()) if "{dtype}" in code else code
 
     def of_number(self, name: str, arg: Code) -> Code:

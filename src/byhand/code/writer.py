@@ -7,18 +7,19 @@ for columns). Rows for products entry by entry and sums pass that on; all others
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from byhand.code.forms import VIEWS
 from byhand.code.program import Program, Statement
 from byhand.code.python import Code, Level, call, dim_code, literal
 from byhand.code.shapes import shape_of
-from byhand.errors import ByhandError
+from byhand.errors import ByhandError, MissingRuleError
 from byhand.expr.dims import Dim, Shape
 from byhand.expr.nodes import Constant, Expr, Symbol
 from byhand.rules.forms import Form
 
 Row = Callable[["Writer", Form], Code]
+Found = TypeVar("Found")
 
 
 class Writer:
@@ -28,7 +29,9 @@ class Writer:
 
     Attributes:
         np: the library as generated code calls it.
+        target, home: the library's own name, and the file that has its tables.
         rows: one row per kind of form.
+        operations: one row per structured operation.
         functions: the source of each elementwise function of {z}.
 
     Args:
@@ -36,7 +39,10 @@ class Writer:
     """
 
     np: ClassVar[str] = "np"
+    target: ClassVar[str] = "NumPy"
+    home: ClassVar[str] = "byhand/code/numpy.py"
     rows: ClassVar[Mapping[str, Row]]
+    operations: ClassVar[Mapping[str, Row]]
     functions: ClassVar[Mapping[str, str]]
     writes_in_place: ClassVar[bool] = False
 
@@ -56,8 +62,27 @@ class Writer:
     # ---- pieces
 
     def code(self, form: Form) -> Code:
-        """The source of a form."""
-        return self.rows[form.kind](self, form)
+        """The source of a form.
+
+        Raises: MissingRuleError: the target has no row for it.
+        """
+        return self.row(self.rows, form.kind)(self, form)
+
+    def operation(self, form: Form) -> Code:
+        """The source of a structured operation.
+
+        Raises: MissingRuleError: the target has no row for it.
+        """
+        return self.row(self.operations, form.data[0])(self, form)
+
+    def row(self, table: Mapping[str, Found], name: str) -> Found:
+        """The row of a table.
+
+        Raises: MissingRuleError: there is none; the message names the target and the file to add one to.
+        """
+        if name not in table:
+            raise MissingRuleError(f"the {self.target} target has no row for {name}", f"add one to {self.home}")
+        return table[name]
 
     def full(self, form: Form) -> Code:
         """The source of a form, of its full shape, to be read only."""
@@ -122,11 +147,11 @@ class Writer:
 
     def function_code(self, name: str) -> str:
         """The source of an elementwise function of {z}."""
-        return self.functions[name]
+        return self.row(self.functions, name)
 
     def of_number(self, name: str, arg: Code) -> Code:
         """A function of a number of Python's as one: NumPy would make a number of double precision of it."""
-        return literal(call("float", self.functions[name].format(z=arg.at(Level.ATOM))))
+        return literal(call("float", self.function_code(name).format(z=arg.at(Level.ATOM))))
 
     # ---- dimensions and dtype
 

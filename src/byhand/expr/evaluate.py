@@ -144,9 +144,28 @@ def node_value(node: Expr, done: Mapping[Expr, Array], sizes: Mapping[str, int])
             total = sum(c.evaluate(sizes) * done[t] for c, t in terms)
             return cast(Array, total)
         case Contraction():
-            return contraction_value(node, [done[f] for f, _, _ in node.factors], sizes)
+            value = contraction_value(node, [done[f] for f, _, _ in node.factors], sizes)
+            return value if np.all(np.isfinite(value)) else _selected_value(node, value, done, sizes)
         case _:
             assert_never(cast(Any, node))
+
+
+def _selected_value(node: Contraction, value: Array, done: Mapping[Expr, Array], sizes: Mapping[str, int]) -> Array:
+    """The value of a product of which a factor has none where a mask is zero."""
+    from byhand.expr.masks import selected  # it is rarely needed
+
+    chosen = selected(node)
+    if chosen is node:
+        return value
+    known = dict(done)
+    for new in topological([chosen]):
+        if new not in known:
+            known[new] = (
+                contraction_value(new, [known[f] for f, _, _ in new.factors], sizes)
+                if isinstance(new, Contraction)
+                else node_value(new, known, sizes)
+            )
+    return known[chosen]
 
 
 def _structured(

@@ -252,6 +252,8 @@ class Graph:
         if f in _REDUCERS:
             return self._reduce(f, args, options)
         if f is np.where:
+            if isinstance(args[0], Node) and args[0].dtype != np.bool_:
+                args[0] = self.ufunc(np.not_equal, args[0], 0)
             sample = np.where(*(_sample(a) for a in args))
             shape = np.broadcast_shapes(*(a.shape if isinstance(a, Node) else np.shape(a) for a in args))
             return self._node("where", f, tuple(args), (), shape, sample.dtype)
