@@ -62,7 +62,7 @@ SCALARS = {
     "softmax twice": "sum(softmax(softmax(A, axis=0), axis=1)*A)",
     "log-softmax of a softmax": "sum(log_softmax(softmax(A, axis=1), axis=1)*A)",
     "norm of a norm": "norm(norm(A)*u + u)",
-    "where in a where": "sum(where(A > 0.1, where(A > 0.9, A**2, A**3), tanh(A)))",
+    "where in a where": "H = where(A > 0.9, A**2, A**3)\nsum(tanh(where(A > 0.1, H, tanh(A))))",
 }
 
 
