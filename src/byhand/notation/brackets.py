@@ -97,8 +97,9 @@ class _Arranger:
                 return ts.Function(name, self._all(args))
             case ts.Indexed(base, indices):
                 return ts.Indexed(self._indexable(base), self._indices(indices))
-            case ts.BigSum(indices, body):
-                return ts.BigSum(self._indices(indices), fit(body, Precedence.BIG_SUM))
+            case ts.BigSum(indices, body, low, high):
+                bounds = [None if bound is None else _Arranger(stacked=False).arrange(bound) for bound in (low, high)]
+                return ts.BigSum(self._indices(indices), fit(body, Precedence.BIG_SUM), *bounds)
             case ts.Delta(i, j):
                 return ts.Delta(*self._indices((i, j)))
             case ts.Differential(body):

@@ -15,6 +15,7 @@ from byhand.expr.dims import show_shape
 from byhand.expr.nodes import Expr, Named, Symbol, differential_of, topological
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section
+from byhand.notation.pickers import PICKERS
 from byhand.notation.typeset import Math
 from byhand.notation.writer import Writer
 
@@ -50,6 +51,9 @@ def notes(w: Writer) -> tuple[str, ...]:
     if any("symmetric" in v.assumptions and "diagonal" not in v.assumptions for v in d.variables):
         lines.append("Of a symmetric variable the free entries vary: each off-diagonal entry counts once.")
     lines += [f"{d.f.name} does not depend on {z}: its gradient is zero." for z in d.zeros]
+    picked = d.prepared.root.operations & PICKERS
+    if "selection" in picked or (picked and w.indices):
+        lines.append("Indices start at 0, as in the code.")
     return (*lines, *d.f.notes)
 
 
@@ -63,7 +67,7 @@ def forward(w: Writer) -> Section:
 
 
 def definition(w: Writer, node: Expr, body: Expr) -> Line:
-    letters = w.letters(node)
+    letters = w.letters(node, body)
     return Line(w.left(node, letters), (Part(w.write(body, node, letters)),), show_shape(node.shape))
 
 
@@ -73,8 +77,9 @@ def differentials(w: Writer) -> Section:
     for u in reversed(w.d.units):
         if isinstance(u.node, Symbol) or not u.terms:
             continue
-        letters = w.letters(u.node)
-        part = Part(w.write(total_differential(u), u.node, letters), ", ".join(u.rules))
+        d = total_differential(u)
+        letters = w.letters(u.node, d)
+        part = Part(w.write(d, u.node, letters), ", ".join(u.rules))
         lines.append(Line(ts.Differential(w.left(u.node, letters)), (part,), show_shape(u.node.shape)))
     return Section("Differentials", tuple(lines))
 
@@ -103,7 +108,7 @@ def contribution_rules(d: Derivation) -> dict[Expr, list[str]]:
 
 def adjoint_line(w: Writer, u: Unit, rules: dict[Expr, list[str]]) -> Line:
     """∂L/∂Z = the sum of contributions = its simpler forms."""
-    letters = w.letters(u.node)
+    letters = w.letters(u.node, *(stage.node for stage in u.stages))
     parts: list[Part] = []
     for stage in u.stages:
         rule = stage_rule(w, stage, rules.get(u.node, []))
@@ -170,7 +175,7 @@ def result(w: Writer, level: Level) -> Section:
         ]
     shown = [u.value if c is None else c for c, u in zip(closed, units, strict=True)]
     for u, node in zip(units, shown, strict=True):
-        letters = w.letters(u.node)
+        letters = w.letters(u.node, node)
         sliced = w.slices(node)
         if sliced is not None and not w.indices:
             m, letter = sliced
@@ -200,7 +205,7 @@ def result_definitions(w: Writer, shown: list[Expr]) -> list[Line]:
     lines = [definition(w, n, n.body) for n in (*w.d.prepared.units, *w.d.helpers) if n in needed]
     for u in adjoints:
         if u.adjoint in needed:
-            letters = w.letters(u.node)
+            letters = w.letters(u.node, u.value)
             lines.append(
                 Line(
                     w.gradient_name(u.node, letters),

@@ -23,7 +23,7 @@ from byhand.notation.differential import (
     stage_rule,
     title,
 )
-from byhand.notation.index import free_letters, index_math
+from byhand.notation.index import axis_letters, index_math
 from byhand.notation.matrix import matrix_math
 from byhand.notation.typeset import Math
 from byhand.notation.writer import Writer
@@ -92,7 +92,7 @@ def local_jacobians(w: Writer) -> Section:
 
 
 def _by_entries(w: Writer, node: Expr, child: Expr, jacobian: Expr, size: str) -> Line:
-    letters = free_letters(w.style, jacobian.ndim)
+    letters = axis_letters(w.style, jacobian.shape)
     left = ts.Partial(w.name(node, letters[: node.ndim]), w.name(child, letters[node.ndim :]))
     return Line(left, (Part(index_math(jacobian, w.style, letters)),), size)
 
@@ -134,8 +134,9 @@ def chain(w: Writer, level: Level) -> Section:
             left = ts.Partial(w.function_name, _vec(w, u.node))
             lines.append(Line(left, tuple(parts), f"1×{_count(u.node)}"))
         collected: list[Part] = []
+        letters = w.letters(u.node, *(stage.node for stage in u.stages))
         for stage in u.stages:
-            m = w.write(stage.node, u.node)
+            m = w.write(stage.node, u.node, letters)
             if collected and collected[-1].math == m:
                 continue
             collected.append(
@@ -145,7 +146,9 @@ def chain(w: Writer, level: Level) -> Section:
                     stage.assumptions,
                 )
             )
-        line = Line(w.gradient_name(u.node), tuple(collected), show_shape(u.node.shape), indent=int(bool(parts)))
+        line = Line(
+            w.gradient_name(u.node, letters), tuple(collected), show_shape(u.node.shape), indent=int(bool(parts))
+        )
         lines += free_entries(u, line)
     return Section("Chain rule, last to first", tuple(lines))
 

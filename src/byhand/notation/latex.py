@@ -82,7 +82,7 @@ def _show(node: ts.Math) -> str:
         case ts.Indexed(base, indices):
             return _show(base) + _subscript(indices)
         case ts.BigSum(indices, body):
-            return rf"\sum{_subscript(indices)} {_show(body)}"
+            return rf"\sum{_bounds(node) or _subscript(indices)} {_show(body)}"
         case ts.Delta(i, j):
             return r"\delta" + _subscript((i, j))
         case ts.Slice(base, subscript):
@@ -153,6 +153,14 @@ def _subscript(indices: tuple[ts.Index, ...]) -> str:
     parts = [_show(node) for node in nodes]
     join = join_of_indices(nodes) or (" " if any("\\" in part for part in parts) else "")
     return f"_{{{join.join(parts)}}}" if parts else ""
+
+
+def _bounds(node: ts.BigSum) -> str:
+    """The range of a sum, where it is printed."""
+    if node.low is None or node.high is None:
+        return ""
+    (letter,) = nodes_of(node.indices)
+    return f"_{{{_show(letter)}={_show(node.low)}}}^{{{_show(node.high)}}}"
 
 
 def _fence(pair: str, body: str) -> str:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
 from byhand.notation import typeset as ts
 from byhand.notation.symbols import split_name
 
-_INDEX_TERM = re.compile(r"\s*([+-]?)\s*(\w+['′]*)\s*")
-
-
-def index_math(index: str) -> ts.Math:
-    """Node of an index written as a string: identifiers and numbers, added and subtracted; anything else is text.
-
-    >>> index_math("j+1")
-    Sum(terms=((True, Name(name='j', style='plain', tip='')), (True, Number(value=Fraction(1, 1)))))
-    """
-    terms: list[tuple[bool, ts.Math]] = []
-    place = 0
-    while match := _INDEX_TERM.match(index, place):
-        sign, word = match.groups()
-        if not sign and terms:
-            break
-        terms.append((sign != "-", ts.Number(Fraction(word)) if word.isdecimal() else ts.Name(word)))
-        place = match.end()
-    if place != len(index) or not terms:
-        return ts.Text(index)
-    return terms[0][1] if len(terms) == 1 and terms[0][0] else ts.Sum(tuple(terms))
-
 
 def nodes_of(indices: tuple[ts.Index, ...]) -> tuple[ts.Math, ...]:
     """Indices as nodes; arranged ones are already."""
-    return tuple([index if isinstance(index, ts.Math) else index_math(index) for index in indices])
+    return tuple([index if isinstance(index, ts.Math) else _node_of(index) for index in indices])
+
+
+def _node_of(index: str) -> ts.Math:
+    if index.isdecimal():
+        return ts.Number(Fraction(index))
+    return ts.Name(index) if index.rstrip("'′").isidentifier() else ts.Text(index)
 
 
 def join_of_indices(indices: tuple[ts.Math, ...]) -> str:

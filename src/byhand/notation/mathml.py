@@ -104,8 +104,11 @@ def _show(node: ts.Math) -> str:
             return _element("mrow", _show(left), _leaf("mo", RELATION_SIGNS[op].mathml), _show(right))
         case ts.Indexed(base, indices):
             return _element("msub", _show(base), _indices(indices))
-        case ts.BigSum(indices, body):
-            return _element("mrow", _element("munder", "<mo>∑</mo>", _indices(indices)), _show(body))
+        case ts.BigSum(indices, body, low, high):
+            if low is None or high is None:
+                return _element("mrow", _element("munder", "<mo>∑</mo>", _indices(indices)), _show(body))
+            under = _element("mrow", _indices(indices), "<mo>=</mo>", _show(low))
+            return _element("mrow", _element("munderover", "<mo>∑</mo>", under, _show(high)), _show(body))
         case ts.Delta(i, j):
             return _element("msub", "<mi>δ</mi>", _indices((i, j)))
         case ts.Slice(base, subscript):

@@ -66,8 +66,9 @@ def _operation(f: Form, s: Style, turned: bool) -> Math:
         case "inv":
             m: Math = ts.Power(args[0], ts.Number(Fraction(-1)))
         case "softmax" | "log_softmax" | "logsumexp":
-            usual = attributes[0] in ((rank - 1,), tuple(range(rank)))
-            extra = () if usual else (ts.Text("axis=" + ", ".join(map(str, attributes[0]))),)
+            axes = attributes[0]  # of a matrix usually each row by itself; over all entries is another thing
+            said = f"axis={axes[0]}" if len(axes) == 1 else f"axis={axes}"
+            extra = () if axes == (rank - 1,) else (ts.Text(said),)
             m = ts.Call(operation, args + extra)
         case "one_hot":
             m = ts.Call("onehot", args)

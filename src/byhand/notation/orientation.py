@@ -53,6 +53,6 @@ def is_row(form: Form, s: Style) -> bool:
         return form.rank == 1
     if form.kind == "name":
         return form.data in s.rows
-    if form.kind in ("function", "power", "hadamard", "sum", "operation"):
+    if form.kind in ("differential", "function", "power", "hadamard", "sum", "operation"):
         return any(is_row(a, s) for a in form.args)
     return form.kind == "scaled" and form.data.has_core and is_row(form.args[-1], s)

@@ -8,7 +8,7 @@ from typing import Any
 from byhand.expr.nodes import Expr
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section
-from byhand.notation.index import free_letters, index_math
+from byhand.notation.index import index_math, inner_math
 from byhand.notation.latex import to_latex
 from byhand.notation.matrix import matrix_math
 from byhand.notation.style import Style
@@ -55,10 +55,8 @@ def _side(side: Side, style: Style) -> Math:
 
 def _indexed(side: Side, style: Style) -> Math:
     if isinstance(side, Expr):
-        return index_math(side, style, free_letters(style, side.ndim))
-    left, right = side
-    letters = free_letters(style, left.ndim)
-    return ts.BigSum(tuple(letters), ts.Product((index_math(left, style, letters), index_math(right, style, letters))))
+        return index_math(side, style)
+    return inner_math(*side, style)
 
 
 def proof_document(proofs: Iterable[Proof]) -> Document:

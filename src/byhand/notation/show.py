@@ -5,7 +5,7 @@ from __future__ import annotations
 from byhand.expr.expression import Expression, unfold
 from byhand.expr.nodes import Expr, Named, topological
 from byhand.notation import typeset as ts
-from byhand.notation.index import free_letters, index_math
+from byhand.notation.index import index_math
 from byhand.notation.latex import to_latex
 from byhand.notation.mathml import to_mathml
 from byhand.notation.matrix import matrix_math
@@ -30,7 +30,7 @@ def node_text(node: Expr) -> str:
     try:
         return to_text(matrix_math(node, Style()))
     except NoMatrixForm:
-        return to_text(index_math(node, Style(), free_letters(Style(), node.ndim)))
+        return to_text(index_math(node, Style()))
 
 
 def expression_math(e: Expression) -> Math:
@@ -46,7 +46,7 @@ def expression_math(e: Expression) -> Math:
         m = slice_math(node, style, letter)
         return ts.Relation("↦", ts.Name(letter), m)
     except NoMatrixForm:
-        return index_math(node, style, free_letters(style, node.ndim))
+        return index_math(node, style)
 
 
 def _written_out(root: Expr) -> Expr:

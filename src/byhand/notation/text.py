@@ -108,7 +108,7 @@ class _Printer:
             case ts.Indexed(base, indices):
                 return show(base) + self._subscript(indices)
             case ts.BigSum(indices, body):
-                return f"{choose('Σ', 'sum')}{self._subscript(indices)} {show(body)}"
+                return f"{choose('Σ', 'sum')}{self._bounds(node)} {show(body)}"
             case ts.Delta(i, j):
                 return choose("δ", "delta") + self._subscript((i, j))
             case ts.Slice(base, subscript):
@@ -180,6 +180,13 @@ class _Printer:
         if all(len(part) == 1 and part.isalpha() for part in parts):
             return "_" + "".join(parts)
         return "_{" + ",".join(parts) + "}"
+
+    def _bounds(self, node: ts.BigSum) -> str:
+        """What a sum is over: _ij, or _{j=1}^{n−1} where the range is printed."""
+        if node.low is None or node.high is None:
+            return self._subscript(node.indices)
+        (letter,) = nodes_of(node.indices)
+        return f"_{{{self.show(letter)}={self._tight(node.low)}}}^{{{self._tight(node.high)}}}"
 
     def _scientific(self, digits: str, exponent: int) -> str:
         if self.ascii:

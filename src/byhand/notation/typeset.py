@@ -25,7 +25,7 @@ class Math:
     """Base of all nodes."""
 
 
-Index: TypeAlias = Math | str  # a string is one identifier or number, or a sum of them: "i", "3", "j+1"
+Index: TypeAlias = Math | str  # a string is one letter or one number; a compound index is a formula: j + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +213,12 @@ class Indexed(Math):
 
 @dataclass(frozen=True, slots=True)
 class BigSum(Math):
-    """Sum of body over indices."""
+    """Sum of body over indices; `low` and `high` are the first and the last value of a single one."""
 
     indices: tuple[Index, ...]
     body: Math
+    low: Math | None = None
+    high: Math | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from byhand.expr.dims import show_shape
 from byhand.expr.expression import unfold
 from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
 from byhand.notation import typeset as ts
-from byhand.notation.index import free_letters, index_math
+from byhand.notation.index import axis_letters, free_letters, index_math, inner_math
 from byhand.notation.matrix import matrix_math
 from byhand.notation.orientation import row_vectors
 from byhand.notation.slices import slice_math
@@ -31,14 +31,16 @@ class Writer:
 
     def __init__(self, d: Derivation, indices: bool = False) -> None:
         self.d, self.indices = d, indices
+        self.matrices: dict[tuple[Expr, bool], Math | None] = {}
         root = d.prepared.root
-        self.rows = row_vectors([root])
+        rows = row_vectors([root])
+        self.rows = rows | {u.adjoint for u in d.units if u.node in rows and isinstance(u.adjoint, Named)}
         labels: dict[Expr, Math] = {
             u.adjoint: self.partial(u)
             for u in d.units
             if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)
         }
-        reserved = {n for n in (*d.f.symbols, *d.f.dimension_names) if len(n) == 1}
+        reserved = {*d.f.symbols, *d.f.dimension_names, *(n.name for n in (*d.prepared.units, *d.helpers))}
         self.style = Style(self.rows, labels, self.tips(), all_rows=d.f.vectors_as_rows, reserved=frozenset(reserved))
 
     def tips(self) -> dict[Expr, str]:
@@ -73,12 +75,11 @@ class Writer:
     def partial(self, u: Unit) -> Math:
         return ts.Partial(self.function_name, self.name(u.node))
 
-    def letters(self, node: Expr) -> list[str]:
-        """Index letters of a line about this node; none in matrix notation."""
-        return free_letters(self.style, node.ndim) if self.indices or self.needs_indices(node) else []
-
-    def needs_indices(self, node: Expr) -> bool:
-        return node.ndim > 2
+    def letters(self, node: Expr, *forms: Expr) -> list[str]:
+        """Index letters of a line about this node; none where all that the line says of it is in matrix notation."""
+        if self.indices or node.ndim > 2 or not all(map(self.has_matrix_form, forms)):
+            return axis_letters(self.style, node.shape)
+        return []
 
     def left(self, node: Expr, letters: Sequence[str] = ()) -> Math:
         return self.name(node, letters)
@@ -92,32 +93,32 @@ class Writer:
         """A node; `of` is what the line is about (a vector printed as a row has its gradient printed as a row)."""
         if self.indices or letters:
             return index_math(node, self.style, letters or None)
-        try:
-            return matrix_math(node, self.style, turned=node.ndim == 1 and self.is_row(of))
-        except NoMatrixForm:
-            return index_math(node, self.style, free_letters(self.style, node.ndim))
+        m = self.matrix(node, node.ndim == 1 and self.is_row(of))
+        return index_math(node, self.style) if m is None else m
+
+    def matrix(self, node: Expr, turned: bool = False) -> Math | None:
+        """A node in matrix notation; None where it has no such form."""
+        if (node, turned) not in self.matrices:
+            try:
+                self.matrices[node, turned] = matrix_math(node, self.style, turned)
+            except NoMatrixForm:
+                self.matrices[node, turned] = None
+        return self.matrices[node, turned]
 
     def is_row(self, node: Expr | None) -> bool:
         """Whether a vector is printed as a row."""
         return self.d.f.vectors_as_rows or node in self.rows
 
     def has_matrix_form(self, node: Expr) -> bool:
-        try:
-            matrix_math(node, self.style)
-        except NoMatrixForm:
-            return False
-        return True
+        """Whether matrix notation has a form for it."""
+        return self.matrix(node) is not None
 
     def pairing(self, p: Pairing, of: Expr | None = None) -> Math:
         """⟨left, right⟩; a product of numbers is written as such."""
         if p.left is number(1):  # of the function itself: its differential
             return self.write(p.right)
         if self.indices or not (self.has_matrix_form(p.left) and self.has_matrix_form(p.right)):
-            letters = free_letters(self.style, p.left.ndim)
-            left = index_math(p.left, self.style, letters)
-            right = index_math(p.right, self.style, letters)
-            body = ts.Product((left, right))
-            return ts.BigSum(tuple(letters), body) if letters else body
+            return inner_math(p.left, p.right, self.style)
         turned = p.left.ndim == 1 and self.is_row(of)
         return ts.Inner(matrix_math(p.left, self.style, turned), matrix_math(p.right, self.style, turned))
 

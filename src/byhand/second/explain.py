@@ -14,7 +14,7 @@ from byhand.expr.dims import dim_names
 from byhand.expr.nodes import Expr, Named, Symbol
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Line, Part, Section
-from byhand.notation.index import free_letters, index_math
+from byhand.notation.index import index_math
 from byhand.notation.jacobian import local_jacobian
 from byhand.notation.kronecker import jacobian_math
 from byhand.notation.style import Style
@@ -105,7 +105,7 @@ def _line(p: Path, c: ChainRule, style: Style) -> Line:
 
 def _shown(node: Expr, c: ChainRule, style: Style) -> Math:
     found = jacobian_math(node, c.f.ndim, style)
-    return found[0] if found is not None else index_math(node, style, free_letters(style, node.ndim))
+    return found[0] if found is not None else index_math(node, style)
 
 
 # ---- figures

@@ -9,7 +9,7 @@ Source: Goodfellow (2015), Efficient per-example gradient computations; Martens 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,7 @@ from byhand.errors import MissingRuleError, ParseError
 from byhand.expr.contraction import P1, Label, add, contract, scale
 from byhand.expr.dims import ONE, Coefficient, Dim, dim_coefficient
 from byhand.expr.expression import Expression
-from byhand.expr.nodes import Expr, Symbol
+from byhand.expr.nodes import Expr, Named, Symbol
 from byhand.rules.simplify import Simplifier
 from byhand.second.inputs import function_and_names, need_scalar
 from byhand.second.layers import Part, is_mean, parts_of
@@ -42,6 +42,7 @@ class PerSample:
         reduction: "mean" or "sum"; a sample's gradient is that of its own loss, without the 1/N of a mean.
         parts: parameter -> how it enters.
         notes: conventions, as sentences.
+        adjoints: the nodes that stand for adjoints in the formulas -> the intermediate that each belongs to.
     """
 
     f: Expression
@@ -50,6 +51,7 @@ class PerSample:
     parts: dict[str, Part]
     notes: tuple[str, ...]
     prepared: Prepared
+    adjoints: Mapping[Expr, str]
 
     @property
     def scaling(self) -> Coefficient:
@@ -170,23 +172,25 @@ class PerSample:
         """The formulas, one line each."""
         lines = [f"Per-sample quantities of {self.f.name}, {self.batch} samples", *(f"  {n}" for n in self.notes), ""]
         for n in self.parts:
-            lines.append(f"  ‖g_b‖² of {n}: {_shown(self.squared_norms[n])}")
-            lines.append(f"  Σ_b c_b g_b of {n}: {_shown(self.weighted[n])}")
-            lines.append(f"  (1/N) Σ_b g_b² of {n}: {_shown(self.second_moments[n])}")
+            lines.append(f"  ‖g_b‖² of {n}: {self._shown(self.squared_norms[n])}")
+            lines.append(f"  Σ_b c_b g_b of {n}: {self._shown(self.weighted[n])}")
+            lines.append(f"  (1/N) Σ_b g_b² of {n}: {self._shown(self.second_moments[n])}")
         for n, (A, G) in self.kronecker_factors.items():
-            lines.append(f"  Kronecker factors of {n}: A = {_shown(A)}, G = {_shown(G)}")
+            lines.append(f"  Kronecker factors of {n}: A = {self._shown(A)}, G = {self._shown(G)}")
         return "\n".join(lines) + "\n"
+
+    def _shown(self, e: Expression) -> str:
+        """A formula in one line; the adjoint of Z is ∂L/∂Z."""
+        from byhand.notation import typeset as ts
+        from byhand.notation.matrix import matrix_math
+        from byhand.notation.style import Style
+        from byhand.notation.text import to_text
+
+        labels = {node: ts.Partial(ts.Name(self.f.name), ts.Name(n)) for node, n in self.adjoints.items()}
+        return to_text(matrix_math(e.root, Style(labels=labels, sized_ones=False)))
 
     def __str__(self) -> str:
         return self.text()
-
-
-def _shown(e: Expression) -> str:
-    from byhand.notation.matrix import matrix_math
-    from byhand.notation.style import Style
-    from byhand.notation.text import to_text
-
-    return to_text(matrix_math(e.root, Style(sized_ones=False)))
 
 
 def per_sample(
@@ -221,7 +225,8 @@ def per_sample(
     chosen = reduction or ("mean" if is_mean(prepared.root, size) else "sum")
     notes = [f"g_b is the gradient of the loss of sample b alone; {expression.name} is their {chosen}."]
     notes += [f"A penalty on {', '.join(dict.fromkeys(apart))} belongs to no sample and is left out."] if apart else []
-    return PerSample(expression, size, chosen, parts, tuple(notes), prepared)
+    adjoints: dict[Expr, str] = {u.adjoint: u.name for u in units if isinstance(u.adjoint, Named)}
+    return PerSample(expression, size, chosen, parts, tuple(notes), prepared, adjoints)
 
 
 def _batch(f: Any, expression: Expression, batch: str | None) -> Dim:

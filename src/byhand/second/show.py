@@ -171,7 +171,7 @@ def _body_math(body: Expr, style: Style) -> Math:
     try:
         return matrix_math(body, style)
     except NoMatrixForm:
-        return index_math(body, style, free_letters(style, body.ndim))
+        return index_math(body, style)
 
 
 def differentials(j: Jacobian, style: Style) -> Section:
@@ -191,4 +191,4 @@ def matrix_text(j: Jacobian) -> str:
     """The formula in one line of text: in matrix notation where there is one, with indices otherwise."""
     style = style_of(j)
     shown = jacobian_math(j.node, j.rows, style)
-    return to_text(shown[0] if shown is not None else index_math(j.node, style, free_letters(style, j.node.ndim)))
+    return to_text(shown[0] if shown is not None else index_math(j.node, style))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from byhand.expr.nodes import Expr
-from byhand.notation.index import free_letters, index_math
+from byhand.notation.index import index_math
 from byhand.notation.kronecker import jacobian_math
 from byhand.notation.style import Style
 from byhand.notation.text import to_text
@@ -42,4 +42,4 @@ def _product(p: Path) -> str:
 
 def _shown(node: Expr, c: ChainRule, style: Style) -> str:
     found = jacobian_math(node, c.f.ndim, style)
-    return to_text(found[0] if found is not None else index_math(node, style, free_letters(style, node.ndim)))
+    return to_text(found[0] if found is not None else index_math(node, style))

@@ -8,7 +8,7 @@ from byhand.expr.dims import show_shape
 from byhand.expr.nodes import Expr, Named, topological
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section
-from byhand.notation.index import free_letters, index_math
+from byhand.notation.index import index_math
 from byhand.notation.matrix import matrix_math
 from byhand.notation.orientation import row_vectors
 from byhand.notation.style import Style
@@ -38,7 +38,7 @@ def document(p: Product) -> Document:
         try:
             return matrix_math(node, style, turned=of in style.rows)
         except NoMatrixForm:
-            return index_math(node, style, free_letters(style, node.ndim))
+            return index_math(node, style)
 
     lines = [
         Line(ts.Name(n.name), (Part(body(n.body, n)),), show_shape(n.shape)) for n in order if isinstance(n, Named)
