@@ -4,7 +4,6 @@ They know what each sign means and nothing of how it came about, so a formula th
 gets another value. Vectors are columns; sizes are never 1.
 """
 
-import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -152,7 +151,6 @@ class MatrixReader:
 
     def __init__(self, names, sizes, rows=frozenset()):
         self.names, self.sizes, self.rows = names, sizes, rows
-        self.whole = itertools.repeat(False)  # of logsumexp(Z): over all entries, or over each row
 
     def value(self, m):
         """A scalar, or a matrix; vectors are matrices of one column or one row."""
@@ -163,7 +161,8 @@ class MatrixReader:
         v = np.asarray(self.names[name])
         if v.ndim != 1:
             return v
-        is_row = self.rows is None or (name if name in self.rows else name.removeprefix("d")) in self.rows
+        bare = name if self.rows is None or name in self.rows else name.removeprefix("d").removeprefix("∂")
+        is_row = self.rows is None or bare in self.rows
         return v[None, :] if is_row else v[:, None]
 
     def read(self, m):
@@ -289,9 +288,8 @@ class MatrixReader:
             case "diag":
                 return np.diag(x.ravel()) if is_vector else np.diag(x)[:, None]
             case "softmax" | "log_softmax" | "logsumexp":
-                over = (int(axis[0].removeprefix("axis=")),) if axis else (0, 1) if is_vector else (x.ndim - 1,)
-                if function == "logsumexp" and not axis and not is_vector and next(self.whole):
-                    over = (0, 1)
+                said = axis and tuple(map(int, axis[0].removeprefix("axis=").strip("()").split(",")))
+                over = said or ((0, 1) if is_vector else (x.ndim - 1,))
                 v = OPERATIONS[function].numpy([x], (over,), self.sizes)
                 return v[:, None] if np.ndim(v) == 1 else v
             case "where":
@@ -303,17 +301,8 @@ class MatrixReader:
         raise Misread(f"no meaning for {function}")
 
     def readings(self, m):
-        """The values that a formula may have: logsumexp(Z) is over the rows or over all entries."""
-        found, failed = [], None
-        for choice in (False, True):
-            self.whole = itertools.repeat(choice)
-            try:
-                found.append(self.value_or_eye(m))
-            except Misread as problem:
-                failed = problem
-        if not found:
-            raise failed
-        return found
+        """The value of a formula, alone in a list."""
+        return [self.value_or_eye(m)]
 
 
 class Eye:
@@ -414,8 +403,6 @@ class IndexReader:
             case ts.Call("where", (c, a, b)):
                 parts = [self.read(x, lengths) for x in (c, a, b)]
                 return self.combine(parts, lambda c, a, b: np.where(c != 0, a, b), at_once=True)
-            case ts.Call("det" | "logdet", (arg,)) if self.free_letters(arg):
-                return (), self.whole(m, 0)
             case ts.Call(function, (arg,)) if function in FUNCTIONS:
                 letters, v = self.read(arg, lengths)
                 return letters, FUNCTIONS[function].numpy(v)
@@ -437,38 +424,18 @@ class IndexReader:
     def whole(self, base, ndim):
         """An operation on a whole array, as inside softmax(Z)_ij; on an array with indices, over the axis said."""
         match base:
-            case ts.Call("inv" | "det" | "logdet" as function, (arg,)) if self.free_letters(arg):
-                letters = list(self.free_letters(arg))
+            case ts.Call("inv" | "det" | "logdet" as function, (ts.Indexed(ts.Matrix(((arg,),)), letters),)):
                 lengths = self.lengths(arg, letters)
                 shape = tuple(lengths[x] for x in letters)
-                return OPERATIONS[function].numpy([self.entries(arg, letters, shape)], (), self.sizes)
+                return OPERATIONS[function].numpy([self.entries(arg, list(letters), shape)], (), self.sizes)
         found = [v for v in self.matrices.readings(base) if np.ndim(np.squeeze(v)) == ndim]
         if not found:
             raise Misread("an array of another rank")
         return np.squeeze(found[0])
 
-    def free_letters(self, m, bound=frozenset()):
-        """Letters of a formula that no sum binds, in alphabetical order of the library's alphabet."""
-        found = {}
-        match m:
-            case ts.BigSum(indices, body):
-                found = self.free_letters(body, bound | set(indices))
-            case ts.Indexed(_, indices):
-                found = {i: None for i in indices if i not in bound}
-            case ts.Delta(i, j):
-                found = {x: None for x in (i, j) if isinstance(x, str) and x not in bound}
-            case ts.Math():
-                for part in parts(m):
-                    found |= self.free_letters(part, bound)
-        order = "ijklpqrsuvabcdeghmno"
-        return dict.fromkeys(sorted(found, key=order.find))
-
     def position(self, index, lengths):
         if isinstance(index, str):
-            if index in lengths:
-                return (index,), np.arange(lengths[index])
-            letter, shift = index.split("+")
-            return (letter,), np.arange(lengths[letter]) + int(shift)
+            return (index,), np.arange(lengths[index])
         return self.read(index, lengths)
 
     def lengths(self, m, wanted, outer=()):

@@ -49,7 +49,7 @@ def test_norms_clipping_variance(setting):
     for n in values:
         assert relative_error(clipped[n], np.tensordot(c, G[n], 1)) < 1e-12
         assert relative_error(variances[n], G[n].var(axis=0)) < 1e-10
-    assert "Xᵀ diag(c) dZ1" in p.text()
+    assert "Xᵀ diag(c) ∂L/∂Z1" in p.text()
 
 
 def test_gauss_newton_diagonal_and_kronecker_factors(setting):
