@@ -8,10 +8,11 @@ import pytest
 
 from byhand.errors import ByhandError, ParseError
 from byhand.nets.losses import LOSSES
+from byhand.nets.trained import TrainedMLP
 from byhand.train.engines import ENGINES, Work, chosen, engine_row
 from byhand.train.loop import DivergedError, Settings, Trainer
 from byhand.train.optimizers import OPTIMIZERS
-from byhand.train.program import TrainedMLP, TrainingProgram
+from byhand.train.program import TrainingProgram
 
 SAMPLES, BATCH = 53, 11  # four whole batches and one of nine samples
 OTHERS = [name for name in ENGINES if name != "numpy"]
@@ -29,8 +30,7 @@ def data_for(net, rng, dtype=np.float64):
     else:
         found["Y"] = rng.uniform(0.1, 0.9, (SAMPLES, outputs)).astype(dtype)
     if net.weighted:
-        shape = (SAMPLES,) if len(net.shapes["s"]) == 1 else (SAMPLES, 1)
-        found["s"] = rng.uniform(0.5, 1.5, shape).astype(dtype)
+        found["s"] = rng.uniform(0.5, 1.5, SAMPLES).astype(dtype)
     return found
 
 
@@ -66,6 +66,13 @@ def test_the_same_weights_for_every_activation(engine, activation):
 def test_the_same_weights_for_every_loss(engine, loss):
     outputs = 1 if loss == "binary_cross_entropy" else 3
     same(engine, TrainedMLP(f"5-7-{outputs}", loss=loss, activation="tanh", weighted=True, l2=0.01), optimizer="adam")
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize("loss", ["2*mean((Z - Y)**2) + mean(abs(Z - Y))", "sum(cross_entropy(Z, y))/N"])
+def test_weights_and_dropout_for_other_spellings_and_plain_layers(engine, loss):
+    net = TrainedMLP("5-7-4-3", loss=loss, activation=["identity", "z*tanh(z)"], weighted=True, dropout=True)
+    same(engine, net, optimizer="momentum", dropout=0.3, clip_norm=1.0)
 
 
 @pytest.mark.parametrize("engine", OTHERS)

@@ -12,8 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from byhand import ByhandError, MLPClassifier, MLPRegressor
+from byhand.nets.trained import TrainedMLP
 from byhand.train.newton import conjugate_gradients, gauss_newton_product, hessian_matrix, solver
-from byhand.train.program import TrainedMLP, TrainingProgram
+from byhand.train.program import TrainingProgram
 
 Array = Any
 

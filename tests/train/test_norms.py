@@ -7,13 +7,14 @@ pytest.importorskip("sklearn")
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 
+from byhand.nets.trained import TrainedMLP
 from byhand.train.data import read
 from byhand.train.engines import ENGINES
 from byhand.train.estimators import MLPClassifier, MLPRegressor
 from byhand.train.loop import Settings, Trainer
 from byhand.train.newton import NewtonTrainer
 from byhand.train.norms import GradientNorms
-from byhand.train.program import TrainedMLP, TrainingProgram
+from byhand.train.program import TrainingProgram
 
 SAMPLES, BATCH, EPOCHS, RATE = 53, 11, 3, 0.1  # four whole batches and one of nine samples
 IRIS = load_iris(return_X_y=True)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from byhand.nets.mlp import MLP
+from byhand.nets.trained import TrainedMLP
 from byhand.train.buffers import Lowering
-from byhand.train.program import TrainedMLP, TrainingProgram
+from byhand.train.program import TrainingProgram
 from byhand.train.trace import Graph
 
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "gelu", "silu", "elu", "selu", "softplus", "leaky_relu", "softmax",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from byhand.code.layout import INDENT, function_source, indented, signature, spread
@@ -76,12 +75,12 @@ def _words(net: MLP) -> str:
 
 def _parameters(net: MLP) -> list[str]:
     lines = []
-    for k, (m, n) in enumerate(pairwise(net.sizes), 1):
-        activation = net.activations[k - 1] if k < net.depth else net.output_activation
-        words = {"m": dim_code(m, str).text, "n": dim_code(n, str).text}
-        lines.append(f"self.W{k} = torch.nn.Parameter({INITS[default_init(activation)].format(**words)})")
-        if net.bias:
-            lines.append(f"self.b{k} = torch.nn.Parameter(torch.zeros({words['n']}))")
+    for layer in net.layers:
+        words = {"m": dim_code(layer.inputs, str).text, "n": dim_code(layer.outputs, str).text}
+        for p in layer.parameters:
+            zeros = f"torch.zeros({words['n']})"
+            drawn = INITS[default_init(layer.activation)].format(**words) if p.role == "weight" else zeros
+            lines.append(f"self.{p.name} = torch.nn.Parameter({drawn})")
     return lines
 
 

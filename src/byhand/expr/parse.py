@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -43,14 +44,33 @@ def read(text: str, inputs: Mapping[str, Symbol], longest: int = LONGEST_TEXT) -
     if not source.tree.body:
         raise ParseError("an empty text is not an expression").at(source.text or " ", 1, 1)
     reader = Reader(source, {**scope(inputs.values()), **inputs})
-    try:
+    with _bounded(source):
         result, name = _statements(reader, inputs)
+    written = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}
+    return replace(finish(result, tuple(inputs.values()), name), unused=tuple(n for n in inputs if n not in written))
+
+
+def read_node(source: Source, names: Mapping[str, Any]) -> Expr:
+    """Read one expression whose names stand for nodes and dimensions, beside the functions.
+
+    Raises: ParseError, ShapeError: as `parse`; several lines are refused.
+    """
+    body = source.tree.body
+    if len(body) != 1 or not isinstance(body[0], ast.Expr):
+        raise ParseError("one expression is needed, without a name").at(source.text or " ", 1, 1)
+    with _bounded(source):
+        return Reader(source, {**_base_scope(), **names}).node(body[0].value)
+
+
+@contextmanager
+def _bounded(source: Source) -> Iterator[None]:
+    """Nesting that is deeper than can be read is refused."""
+    try:
+        yield
     except RecursionError:
         raise ParseError("nested too deep", "name an intermediate: Z = ... on a line of its own").at(
             source.text, 1, 1
         ) from None
-    written = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}
-    return replace(finish(result, tuple(inputs.values()), name), unused=tuple(n for n in inputs if n not in written))
 
 
 def _statements(reader: Reader, inputs: Mapping[str, Symbol]) -> tuple[Expr, str]:

@@ -15,6 +15,7 @@ from byhand.expr.evaluate import evaluate
 from byhand.expr.functions import FUNCTIONS
 from byhand.expr.parse import parse
 from byhand.expr.source import Source
+from byhand.nets.definition import Definition, definition
 
 MOST_LAYERS = 2000
 ALIASES = {"linear": "identity", "logistic": "sigmoid", "swish": "silu", "none": "identity"}
@@ -94,11 +95,11 @@ def read_activation(text: str) -> str:
     ).at(name, 1, 1, len(name))
 
 
-def activated(activation: str, z: str) -> str:
-    """The text of an activation applied to a pre-activation."""
-    if re.fullmatch(r"\w+", activation):
-        return z if activation == "identity" else f"{activation}({z})"
-    return re.sub(r"\bz\b", z, activation)
+def activation_definition(activation: str) -> Definition:
+    """What `read_activation` read, as a definition in z."""
+    if activation == "identity":
+        return definition("z")
+    return definition(f"{activation}(z)" if re.fullmatch(r"\w+", activation) else activation)
 
 
 def read_penalty(l2: float | str) -> float | str:

@@ -11,6 +11,7 @@ import re
 from typing import Literal, NamedTuple
 
 from byhand.errors import ParseError, nearest
+from byhand.nets.definition import definition
 
 Targets = Literal["labels", "probabilities", "values"]
 TARGETS: tuple[Targets, ...] = ("labels", "probabilities", "values")
@@ -25,8 +26,8 @@ class Loss(NamedTuple):
 
     Attributes:
         name: what users call it.
-        batch: the loss in {Z} (N, C) and {Y}, the targets: integer labels (N,), or (N, C).
-        sample: the same for one sample, {Z} (C,); {Y} is one label, or (C,).
+        batch: the loss in the logits Z (N, C) and Y, the targets: integer labels (N,), or (N, C).
+        sample: the same for one sample, Z (C,); Y is one label, or (C,).
         targets: the kinds of targets that it takes, the default first.
         link: what turns logits into the prediction: probabilities, a rate, or the logits themselves.
         words: what it is.
@@ -46,28 +47,28 @@ class Loss(NamedTuple):
     outputs: int | None = None
 
 
-_BCE = "mean(softplus({Z}) - {Y}*{Z})"
+_BCE = "mean(softplus(Z) - Y*Z)"
 _GOODFELLOW = "Goodfellow, Bengio and Courville (2016), section 6.2.2"
 _TABLE = (
-    Loss("softmax_cross_entropy", "mean(cross_entropy({Z}, {Y}))", "cross_entropy({Z}, {Y})",
-         ("labels", "probabilities"), "softmax({Z})",
+    Loss("softmax_cross_entropy", "mean(cross_entropy(Z, Y))", "cross_entropy(Z, Y)",
+         ("labels", "probabilities"), "softmax(Z)",
          "minus the log-probability of the target class, mean over the samples", "SEEDS S1.25, S3.8"),
-    Loss("binary_cross_entropy", _BCE, _BCE, ("values",), "sigmoid({Z})",
+    Loss("binary_cross_entropy", _BCE, _BCE, ("values",), "sigmoid(Z)",
          "minus the log-probability of a 0/1 target, one output", _GOODFELLOW, outputs=1),
-    Loss("multilabel_cross_entropy", _BCE, _BCE, ("values",), "sigmoid({Z})",
+    Loss("multilabel_cross_entropy", _BCE, _BCE, ("values",), "sigmoid(Z)",
          "binary cross-entropy of each of several 0/1 targets, mean over samples and targets", _GOODFELLOW),
-    Loss("mse", "mean(({Z} - {Y})**2)", "mean(({Z} - {Y})**2)", ("values",), "{Z}",
+    Loss("mse", "mean((Z - Y)**2)", "mean((Z - Y)**2)", ("values",), "Z",
          "mean of the squared residuals, over samples and outputs, without 1/2", "SEEDS S4.36d"),
-    Loss("mae", "mean(abs({Z} - {Y}))", "mean(abs({Z} - {Y}))", ("values",), "{Z}",
+    Loss("mae", "mean(abs(Z - Y))", "mean(abs(Z - Y))", ("values",), "Z",
          "mean of the absolute residuals, over samples and outputs", "Koenker and Bassett (1978)"),
-    Loss("huber", "mean(huber({Z} - {Y}))", "mean(huber({Z} - {Y}))", ("values",), "{Z}",
+    Loss("huber", "mean(huber(Z - Y))", "mean(huber(Z - Y))", ("values",), "Z",
          "r**2/2 where |r| < 1, else |r| - 1/2, mean over samples and outputs", "Huber (1964)"),
-    Loss("log_cosh", "mean(logcosh({Z} - {Y}))", "mean(logcosh({Z} - {Y}))", ("values",), "{Z}",
+    Loss("log_cosh", "mean(logcosh(Z - Y))", "mean(logcosh(Z - Y))", ("values",), "Z",
          "log cosh of the residuals, mean over samples and outputs", "Saleh and Saleh (2022)"),
-    Loss("poisson", "mean(exp({Z}) - {Y}*{Z})", "mean(exp({Z}) - {Y}*{Z})", ("values",), "exp({Z})",
+    Loss("poisson", "mean(exp(Z) - Y*Z)", "mean(exp(Z) - Y*Z)", ("values",), "exp(Z)",
          "minus the Poisson log-likelihood of counts, the log-rate being the output, without the constant log Y!",
          "McCullagh and Nelder (1989), chapter 6"),
-    Loss("raw_logit_nll", "-mean({Z}[arange({N}), {Y}])", "-(one_hot({Y}, {C}) @ {Z})", ("labels",), "softmax({Z})",
+    Loss("raw_logit_nll", "-mean(Z[arange(N), Y])", "-(one_hot(Y, C) @ Z)", ("labels",), "softmax(Z)",
          "minus the logit of the target class, mean over the samples", "SEEDS S0.10",
          "raw_logit_nll is not a likelihood: it is linear in the logits and unbounded below, and its gradient is not "
          "that of softmax cross-entropy (SEEDS E0.1)"),
@@ -96,10 +97,9 @@ def loss_row(text: str) -> Loss:
         raise ParseError(
             f"unknown loss {name[:40]}{near}", f"losses: {', '.join(LOSSES)}, or an expression in Z and Y"
         ).at(text or " ", 1, 1, len(text))
-    used = set(re.findall(r"\b[^\W\d]\w*", name))
+    used = definition(name).names
     if "Z" not in used or not used & {"y", "Y"}:
         message = "a loss of one's own is an expression in the logits Z and the targets: y (integer labels) or Y"
         raise ParseError(message, "for example mean(abs(Z - Y)**3)").at(text, 1, 1, len(text))
-    template = re.sub(r"\bZ\b", "{Z}", re.sub(r"\b[yY]\b", "{Y}", name.replace("{", "").replace("}", "")))
     kinds: tuple[Targets, ...] = ("labels",) if "y" in used else ("values", "probabilities")
-    return Loss(name, template, template, kinds, "{Z}", "the user's own", "the user")
+    return Loss(name, name, name, kinds, "Z", "the user's own", "the user")

@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons: an architecture becomes the text of an expression, which is parsed like any other."""
+"""Multi-layer perceptrons: an architecture becomes layers, the layers an expression; its text is a view of them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from byhand.errors import ByhandError, DataError, ParseError, ShapeError, nearest
+from byhand.expr.contraction import add
 from byhand.expr.dims import Dim, Dimension, dim_names, dim_value, parse_dim
 from byhand.expr.expression import Expression
-from byhand.expr.parse import declare, read
-from byhand.nets.architecture import activated, read_activation, read_penalty, read_sizes
+from byhand.expr.nodes import Expr, Symbol, named
+from byhand.expr.operands import lift
+from byhand.expr.parse import declare, finish, scope
+from byhand.expr.surface import multiply
+from byhand.nets.architecture import activation_definition, read_activation, read_penalty, read_sizes
+from byhand.nets.definition import definition
 from byhand.nets.inits import default_init, init_row
-from byhand.nets.losses import TARGETS, loss_row
+from byhand.nets.layers import KINDS, Layer, Line, Parameter, dense
+from byhand.nets.losses import LOSSES, TARGETS, loss_row
 
 if TYPE_CHECKING:
     from byhand.code.cost import Cost
 
 LONGEST_LINE = 100
-LONGEST_TEXT = 10_000_000
+_SQUARES = definition("sum(W**2)")
 
 
 class MLP:
@@ -110,8 +116,8 @@ class MLP:
                 raise ParseError(
                     f"{d} is the number of samples: a layer has another size", "batch='M' calls the samples M"
                 )
-        layers = range(1, self.depth + 1)
-        used = {self.data, self.target, "L", *self.parameters, *(f"{c}{k}" for c in (self._z, self._h) for k in layers)}
+        values = {f"{c}{k}" for c in (self._z, self._h) for k in range(1, self.depth + 1)}
+        used = {self.data, self.target, "L", *self.parameters, *values}
         clash = sorted(dims & used) + ([self.l2] if isinstance(self.l2, str) and self.l2 in dims | used else [])
         if clash:
             raise ParseError(
@@ -144,20 +150,43 @@ class MLP:
     def _h(self) -> str:
         return "H" if self.batch is not None else "h"
 
+    # ---- layers
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers with weights, first to last: their parameters by role, and the names of their values."""
+        found, below = [], self.data
+        for k, (m, n) in enumerate(pairwise(self.sizes), 1):
+            line, parameters = dense(k, below, m, n, self.bias, f"{self._z}{k}")
+            activation = self.activations[k - 1] if k < self.depth else self.output_activation
+            mask = self.mask(k)
+            behind = [(activation_definition(activation), dict[str, str]())] if activation != "identity" else []
+            behind += [(definition(KINDS["dropout"].definition), {"D": mask})] if mask is not None else []
+            lines = [line, *([Line(f"{self._h}{k}", line.name, tuple(behind))] if behind else [])]
+            below = lines[-1].name
+            found.append(Layer(m, n, tuple(parameters), line.name, activation, below, tuple(lines)))
+        return tuple(found)
+
+    def mask(self, number: int) -> str | None:
+        """The name of the mask that the units of a layer are multiplied by; None where all are kept."""
+        return None
+
+    @cached_property
+    def roles(self) -> dict[str, Parameter]:
+        """Each parameter by name: what it is for, whether it is penalised."""
+        return {p.name: p for layer in self.layers for p in layer.parameters}
+
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """W1, b1, W2, b2, ...: what `derive` differentiates with respect to."""
-        return tuple(n for k in range(1, self.depth + 1) for n in ([f"W{k}", f"b{k}"] if self.bias else [f"W{k}"]))
+        return tuple(self.roles)
 
     @cached_property
     def shapes(self) -> dict[str, tuple[Dim, ...]]:
         """The shapes of data, parameters and targets."""
         first: tuple[Dim, ...] = () if self.batch is None else (self.batch,)
         found: dict[str, tuple[Dim, ...]] = {self.data: (*first, self.sizes[0])}
-        for k in range(1, self.depth + 1):
-            found[f"W{k}"] = (self.sizes[k - 1], self.sizes[k])
-            if self.bias:
-                found[f"b{k}"] = (self.sizes[k],)
+        found |= {p.name: p.shape for p in self.roles.values()}
         found[self.target] = first if self.targets == "labels" else (*first, self.sizes[-1])
         if isinstance(self.l2, str):
             found[self.l2] = ()
@@ -173,60 +202,61 @@ class MLP:
     # ---- the expression
 
     @cached_property
-    def text(self) -> str:
-        """The network in the expression language: what is parsed, derived and shown."""
-        lines, below = self._layers()
-        words = {"Z": below, "Y": self.target, "N": self.batch, "C": self.sizes[-1]}
-        template = self.row.sample if self.batch is None else self.row.batch
-        value = template.replace("{Z}", below)
-        for name, word in words.items():
-            value = value.replace(f"{{{name}}}", str(word))
-        return "\n".join([*lines, *self._with_penalty(value)])
-
-    def _layers(self) -> tuple[list[str], str]:
-        """The lines up to the logits, and what the logits are called."""
-        lines, below = [], self.data
-        for k in range(1, self.depth + 1):
-            z = f"{self._z}{k}"
-            lines.append(f"{z} = {below} @ W{k}" + (f" + b{k}" if self.bias else ""))
-            activation = self.activations[k - 1] if k < self.depth else self.output_activation
-            below = z
-            if activation != "identity":
-                below = f"{self._h}{k}"
-                lines.append(f"{below} = {activated(activation, z)}")
-        return lines, below
-
-    def _with_penalty(self, value: str) -> list[str]:
-        if self.l2 == 0:
-            return [f"L = {value}"]
-        squares = [f"sum(W{k}**2)" for k in range(1, self.depth + 1)]
-        if len(squares) == 1:
-            return [f"L = {value} + {self.l2}*{squares[0]}"]
-        lines = [f"L = {value} + {self.l2}*({squares[0]}"]
-        for square in squares[1:]:
-            if len(lines[-1]) + len(square) + 3 > LONGEST_LINE:
-                lines.append("    ")
-            lines[-1] += f" + {square}" if lines[-1].strip() else f"+ {square}"
-        lines[-1] += ")"
-        return lines
-
-    @cached_property
     def expression(self) -> Expression:
         """The loss L, with the named intermediates Z1, H1, Z2, ..."""
-        f = read(self.text, declare(self.shapes, self.assume), LONGEST_TEXT)
-        if f.shape != ():
+        inputs = self.inputs
+        value = self._loss(self._nodes(inputs))
+        if value.shape != ():
             raise ShapeError(f"the loss {self.loss} is not a scalar", "sum(...) or mean(...) makes one")
+        penalised = [p.name for p in self.roles.values() if p.penalised]
+        if self.l2 != 0:
+            squares = add(*(_SQUARES.of({"W": inputs[name]}) for name in penalised))
+            value = add(value, multiply(inputs[self.l2] if isinstance(self.l2, str) else lift(self.l2), squares))
+        f = finish(value, tuple(inputs.values()), "L")
         return replace(f, notes=(self.row.warning,)) if self.row.warning else f
+
+    @property
+    def inputs(self) -> dict[str, Symbol]:
+        """The inputs of the expression by name."""
+        return declare(self.shapes, self.assume)
+
+    def _nodes(self, inputs: Mapping[str, Symbol]) -> dict[str, Any]:
+        """Inputs, dimensions and intermediates by name."""
+        nodes: dict[str, Any] = {**scope(inputs.values()), **inputs}
+        for layer in self.layers:
+            for line in layer.lines:
+                nodes[line.name] = named(line.name, line.of(nodes))
+        return nodes
+
+    @property
+    def output(self) -> str:
+        """The name of the logits, the last layer's output: what the loss is applied to."""
+        return self.layers[-1].output
+
+    def _loss(self, nodes: Mapping[str, Any]) -> Expr:
+        """The value of the loss, without the penalty."""
+        made = definition(self.row.sample if self.batch is None else self.row.batch)
+        return made.of({**nodes, **{formal: nodes[word] for formal, word in self._words.items()}, **self._counts})
+
+    @property
+    def _words(self) -> dict[str, str]:
+        """What the formal names of the loss stand for."""
+        return {"Z": self.output, "Y": self.target, "y": self.target}
+
+    @property
+    def _counts(self) -> dict[str, Dim]:
+        """How many samples and outputs there are, in the language of a known loss."""
+        return {"N": self.batch or 1, "C": self.sizes[-1]} if self.loss in LOSSES else {}
 
     @cached_property
     def logits(self) -> Expression:
         """What the loss is applied to: the last layer's output, (N, outputs). Needs no targets."""
-        return self._read_output("{Z}")
+        return self._of_output("Z")
 
     @cached_property
     def prediction(self) -> Expression:
         """Probabilities, rates, or values: what the loss takes the logits for."""
-        return self._read_output(self.row.link)
+        return self._of_output(self.row.link)
 
     @property
     def probabilities(self) -> Expression:
@@ -240,12 +270,36 @@ class MLP:
             )
         return self.prediction
 
-    def _read_output(self, template: str) -> Expression:
-        lines, below = self._layers()
-        text = "\n".join([*lines, template.replace("{Z}", below)])
+    def _of_output(self, link: str) -> Expression:
         skipped = {self.target, self.l2}
-        shapes = {n: s for n, s in self.shapes.items() if n not in skipped}
-        return read(text, declare(shapes, {}), LONGEST_TEXT)
+        inputs = declare({n: s for n, s in self.shapes.items() if n not in skipped}, {})
+        nodes = self._nodes(inputs)
+        value = definition(link).of({"Z": nodes[self.output]})
+        return finish(value, tuple(inputs.values()), self.output if value is nodes[self.output] else "f")
+
+    # ---- its text
+
+    @cached_property
+    def text(self) -> str:
+        """The network in the expression language: a view, which reads as the same expression."""
+        made = definition(self.row.sample if self.batch is None else self.row.batch)
+        lines = [line.text for layer in self.layers for line in layer.lines]
+        words = self._words | {formal: str(size) for formal, size in self._counts.items()}
+        return "\n".join([*lines, *self._with_penalty(made.spelled(words))])
+
+    def _with_penalty(self, value: str) -> list[str]:
+        if self.l2 == 0:
+            return [f"L = {value}"]
+        squares = [_SQUARES.spelled({"W": p.name}) for p in self.roles.values() if p.penalised]
+        if len(squares) == 1:
+            return [f"L = {value} + {self.l2}*{squares[0]}"]
+        lines = [f"L = {value} + {self.l2}*({squares[0]}"]
+        for square in squares[1:]:
+            if len(lines[-1]) + len(square) + 3 > LONGEST_LINE:
+                lines.append("    ")
+            lines[-1] += f" + {square}" if lines[-1].strip() else f"+ {square}"
+        lines[-1] += ")"
+        return lines
 
     # ---- code: what `derive(net)` has, for those who hold a network; imported when asked for
 
@@ -293,14 +347,12 @@ class MLP:
         unknown = [n for d in self.sizes for n in sorted(dim_names(d)) if n not in (sizes or {})]
         if unknown:
             raise DataError(f"the size of {unknown[0]} is unknown", f"init(sizes={{{unknown[0]!r}: 100}})")
-        numbers = [dim_value(d, sizes or {}) for d in self.sizes]
         values: dict[str, Any] = {}
-        for k, (m, n) in enumerate(pairwise(numbers), 1):
-            activation = self.activations[k - 1] if k < self.depth else self.output_activation
-            row = init_row(default_init(activation) if method is None else method)
-            values[f"W{k}"] = row.draw(rng, m, n, std).astype(dtype)
-            if self.bias:
-                values[f"b{k}"] = np.zeros(n, dtype)
+        for layer in self.layers:
+            row = init_row(default_init(layer.activation) if method is None else method)
+            m, n = (dim_value(d, sizes or {}) for d in (layer.inputs, layer.outputs))
+            for p in layer.parameters:
+                values[p.name] = (row.draw(rng, m, n, std) if p.role == "weight" else np.zeros(n)).astype(dtype)
         return values
 
     def __call__(self, **arrays: Any) -> Any:

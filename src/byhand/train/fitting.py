@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from byhand.errors import DataError
+from byhand.nets.layers import Role
 from byhand.nets.mlp import MLP
 from byhand.train.callbacks import CallbackSupport, FitTask, with_callbacks
 from byhand.train.data.rows import Rows
@@ -20,7 +21,7 @@ from byhand.train.loop import History, Trainer
 from byhand.train.norms import GradientNorms
 from byhand.train.parameters import ParameterError, check_parameters
 from byhand.train.preparation import Preparation
-from byhand.train.programs import plain_net, predictor_of, program_of
+from byhand.train.programs import network_of, plain_net, predictor_of, program_of
 
 Array = Any
 # what a fit sets beside names that end in _
@@ -258,7 +259,8 @@ class Estimator(CallbackSupport, Preparation):
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         predict = predictor_of(self._program_key(False, self._targets_kind()))
         with np.errstate(all="ignore"):
-            found = predict(self.parameters_, self.input_scaling_.apply(X, self.parameters_["W1"].dtype))
+            dtype = next(iter(self.parameters_.values())).dtype
+            found = predict(self.parameters_, self.input_scaling_.apply(X, dtype))
         return self.target_scaling_.undo(found)
 
     @property
@@ -270,14 +272,17 @@ class Estimator(CallbackSupport, Preparation):
     @property
     def coefs_(self) -> list[Array]:
         """The weight matrices, (inputs, outputs) each."""
-        check_is_fitted(self, "parameters_")
-        return [v for n, v in self.parameters_.items() if n.startswith("W")]
+        return self._of_role("weight")
 
     @property
     def intercepts_(self) -> list[Array]:
         """The biases, (outputs,) each."""
+        return self._of_role("bias")
+
+    def _of_role(self, role: Role) -> list[Array]:
         check_is_fitted(self, "parameters_")
-        return [v for n, v in self.parameters_.items() if n.startswith("b")]
+        roles = network_of(*self._key).roles
+        return [v for n, v in self.parameters_.items() if roles[n].role == role]
 
     def save(self, path: Any) -> None:
         """Write the model: `path` (safetensors, which holds the description too); `byhand.load(path)` reads it.

@@ -19,7 +19,8 @@ from byhand.errors import DataError
 from byhand.expr.evaluate import bind, evaluate_nodes
 from byhand.expr.nodes import Named
 from byhand.expr.parse import parse
-from byhand.nets.architecture import activated
+from byhand.nets.architecture import activation_definition
+from byhand.nets.layers import Layer as NetLayer
 from byhand.nets.mlp import MLP
 
 Array = Any
@@ -144,7 +145,7 @@ class Flow:
 @lru_cache(maxsize=64)
 def slope_of(activation: str) -> tuple[Any, float]:
     """The derived slope of an elementwise activation, callable(Z (N, h)) -> (N, h), and the greatest |slope|."""
-    f = parse(f"sum({activated(activation, 'Z')})", shapes={"Z": "N h"})
+    f = parse(f"sum({activation_definition(activation).spelled({'z': 'Z'})})", shapes={"Z": "N h"})
     function = derive(f, "Z").function()
 
     def slope(Z: Array) -> Array:
@@ -227,31 +228,31 @@ def _measured(net: MLP, arrays: dict[str, Array], most_mistakes: int) -> Flow:
         held = evaluate_nodes([outputs.root], bound, sizes)
         by_name = {n.name: v for n, v in held.items() if isinstance(n, Named)}
         predicted = held[outputs.root]
-        by_name.setdefault(f"Z{net.depth}", predicted)  # the logits themselves, which then have no name
+        by_name.setdefault(net.output, predicted)  # the logits themselves, which then have no name
     layers, bound_here = [], 1.0
-    for k in range(net.depth, 0, -1):
-        W, Z = arrays[f"W{k}"], by_name[f"Z{k}"]
-        hidden = k < net.depth
-        activation = net.activations[k - 1] if hidden else net.output_activation
-        slopes, greatest, local = _local(activation, Z, by_name.get(f"H{k}", Z))
-        if hidden:
-            bound_here *= local * float(np.linalg.norm(arrays[f"W{k + 1}"], 2))
-        rectifies = activation in _RECTIFIERS
+    above: NetLayer | None = None
+    for layer in reversed(net.layers):
+        W, Z = arrays[layer.weight], by_name[layer.linear]
+        slopes, greatest, local = _local(layer.activation, Z, by_name[layer.output])
+        if above is not None:
+            bound_here *= local * float(np.linalg.norm(arrays[above.weight], 2))
+        rectifies = layer.activation in _RECTIFIERS
         dead = float((Z <= 0).all(axis=0).mean()) if rectifies else None
         flat = np.abs(slopes) < FLAT * greatest
         layers.append(
             LayerFlow(
-                f"W{k}",
+                layer.weight,
                 W.shape[0],
                 W.shape[1],
-                activation,
-                float(np.linalg.norm(gradients[f"W{k}"])),
+                layer.activation,
+                float(np.linalg.norm(gradients[layer.weight])),
                 float(np.linalg.norm(W)),
                 0.0 if rectifies else float(flat.mean()),
                 dead,
                 float(bound_here),
             )
         )
+        above = layer
     X = arrays[net.data]
     scale, top = float(np.sqrt(np.mean(X**2))), float(np.abs(X).max())
     residuals, mistakes = _mistakes(net, predicted, arrays[net.target], most_mistakes)

@@ -179,7 +179,7 @@ def to_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     check_is_fitted(model, "parameters_")
     w = _Writer()
     onnx, helper = w.onnx, w.onnx.helper
-    dtype = model.parameters_["W1"].dtype
+    dtype = next(iter(model.parameters_.values())).dtype
     features = int(model.n_features_in_)
     net = plain_net(program_of(model._program_key(False, model._targets_kind())).net)
     compiled = compile_expression(net.prediction)

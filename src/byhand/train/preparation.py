@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from byhand.nets.architecture import read_sizes
 from byhand.nets.losses import LossWarning
 from byhand.nets.mlp import MLP
+from byhand.nets.trained import WEIGHTS
 from byhand.train.engines import Work, chosen
 from byhand.train.loop import Settings, Trainer
 from byhand.train.optimizers import optimizer_row, passes
@@ -143,7 +144,7 @@ class Preparation(BaseEstimator):
         before = self._key[0]
         net = self._network(int(before[0]), int(before[-1]), penalty)
         if {n: net.shapes[n] for n in net.parameters} != {n: v.shape for n, v in self.parameters_.items()}:
-            biases = "with" if "b1" in self.parameters_ else "without"
+            biases = "with" if len(self.parameters_) > len(before) - 1 else "without"
             raise ParameterError(
                 f"the settings describe another network, {net}, than that which was begun: "
                 f"{'-'.join(map(str, before))} {biases} biases",
@@ -206,8 +207,7 @@ class Preparation(BaseEstimator):
         net = trainer.program.net
         data = {"X": self.input_scaling_.apply(X, dtype), net.target: self._trained(targets, dtype)}
         if weights is not None:
-            scaled = (weights / weights.mean()).astype(dtype)
-            data["s"] = scaled if len(net.shapes["s"]) == 1 else scaled[:, None]
+            data[WEIGHTS] = (weights / weights.mean()).astype(dtype)
         return data
 
     def _given(self, targets: Array, dtype: Any) -> Array:

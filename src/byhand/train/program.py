@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,120 +10,16 @@ import numpy as np
 
 from byhand.code import compile_expression, generate
 from byhand.derive.derivation import Derivation, derive
-from byhand.errors import DataError
-from byhand.expr.dims import Dim, dim_value, show_shape
-from byhand.expr.parse import declare, read
+from byhand.expr.dims import dim_value
 from byhand.nets.losses import LOSSES
 from byhand.nets.mlp import MLP
+from byhand.nets.trained import TrainedMLP
 from byhand.train.buffers import Lowering
 from byhand.train.trace import Graph
 
 Array = Any
 LARGEST = 1 << 25  # bytes of intermediates; a larger batch is worked on in parts
 FEWEST_ROWS = 256
-
-
-class TrainedMLP(MLP):
-    """A network as it is trained: with weights of the samples and with dropout, both inputs of the expression.
-
-    Args:
-        weighted: the loss is mean(s * loss of the sample), s (N,), or (N, 1) beside losses of (N, outputs).
-        dropout: whether H1, H2, ... are multiplied by masks D1, D2, ... (N, units).
-        sizes, options: those of `MLP`.
-    Raises: DataError: sample weights for a loss that is not mean(...).
-    """
-
-    def __init__(
-        self, sizes: str | Sequence[int | str], *, weighted: bool = False, dropout: bool = False, **options: Any
-    ) -> None:
-        self.weighted, self.dropout = weighted, dropout
-        super().__init__(sizes, **options)
-        if weighted:
-            found = re.fullmatch(r"(-?)mean\((.*)\)", self.row.batch)
-            if found is None or not _balanced(found[2]):
-                raise DataError(f"sample weights need a loss that is mean(...), not {self.row.batch[:60]}")
-            self._weighted_loss = f"{found[1]}mean(s * ({found[2]}))"
-            self._averaged = found[2]
-
-    @cached_property
-    def shapes(self) -> dict[str, tuple[Dim, ...]]:
-        """The shapes of data, parameters, targets, weights and masks."""
-        found = dict(super().shapes)
-        assert self.batch is not None
-        if self.weighted:
-            found["s"] = self._weight_shape(found[self.target])
-        for k in range(1, self.depth if self.dropout else 1):
-            found[f"D{k}"] = (self.batch, self.sizes[k])
-        return found
-
-    def _weight_shape(self, targets: tuple[Dim, ...]) -> tuple[Dim, ...]:
-        """(N,) beside a loss for each sample, (N, 1) beside one for each output too.
-
-        Raises: DataError: what is averaged is neither.
-        """
-        assert self.batch is not None
-        text = self._averaged.replace("{Z}", "Z").replace("{Y}", self.target)
-        text = text.replace("{N}", str(self.batch)).replace("{C}", str(self.sizes[-1]))
-        shape = read(text, declare({"Z": (self.batch, self.sizes[-1]), self.target: targets}, super().assume)).shape
-        if len(shape) not in (1, 2) or shape[0] != self.batch:
-            raise DataError(
-                f"sample weights need a loss that is the mean of losses (N,) or (N, outputs), not of {show_shape(shape)}",
-                self.row.batch[:60].replace("{Z}", "Z").replace("{Y}", self.target),
-            )
-        return (self.batch,) if len(shape) == 1 else (self.batch, 1)
-
-    @cached_property
-    def assume(self) -> dict[str, str]:
-        """What is declared of the data."""
-        extra = [n for n in self.shapes if n == "s" or re.fullmatch(r"D\d+", n)]
-        return {**super().assume, **dict.fromkeys(extra, "constant")}
-
-    @cached_property
-    def text(self) -> str:
-        """The network in the expression language."""
-        lines = super().text.split("\n")
-        if self.weighted:
-            logits = self._layers()[1]
-            words = {"Z": logits, "Y": self.target, "N": str(self.batch), "C": str(self.sizes[-1])}
-            old, new = self.row.batch, self._weighted_loss
-            for name, word in words.items():
-                old, new = old.replace(f"{{{name}}}", word), new.replace(f"{{{name}}}", word)
-            lines = [line.replace(f"L = {old}", f"L = {new}") for line in lines]
-        return "\n".join(lines)
-
-    def _layers(self) -> tuple[list[str], str]:
-        lines, below = super()._layers()
-        if not self.dropout:
-            return lines, below
-        kept = []
-        for line in lines:
-            name, _, body = line.partition(" = ")
-            kept.append(line)
-            layer = re.fullmatch(r"H(\d+)", name)
-            if layer and int(layer[1]) < self.depth:
-                kept[-1] = f"{name} = ({body}) * D{layer[1]}"
-        return kept, below
-
-    @property
-    def plain(self) -> MLP:
-        """The network without weights and dropout: what predicts."""
-        return MLP(
-            [str(d) for d in self.sizes], activation=list(self.activations), loss=self._given_loss, l2=self.l2,
-            bias=self.bias, output_activation=self.output_activation, targets=self.targets,
-        )  # fmt: skip
-
-    @property
-    def _given_loss(self) -> str:
-        return self.loss if self.loss in LOSSES else self.row.batch.replace("{Z}", "Z").replace("{Y}", self.target)
-
-
-def _balanced(text: str) -> bool:
-    depth = 0
-    for c in text:
-        depth += (c == "(") - (c == ")")
-        if depth < 0:
-            return False
-    return depth == 0
 
 
 class TrainingProgram:
@@ -157,7 +52,7 @@ class TrainingProgram:
     @cached_property
     def weights(self) -> dict[str, slice]:
         """Where the weight matrices stand there: W1, W2, ..."""
-        return {n: place for n, place in self.places.items() if len(self.shapes[n]) == 2}
+        return {n: place for n, place in self.places.items() if self.net.roles[n].role == "weight"}
 
     def views(self, flat: Array) -> dict[str, Array]:
         """The parameters as views of one vector (count,)."""
@@ -167,10 +62,10 @@ class TrainingProgram:
         """The parameters copied into one vector (count,)."""
         return np.concatenate([np.asarray(values[n], dtype).reshape(-1) for n in self.names])
 
-    @cached_property
+    @property
     def masks(self) -> tuple[str, ...]:
         """The names of the dropout masks: D1, D2, ..."""
-        return tuple(n for n in self.data if re.fullmatch(r"D\d+", n))
+        return self.net.masks if isinstance(self.net, TrainedMLP) else ()
 
     def mask_shapes(self, batch: int) -> dict[str, tuple[int, ...]]:
         """The shapes of the dropout masks for batches of one size, (batch, units)."""

@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from byhand.nets.mlp import MLP
+from byhand.nets.trained import TrainedMLP
 from byhand.train.loop import Settings
-from byhand.train.program import TrainedMLP, TrainingProgram, prediction
+from byhand.train.program import TrainingProgram, prediction
 
 Array = Any
 LEAST_STEPS = 240  # of an "auto" fit, so that small data get enough of them
