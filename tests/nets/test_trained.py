@@ -112,9 +112,15 @@ def test_the_text_reads_as_the_expression(activation, options):
     assert again.root is net.expression.root
 
 
-def test_the_text_says_that_samples_have_weights():
-    net = TrainedMLP([D, H, C], weighted=True)
-    assert net.text.endswith("L = mean(cross_entropy(Z2, y))  # the loss of each sample times its weight s")
+@pytest.mark.parametrize("loss", [*SPELLINGS, *(n for n in LOSSES if LOSSES[n].outputs is None)])
+def test_the_text_shows_the_weights(loss):
+    net = TrainedMLP([D, H, C], loss=loss, activation="tanh", weighted=True, l2=0.1)
+    if loss.startswith(("trace", "norm")):  # nothing to write a factor into
+        assert net.text.endswith("  # the loss of each sample times its weight s")
+        return
+    again = byhand.parse(net.text, {n: list(s) for n, s in net.shapes.items()}, net.assume)
+    arrays = drawn(net, np.random.default_rng(3))
+    assert byhand.evaluate(again, **arrays) == pytest.approx(net(**arrays), rel=1e-12)
 
 
 def test_roles():

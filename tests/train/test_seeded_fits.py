@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from seeded_fits import ENGINES, FITS, RECORD, digest, fitted
+from train.seeded_fits import ENGINES, FITS, RECORD, digest, fitted
 
 WANTED = json.loads(RECORD.read_text())
 MISSING = {

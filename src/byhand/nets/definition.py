@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -37,19 +37,35 @@ class Definition:
         """
         return read_node(self.source, values)
 
-    def spelled(self, words: Mapping[str, str]) -> str:
-        """The text with formal names replaced; compound words are bracketed."""
+    @property
+    def body(self) -> ast.expr:
+        """The syntax tree of the expression."""
+        (statement,) = self.source.tree.body
+        assert isinstance(statement, ast.Expr)
+        return statement.value
+
+    def spelled(self, words: Mapping[str, str], around: Iterable[tuple[ast.expr, str]] = ()) -> str:
+        """The text with formal names replaced; compound words are bracketed.
+
+        Args:
+            words: formal name -> what is written instead.
+            around: parts of the expression on one line -> a template for each, "s * ({})".
+        """
         lines = list(self.source.lines)
-        places = [
-            (*self.source.place(node), node.id)
-            for node in ast.walk(self.source.tree)
-            if isinstance(node, ast.Name) and node.id in words
-        ]
-        for line, column, width, name in sorted(places, reverse=True):
-            word, old = words[name], lines[line - 1]
-            simple = word.isidentifier() or word.isdecimal() or width == len(self.source.text)
-            word = word if simple else f"({word})"
-            lines[line - 1] = f"{old[: column - 1]}{word}{old[column - 1 + width :]}"
+        changes = []
+        for node in ast.walk(self.source.tree):
+            if isinstance(node, ast.Name) and node.id in words:
+                line, column, width = self.source.place(node)
+                word = words[node.id]
+                simple = word.isidentifier() or word.isdecimal() or width == len(self.source.text)
+                changes.append((line, column, 1, width, word if simple else f"({word})"))
+        for node, template in around:
+            line, column, width = self.source.place(node)
+            before, after = template.split("{}")
+            changes += [(line, column, 0, 0, before), (line, column + width, -1, 0, after)]
+        for line, column, _, width, new in sorted(changes, reverse=True):
+            old = lines[line - 1]
+            lines[line - 1] = f"{old[: column - 1]}{new}{old[column - 1 + width :]}"
         return "\n".join(lines)
 
 

@@ -19,7 +19,7 @@ from byhand.expr.operands import lift
 from byhand.expr.parse import declare, finish, scope
 from byhand.expr.surface import multiply
 from byhand.nets.architecture import activation_definition, read_activation, read_penalty, read_sizes
-from byhand.nets.definition import definition
+from byhand.nets.definition import Definition, definition
 from byhand.nets.inits import default_init, init_row
 from byhand.nets.layers import KINDS, Layer, Line, Parameter, dense
 from byhand.nets.losses import LOSSES, TARGETS, loss_row
@@ -235,12 +235,20 @@ class MLP:
 
     def _loss(self, nodes: Mapping[str, Any]) -> Expr:
         """The value of the loss, without the penalty."""
-        made = definition(self.row.sample if self.batch is None else self.row.batch)
-        return made.of({**nodes, **{formal: nodes[word] for formal, word in self._words.items()}, **self._counts})
+        return self.loss_definition.of({**nodes, **self._meaning(nodes)})
+
+    def _meaning(self, nodes: Mapping[str, Any]) -> dict[str, Any]:
+        """What the formal names of the loss stand for."""
+        return {formal: nodes[word] for formal, word in self._words.items()} | self._counts
+
+    @property
+    def loss_definition(self) -> Definition:
+        """The loss in Z, the targets Y or y, and where it is a known one N and C."""
+        return definition(self.row.sample if self.batch is None else self.row.batch)
 
     @property
     def _words(self) -> dict[str, str]:
-        """What the formal names of the loss stand for."""
+        """The names of what the formal names of the loss stand for."""
         return {"Z": self.output, "Y": self.target, "y": self.target}
 
     @property
@@ -282,10 +290,13 @@ class MLP:
     @cached_property
     def text(self) -> str:
         """The network in the expression language: a view, which reads as the same expression."""
-        made = definition(self.row.sample if self.batch is None else self.row.batch)
         lines = [line.text for layer in self.layers for line in layer.lines]
-        words = self._words | {formal: str(size) for formal, size in self._counts.items()}
-        return "\n".join([*lines, *self._with_penalty(made.spelled(words))])
+        return "\n".join([*lines, *self._with_penalty(self.loss_definition.spelled(self._spellings))])
+
+    @property
+    def _spellings(self) -> dict[str, str]:
+        """How what the formal names stand for is written."""
+        return self._words | {formal: str(size) for formal, size in self._counts.items()}
 
     def _with_penalty(self, value: str) -> list[str]:
         if self.l2 == 0:

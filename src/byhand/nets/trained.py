@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from byhand.errors import ShapeError
 from byhand.expr.dims import Dim
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr, symbol
+from byhand.nets.definition import definition
 from byhand.nets.mlp import MLP
 from byhand.nets.weighting import need_samples_apart, weighted
+from byhand.rules.simplify import Simplifier
 
 WEIGHTS = "s"
 
@@ -61,27 +65,57 @@ class TrainedMLP(MLP):
         loss = super()._loss(nodes)
         return weighted(loss, nodes[WEIGHTS], (nodes[self.output], nodes[self.target])) if self.weighted else loss
 
+    @cached_property
+    def _apart(self) -> dict[str, Any]:
+        """The inputs of the loss, with an input in place of the logits."""
+        inputs = self.inputs
+        return self._nodes(inputs) | {self.output: symbol(self.output, self.logits.shape)}
+
     def _need_samples_apart(self) -> None:
         """Raises: DataError: see `weighted`."""
-        logits = self.logits.root
-        stand_in = symbol(self.output, logits.shape)
-        inputs = self.inputs
-        nodes = self._nodes(inputs) | {self.output: stand_in}
-        loss = Expression(self._loss(nodes), (*inputs.values(), stand_in), "L")
-        used = {n: s for n, s in loss.symbols.items() if n in (self.output, self.target)}
-        need_samples_apart(loss, inputs[WEIGHTS], dict.fromkeys(used, self.sizes[-1]))
+        nodes = self._apart
+        loss = Expression(self._loss(nodes), (nodes[self.output], nodes[self.target]), "L")
+        need_samples_apart(loss, nodes[WEIGHTS], dict.fromkeys((self.output, self.target), self.sizes[-1]))
 
     @cached_property
     def text(self) -> str:
-        """The network in the expression language; that the samples' losses are weighted is said, not spelled."""
-        return (
-            f"{super().text}  # the loss of each sample times its weight {WEIGHTS}" if self.weighted else super().text
-        )
+        """The network in the expression language. Weights that cannot be spelled so that it reads as the expression are
+        said in a comment."""
+        text = super().text
+        if not self.weighted:
+            return text
+        made, nodes = self.loss_definition, self._apart
+        normal = Simplifier().normal
+        wanted = normal(self._loss(nodes))
+        for factor in (WEIGHTS, f"{WEIGHTS}[:, None]"):
+            shown = definition(made.spelled({}, parts_times(made.body, factor)))
+            try:
+                same = normal(shown.of(nodes | self._meaning(nodes))) is wanted
+            except ShapeError:  # one weight beside several losses of a sample
+                continue
+            if same:
+                old, new = (d.spelled(self._spellings) for d in (made, shown))
+                return text.replace(f"L = {old}", f"L = {new}")
+        return f"{text}  # the loss of each sample times its weight {WEIGHTS}"
 
     @property
     def plain(self) -> MLP:
         """The network without weights and dropout: what predicts."""
         return MLP(list(map(str, self.sizes)), **self._options)
+
+
+def parts_times(loss: ast.expr, factor: str) -> list[tuple[ast.expr, str]]:
+    """What is averaged or summed in a loss, and the same times a factor, as text around it: "s * (" and ")"."""
+    found, todo = [], [loss]
+    while todo:
+        match todo.pop():
+            case ast.BinOp(left, ast.Add() | ast.Sub() | ast.Mult() | ast.Div(), right):
+                todo += [left, right]
+            case ast.UnaryOp(_, operand):
+                todo.append(operand)
+            case ast.Call(ast.Name("mean" | "sum"), [inner, *_]):
+                found.append((inner, f"{factor} * ({{}})"))
+    return found
 
 
 __all__ = ["WEIGHTS", "TrainedMLP"]
