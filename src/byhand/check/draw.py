@@ -14,7 +14,7 @@ from byhand.derive.derivation import Derivation
 from byhand.errors import DataError
 from byhand.expr.assume import sample
 from byhand.expr.contraction import is_zero
-from byhand.expr.dims import Dimension, dim_names, dim_value
+from byhand.expr.dims import Dimension, dim_names, dim_value, terms_of
 from byhand.expr.functions import function
 from byhand.expr.nodes import Constant, Elementwise, Expr, Named, Structured, Symbol, describe, topological
 
@@ -143,6 +143,13 @@ def draw_sizes(
     slices = [n.attributes for n in forward if isinstance(n, Structured) and n.operation == "selection"]
     longest = max((part for at in slices for part in at[1:] if isinstance(part, int)), default=0) if slices else 0
     sliced = {name for at in slices for name in dim_names(at[0])}
+    less = {-c for s in d.f.symbols.values() for size in s.shape for m, c in terms_of(size).items() if not m and c < 0}
+    longest = max(longest, *less, 0)  # the axes of L-9 need a large L
+    sliced |= (
+        {x for s in d.f.symbols.values() for size in s.shape for x in dim_names(size) if x != str(size)}
+        if less
+        else set()
+    )
     pool = [p for p in PRIMES if p not in taken]
     few = _shuffled(pool, len(names), seed + attempt, rng)
     large = _shuffled([p for p in pool if p > longest + 3 * attempt], len(names), seed, rng)
@@ -150,6 +157,8 @@ def draw_sizes(
     for name in names:
         used = list(sizes.values())[-MOST_SIZES:]
         sizes[name] = next(p for p in (*(large if name in sliced else few), *pool) if p not in used)
+    if any(dim_value(size, sizes) < 1 for s in d.f.symbols.values() for size in s.shape):
+        return None
     for size, first, count in slices:
         start, how_many = dim_value(first, sizes), dim_value(count, sizes)
         if start < 0 or how_many < 1 or start + how_many > dim_value(size, sizes):

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from byhand.code.program import Program, Statement
+from byhand.code.python import Level, dim_code
 from byhand.code.writer import Writer
+from byhand.errors import ShapeError
 from byhand.expr.assume import PROPERTIES
-from byhand.expr.dims import Dimension, show_shape
+from byhand.expr.dims import dim_names, show_shape
 from byhand.expr.nodes import Expr, Named, Symbol
+from byhand.expr.sizes import Solved, solved_names
 
 if TYPE_CHECKING:
     from byhand.notation.typeset import Math
@@ -114,20 +117,49 @@ def wrapped(text: str, first: str = INDENT) -> list[str]:
 
 
 def size_lines(w: Writer, arrays: Iterable[Expr]) -> list[str]:
-    """N, D = X.shape: the dimensions that the statements use, from the first array that has them."""
-    lines, program = [], w.program
-    todo = dict.fromkeys(d for d in program.dims if d in w.dims)
-    for s in arrays:
-        axes = {str(d): i for i, d in reversed(list(enumerate(s.shape))) if isinstance(d, Dimension) and str(d) in todo}
-        names = [str(d) for d in s.shape]
-        if len(axes) == len(s.shape) > 1:
-            lines.append(f"{', '.join(program.dims[n] for n in names)} = {program.names[s]}.shape")
+    """N, D = X.shape: the dimensions that the statements use, each from the first array that tells it."""
+    program = w.program
+    axes = [(s, i, d) for s in arrays for i, d in enumerate(s.shape)]
+    solved = {s.name: s for s in solved_names([d for _, _, d in axes])}
+    todo = {d for d in program.dims if d in w.dims}
+    while (
+        needed := {x for n in todo & set(solved) for x in dim_names(solved[n].factor) | dim_names(solved[n].rest)}
+        - todo
+    ):
+        todo |= needed
+    if missing := sorted(todo - set(solved)):
+        raise ShapeError(
+            f"the size of dimension {missing[0]} is unknown: no array given has it",
+            f"declare an input with an axis {missing[0]}, or give that axis a name of its own",
+        )
+    lines: list[str] = []
+    told: dict[Expr, dict[str, int]] = {}
+    for n, s in solved.items():
+        if n in todo and s.bare:
+            leaf, i, _ = axes[s.place]
+            told.setdefault(leaf, {})[n] = i
+    for leaf, places in told.items():
+        if len(places) == len(leaf.shape) > 1:
+            lines.append(f"{', '.join(program.dims[str(d)] for d in leaf.shape)} = {program.names[leaf]}.shape")
         else:
-            found = sorted(axes.items(), key=lambda t: t[1])
-            lines += [f"{program.dims[n]} = {program.names[s]}.shape[{i}]" for n, i in found]
-        for n in axes:
-            del todo[n]
+            lines += [f"{program.dims[n]} = {program.names[leaf]}.shape[{i}]" for n, i in places.items()]
+    for n, s in solved.items():
+        if n in todo and not s.bare:
+            leaf, i, _ = axes[s.place]
+            lines.append(f"{program.dims[n]} = {_solution(s, f'{program.names[leaf]}.shape[{i}]', program.dims)}")
     return lines
+
+
+def _solution(s: Solved, axis: str, names: Mapping[str, str]) -> str:
+    """(a.shape[0] - 1) // m: the size of a name, where an axis is a product or sum."""
+    text, tight = axis, True
+    if s.rest != 0:
+        text, tight = f"{axis} - {dim_code(s.rest, names.__getitem__).at(Level.TIMES)}", False
+        if isinstance(s.rest, int) and s.rest < 0:
+            text = f"{axis} + {-s.rest}"
+    if s.factor != 1:
+        text = f"{text if tight else f'({text})'} // {dim_code(s.factor, names.__getitem__).at(Level.UNARY)}"
+    return text if s.degree == 1 else f"round(({text}) ** (1 / {s.degree}))"
 
 
 def blocks(w: Writer, sections: Iterable[Iterable[Statement]], depth: int = 1) -> list[str]:

@@ -14,6 +14,7 @@ from byhand.code.sharing import Sharing, with_solves
 from byhand.expr.dims import Dim, Dimension, dim_names
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum, Symbol, topological
+from byhand.expr.sizes import telling
 from byhand.rules.forms import Form
 
 if TYPE_CHECKING:
@@ -120,13 +121,8 @@ def needed_inputs(nodes: Iterable[Expr], declared: Iterable[Symbol]) -> tuple[Sy
     order = topological(nodes)
     found = {n for n in order if isinstance(n, Symbol)}
     sizes = {d for n in order for size in _sizes(n) for d in dim_names(size)}
-    sizes -= {d for s in found for size in s.shape for d in dim_names(size)}
     declared = list(declared)
-    for s in declared:
-        own = {d for size in s.shape for d in dim_names(size)}
-        if own & sizes:
-            found.add(s)
-            sizes -= own
+    found |= {*telling(sizes, [s.shape for s in found], [(s, s.shape) for s in declared if s not in found])}
     return tuple(s for s in declared if s in found)
 
 

@@ -22,8 +22,9 @@ from byhand.code.python import dim_code
 from byhand.code.source import fit
 from byhand.code.torch_idioms import in_place, released
 from byhand.code.writer import Writer
-from byhand.expr.dims import Dim, Dimension, add_dims, multiply_dims, show_shape
+from byhand.expr.dims import Dim, add_dims, multiply_dims, show_shape
 from byhand.expr.nodes import Expr
+from byhand.expr.sizes import telling
 
 FLOAT32_BYTES = 4
 RESERVED = frozenset(
@@ -139,13 +140,9 @@ def _sections(statements: Iterable[Statement]) -> tuple[list[Statement], list[St
 def _with_sizes(pullback: Pullback, w: Writer) -> list[Expr]:
     """What is saved, with inputs that are asked for their type, and for sizes that nothing else has."""
     touched: set[Expr] = {*w.mentioned}
-    have = {str(d) for leaf in pullback.saved(touched) for d in leaf.shape if isinstance(d, Dimension)}
-    for s in pullback.program.inputs:
-        own = {str(d) for d in s.shape if isinstance(d, Dimension)}
-        if own & ({*w.dims} - have):
-            touched.add(s)
-            have |= own
-    return pullback.saved(touched)
+    saved = pullback.saved(touched)
+    others = [(s, s.shape) for s in pullback.program.inputs if s not in saved]
+    return pullback.saved(touched | {*telling(w.dims, [leaf.shape for leaf in saved], others)})
 
 
 def _forward_words(pullback: Pullback, saved: list[Expr]) -> list[str]:

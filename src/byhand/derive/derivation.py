@@ -13,7 +13,7 @@ from byhand.derive.record import Step, Unit
 from byhand.derive.steps import steps_of
 from byhand.errors import ByhandError, ParseError, ShapeError, nearest
 from byhand.expr.contraction import is_zero
-from byhand.expr.dims import show_shape
+from byhand.expr.dims import dim_names, show_shape
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Expr, Named, Symbol
 from byhand.views import Shown
@@ -73,7 +73,10 @@ def variable_names(
             raise ParseError(f"{name} holds integer labels: there is no derivative with respect to it")
         if "constant" in symbols[name].assumptions:
             raise ParseError(f"{name} was declared constant: there is no derivative with respect to it")
-    unused = [n for n in f.unused if n not in names]
+    sizes = [d for n, s in symbols.items() if n not in f.unused for d in s.shape]
+    parts = {x for d in sizes for x in dim_names(d) if x != str(d)}  # m and n of an axis m*n
+    tells = {n for n in f.unused if any(str(d) in parts for d in symbols[n].shape)}
+    unused = [n for n in f.unused if n not in names and n not in tells]
     if unused and parameters is None and not lenient:
         raise ParseError(
             f"{', '.join(unused)} has a shape but does not occur",

@@ -37,11 +37,13 @@ def named_dimension(name: str) -> Dimension:
     return Dimension(((((name, 1),), 1),))
 
 
-def _terms(d: Dim) -> dict[Monomial, int]:
+def terms_of(d: Dim) -> dict[Monomial, int]:
+    """The coefficients of a dimension by monomial; of an integer, that of 1."""
     return dict(d.terms) if isinstance(d, Dimension) else ({(): d} if d else {})
 
 
-def _dimension(terms: Mapping[Monomial, int]) -> Dim:
+def dim_from_terms(terms: Mapping[Monomial, int]) -> Dim:
+    """The polynomial with these coefficients; an integer where it has no names."""
     kept = {m: c for m, c in terms.items() if c}
     if set(kept) <= {()}:
         return kept.get((), 0)
@@ -50,23 +52,23 @@ def _dimension(terms: Mapping[Monomial, int]) -> Dim:
 
 def add_dims(a: Dim, b: Dim) -> Dim:
     """The dimension of a concatenation."""
-    total = _terms(a)
-    for m, c in _terms(b).items():
+    total = terms_of(a)
+    for m, c in terms_of(b).items():
         total[m] = total.get(m, 0) + c
-    return _dimension(total)
+    return dim_from_terms(total)
 
 
 def multiply_dims(a: Dim, b: Dim) -> Dim:
     """The dimension of a Kronecker product's axis."""
     total: dict[Monomial, int] = {}
-    for m, c in _terms(a).items():
-        for n, e in _terms(b).items():
+    for m, c in terms_of(a).items():
+        for n, e in terms_of(b).items():
             powers = dict(m)
             for name, power in n:
                 powers[name] = powers.get(name, 0) + power
             key = tuple(sorted(powers.items()))
             total[key] = total.get(key, 0) + c * e
-    return _dimension(total)
+    return dim_from_terms(total)
 
 
 def dim_names(d: Dim) -> set[str]:
@@ -89,6 +91,7 @@ def dim_value(d: Dim, sizes: Mapping[str, int]) -> int:
 
 
 LARGEST_DIMENSION = 2**40
+LONGEST_DIMENSION, LARGEST_EXPONENT = 24, 8  # tokens of a dimension; m**8
 
 
 def parse_shape(text: object) -> Shape:
@@ -101,30 +104,88 @@ def parse_shape(text: object) -> Shape:
 
 
 def shape_words(text: str) -> list[str]:
-    """The parts of a shape written as text: "m n", "3, 4", "(3, 4)"."""
+    """The parts of a shape written as text: "m n", "3, 4", "(3, 4)", "m*n n + 1"."""
     inner = text.strip()
-    inner = inner[1:-1] if inner[:1] + inner[-1:] in ("()", "[]") else inner
+    inner = inner[1:-1] if _enclosed(inner) else inner
+    inner = re.sub(r"\s*(\*\*|[*+-])\s*", r"\1", inner)
     return [part for part in re.split(r"[\s,]+", inner) if part]
 
 
+def _enclosed(text: str) -> bool:
+    """Whether one pair of brackets holds all of a text."""
+    if text[:1] + text[-1:] not in ("()", "[]"):
+        return False
+    depth = [text[: k + 1].count(text[0]) - text[: k + 1].count(text[-1]) for k in range(len(text))]
+    return all(d > 0 for d in depth[:-1])
+
+
 def parse_dim(part: object) -> Dim:
-    """Read one dimension: a positive integer or a name."""
+    """Read one dimension: a positive integer, a name, or what + - * make of them: m*n, n+1, 2*(L-1), n**2."""
     if isinstance(part, Dimension):
         return part
-    size: int | None = None
+    size: Dim | None = None
     if isinstance(part, str):
-        size = int(part) if part.isascii() and part.isdigit() and len(part) < 16 else None
-        if size is None and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,31}", part):
-            return named_dimension(part)
+        tokens = re.findall(
+            r"\*\*|[-+*()]|[A-Za-z][A-Za-z0-9_]{0,31}(?![A-Za-z0-9_])|[0-9]{1,15}(?![A-Za-z0-9_])", part
+        )
+        if "".join(tokens) == part and 0 < len(tokens) <= LONGEST_DIMENSION:
+            size = _sum_of(tokens)
+            if tokens:
+                size = None
+        if isinstance(size, Dimension):
+            return size
     elif not isinstance(part, bool) and hasattr(part, "__index__"):
         size = index(part)
     if size is None:
-        raise ParseError(f"{str(part)[:40]!r} is not a dimension: a name such as n, or a positive integer")
-    if not 1 <= size < LARGEST_DIMENSION:
+        raise ParseError(
+            f"{str(part)[:40]!r} is not a dimension: a name such as n, a positive integer, or m*n, n+1, n-2, n**2"
+        )
+    if not 1 <= size < LARGEST_DIMENSION:  # type: ignore[operator]
         raise ShapeError(
-            f"dimension {size}: a dimension is at least 1" if size < 1 else f"dimension {size} is too large"
+            f"dimension {size}: a dimension is at least 1" if size < 1 else f"dimension {size} is too large"  # type: ignore[operator]
         )
     return size
+
+
+def _sum_of(tokens: list[str]) -> Dim | None:
+    """The sum of products that the tokens begin with, which are taken off; None where there is none."""
+    total: Dim = 0
+    sign = 1
+    while True:
+        product: Dim | None = sign
+        while True:
+            factor = _factor_of(tokens)
+            product = None if factor is None or product is None else multiply_dims(product, factor)
+            if product is None or tokens[:1] != ["*"]:
+                break
+            tokens.pop(0)
+        if product is None:
+            return None
+        total = add_dims(total, product)
+        if not tokens or tokens[0] not in "+-":
+            return total
+        sign = 1 if tokens.pop(0) == "+" else -1
+
+
+def _factor_of(tokens: list[str]) -> Dim | None:
+    """The number, name or bracket that the tokens begin with, raised to a power if one follows."""
+    word = tokens.pop(0) if tokens else ")"
+    base: Dim | None = int(word) if word.isdigit() else named_dimension(word) if word[0].isalpha() else None
+    if word == "(":
+        base = _sum_of(tokens)
+        if tokens[:1] != [")"]:
+            return None
+        tokens.pop(0)
+    if base is not None and tokens[:1] == ["**"]:
+        exponent = tokens[1] if len(tokens) > 1 else ""
+        del tokens[:2]
+        if not exponent.isdigit() or not 0 < int(exponent) <= LARGEST_EXPONENT:
+            return None
+        power: Dim = 1
+        for _ in range(int(exponent)):
+            power = multiply_dims(power, base)
+        return power
+    return base
 
 
 def show_shape(shape: Shape) -> str:

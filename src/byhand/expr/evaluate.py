@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from math import prod
 from typing import Any, assert_never, cast
@@ -11,7 +11,7 @@ import numpy as np
 
 from byhand.errors import DataError, nearest
 from byhand.expr.assume import broken_properties
-from byhand.expr.dims import Dimension, Shape, dim_names, dim_value, show_shape
+from byhand.expr.dims import Dim, Dimension, Shape, dim_names, dim_value, show_shape
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.functions import function
 from byhand.expr.nodes import (
@@ -27,6 +27,7 @@ from byhand.expr.nodes import (
     topological,
 )
 from byhand.expr.operations import OPERATIONS
+from byhand.expr.sizes import solved_names
 
 Array = Any
 SMALL, MOST_FACTORS = (
@@ -60,14 +61,8 @@ def bind(e: Expression, arrays: Mapping[str, Any], check: bool = False) -> tuple
     missing = [n for n in symbols if n in occurring and n not in arrays]
     if missing:
         raise DataError(f"missing: {', '.join(f'{n} {show_shape(symbols[n].shape)}' for n in missing)}")
-    values: dict[Expr, Array] = {}
-    sizes: dict[str, int] = {}
-    wanted: dict[str, str] = {}
-    for name, value in arrays.items():
-        s = symbols[name]
-        array = as_array(name, value, s)
-        match_shape(name, s.shape, array.shape, sizes, wanted)
-        values[s] = array
+    values: dict[Expr, Array] = {symbols[name]: as_array(name, value, symbols[name]) for name, value in arrays.items()}
+    sizes = read_sizes({name: (symbols[name].shape, values[symbols[name]].shape) for name in arrays})
     if check:
         broken = broken_properties({n: s.assumptions for n, s in symbols.items()}, arrays)
         if broken:
@@ -93,23 +88,41 @@ def as_array(name: str, value: Any, s: Symbol) -> Array:
     return array.astype(np.float64) if array.dtype.kind in "biu" else array
 
 
-def match_shape(
-    name: str, shape: Shape, actual: tuple[int, ...], sizes: dict[str, int], wanted: dict[str, str]
-) -> None:
-    """Bind named dimensions to the sizes of an array; one that contradicts another is refused."""
+def read_sizes(shapes: Mapping[str, tuple[Shape, tuple[int, ...]]]) -> dict[str, int]:
+    """The sizes of the named dimensions.
+
+    Args:
+        shapes: by input, its shape and that of its array.
+    Raises: DataError: a size contradicts another, or no size of a name fits.
+    """
+    axes = [(name, d, n) for name, (shape, actual) in shapes.items() for d, n in _paired(name, shape, actual)]
+    sizes: dict[str, int] = {}
+    for s in solved_names([d for _, d, _ in axes]):
+        name, d, n = axes[s.place]
+        size = s.size(n, sizes)
+        if size is None:
+            known = ", ".join(f"{x} = {sizes[x]}" for x in sorted(dim_names(d) & set(sizes)))
+            raise DataError(
+                f"{name}: an axis of {d} has {n} entries: no {s.name} fits{f' with {known}' if known else ''}"
+            )
+        sizes[s.name] = size
+    first: dict[str, str] = {}
+    for name, d, n in axes:
+        if dim_names(d) <= set(sizes) and dim_value(d, sizes) != n:
+            shape, actual = shapes[name]
+            got = f"expected shape {show_shape(shape)}, got {actual}"
+            if isinstance(d, Dimension) and str(d) in first:
+                raise DataError(f"{name}: dimension {d} is {n}, but {first[str(d)]} has {dim_value(d, sizes)}", got)
+            because = ", ".join(f"{x} = {sizes[x]}" for x in sorted(dim_names(d)))
+            raise DataError(f"{name}: {got}{f', where {because}' if because else ''}")
+        first.setdefault(str(d), name)
+    return sizes
+
+
+def _paired(name: str, shape: Shape, actual: tuple[int, ...]) -> Iterable[tuple[Dim, int]]:
     if len(shape) != len(actual):
         raise DataError(f"{name}: expected shape {show_shape(shape)}, got {actual}")
-    for d, size in zip(shape, actual, strict=True):
-        if isinstance(d, Dimension) and len(dim_names(d)) == 1 and str(d) in dim_names(d):
-            key = str(d)
-            if sizes.setdefault(key, size) != size:
-                raise DataError(
-                    f"{name}: dimension {key} is {size}, but {wanted[key]} has {sizes[key]}",
-                    f"expected shape {show_shape(shape)}, got {actual}",
-                )
-            wanted.setdefault(key, name)
-        elif isinstance(d, int) and d != size:
-            raise DataError(f"{name}: expected shape {show_shape(shape)}, got {actual}")
+    return zip(shape, actual, strict=True)
 
 
 def evaluate_node(root: Expr, values: Values, sizes: Mapping[str, int]) -> Array:

@@ -9,10 +9,10 @@ import numpy as np
 
 from byhand.errors import DataError
 from byhand.expr.contraction import number
-from byhand.expr.dims import Dim, Dimension, Shape, dim_names, dim_value, show_shape
+from byhand.expr.dims import Dim, Shape, dim_names, dim_value, show_shape
 from byhand.expr.evaluate import bind
 from byhand.expr.expression import Expression
-from byhand.expr.nodes import Contraction, Expr, Structured, Sum, Symbol, topological
+from byhand.expr.nodes import Expr, Structured, topological
 
 
 class Parts:
@@ -24,13 +24,13 @@ class Parts:
 
     def __init__(self, nodes: Sequence[Expr], e: Expression, shape: Shape) -> None:
         from byhand.code.function import CompiledFunction
-        from byhand.code.lower import lower_expressions
+        from byhand.code.lower import lower_expressions, needed_inputs
         from byhand.code.source import numpy_source
 
         self.shape = shape
         self.known = dict(e.symbols)
         roots = {f"part{k}": n for k, n in enumerate(nodes)}
-        self.program = lower_expressions(roots, _occurring(roots, e))
+        self.program = lower_expressions(roots, needed_inputs(list(roots.values()), e.symbols.values()))
         self.function = CompiledFunction(self.program, numpy_source(self.program), list(nodes))
         self.several = len(nodes) > 1
         self.spec = [(n, tuple(_plain(d) for d in self.known[n].shape)) for n in self.function.inputs]
@@ -90,9 +90,9 @@ def compiled(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") ->
     if target == "interpreter":
         return _interpreted(nodes, e)
     from byhand.code import program_function
-    from byhand.code.lower import lower_expressions
+    from byhand.code.lower import lower_expressions, needed_inputs
 
-    program = lower_expressions(nodes, _occurring(nodes, e))
+    program = lower_expressions(nodes, needed_inputs(list(nodes.values()), e.symbols.values()))
     function = program_function(program, list(nodes.values()), target=target)
     known, used = set(e.symbols), set(function.inputs)
 
@@ -102,31 +102,11 @@ def compiled(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") ->
     return run
 
 
-def _occurring(nodes: Mapping[str, Expr], e: Expression) -> tuple[Symbol, ...]:
-    """The declared inputs that the nodes need, for their values or their sizes."""
-    order = topological(nodes.values())
-    found = {n for n in order if isinstance(n, Symbol)}
-    sizes = {d for n in nodes.values() for size in n.shape for d in dim_names(size)}
-    for n in order:
-        if isinstance(n, Contraction):
-            sizes |= {d for size in (*n.dims, *(size for size, _ in n.coefficient.dims)) for d in dim_names(size)}
-        elif isinstance(n, Sum):
-            sizes |= {d for c, _ in n.terms for size, _ in c.dims for d in dim_names(size)}
-        elif isinstance(n, Structured):
-            sizes |= {d for a in n.attributes if isinstance(a, Dimension) for d in dim_names(a)}
-    have = {d for s in found for size in s.shape for d in dim_names(size)}
-    for s in e.symbols.values():
-        own = {d for size in s.shape for d in dim_names(size)}
-        if s in found or own & (sizes - have):
-            found.add(s)
-            have |= own
-    return tuple(s for s in e.symbols.values() if s in found)
-
-
 def _interpreted(nodes: Mapping[str, Expr], e: Expression) -> Callable[..., Any]:
+    from byhand.code.lower import needed_inputs
     from byhand.expr.evaluate import bind, evaluate_nodes
 
-    inputs = _occurring(nodes, e)
+    inputs = needed_inputs(list(nodes.values()), e.symbols.values())
 
     def run(**arrays: Any) -> Any:
         used = {s.name for s in inputs}
@@ -142,6 +122,6 @@ def _interpreted(nodes: Mapping[str, Expr], e: Expression) -> Callable[..., Any]
 def source(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") -> str:
     """Source of a function that computes the nodes."""
     from byhand.code import program_source
-    from byhand.code.lower import lower_expressions
+    from byhand.code.lower import lower_expressions, needed_inputs
 
-    return program_source(lower_expressions(nodes, _occurring(nodes, e)), target)
+    return program_source(lower_expressions(nodes, needed_inputs(list(nodes.values()), e.symbols.values())), target)

@@ -14,7 +14,8 @@ from byhand.code.function import CompiledFunction
 from byhand.code.program import Program
 from byhand.code.source import numpy_source
 from byhand.errors import DataError
-from byhand.expr.dims import Dimension, Shape, dim_value
+from byhand.expr.dims import Shape, dim_value
+from byhand.expr.evaluate import read_sizes
 from byhand.expr.nodes import Expr, Symbol
 
 Array = Any
@@ -51,11 +52,9 @@ class CFunction(CompiledFunction):
         if dtype.itemsize > 8:
             raise DataError(f"the C target has float and double, not {dtype}", "give float64 arrays")
         kind = "double" if dtype.itemsize == 8 else "float"
-        sizes: dict[str, int] = {}
-        for s, v in zip(self.program.inputs, values, strict=True):
-            for d, n in zip(s.shape, np.shape(v), strict=True):
-                if isinstance(d, Dimension) and str(d) in self.program.dims:
-                    sizes[str(d)] = n
+        inputs = zip(self.program.inputs, values, strict=True)
+        known = read_sizes({s.name: (s.shape, np.shape(v)) for s, v in inputs})
+        sizes = {d: n for d, n in known.items() if d in self.program.dims}
         key = (kind, *sorted(sizes.items()))
         if key not in self._made:
             made = c_file(self.program, sizes, kind, self._parameters)
