@@ -112,7 +112,7 @@ CASES = [
     Case("A**65", ParseError, 4, ("the largest is 64",), 2),
     Case("(-2)**0.5", ParseError, 7, ("is not a real number",), 3),
     # declared shapes and properties
-    Case("A", ParseError, 6, ("'n-1' is not a dimension",), 3, shapes={"A": "m n-1"}),
+    Case("A", ParseError, 6, ("'n/2' is not a dimension",), 3, shapes={"A": "m n/2"}),
     Case("A", ShapeError, 6, ("dimension 0: a dimension is at least 1",), shapes={"A": "m 0"}),
     Case("A", ShapeError, 4, ("dimension -1: a dimension is at least 1",), 7, shapes={"A": (3, -1)}),
     Case("A", ParseError, 4, ("unknown property 'symetric' of A, did you mean `symmetric`?",), 8,
