@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from byhand.notation import typeset as ts
 from byhand.notation.latex import to_latex
 from byhand.notation.mathml import to_mathml
-from byhand.notation.symbols import FUNCTION_NAMES, GREEK, GREEK_LATEX, GREEK_SPELLED, INFIX_SIGNS, RELATION_SIGNS
+from byhand.notation.symbols import (
+    FUNCTION_NAMES,
+    GREEK,
+    GREEK_LATEX,
+    GREEK_SPELLED,
+    INFIX_SIGNS,
+    RELATION_SIGNS,
+    split_name,
+)
 from byhand.notation.text import to_text
 
 
@@ -57,6 +65,8 @@ TABLE: list[tuple[ts.Math, str, str, str]] = [
     (ts.Name("W_out"), "W_out", "W_out", r"W_{\mathrm{out}}"),
     (ts.Name("_tmp"), "_tmp", "_tmp", r"\mathrm{\_tmp}"),
     (ts.Name("é"), "é", r"\xe9", r"\text{é}"),
+    (ts.Name("X_"), "X_", "X_", r"{X\_}"),
+    (ts.Spelled("W_1", split_name("W_1").bracketed()), "W_1", "W_1", "W_{(1)}"),
     (ts.Name("W", "bold"), "W", "W", r"\mathbf{W}"),
     (ts.Name("beta", "bold"), "β", "beta", r"\boldsymbol{\beta}"),
     # numbers
@@ -266,7 +276,7 @@ def test_function_prints(function: str) -> None:
 
 
 def test_tip_is_escaped() -> None:
-    shown = to_mathml(ts.Name("Z1", tip="Z1 = X @ W1 <(N, m)> \"&\" 'b'"), block=True)
+    shown = to_mathml(ts.Name("Z1", tip=("Z1 = X @ ", W1, " <(N, m)> \"&\" 'b'")), block=True)
     assert 'class="has-tip" title="Z1 = X @ W1 &lt;(N, m)&gt; &quot;&amp;&quot; ' in shown
     assert ' display="block"' in shown
 
@@ -287,7 +297,7 @@ def trees() -> st.SearchStrategy[ts.Math]:
     names = st.sampled_from(["W1", "lam", "x_hat", "loss", "_t", "Z1'", "W_out", "e"]) | words
     functions = st.sampled_from(["tanh", "det", "logdet", "sigmoid", "relu_prime", "own_name"])
     leaves = st.one_of(
-        st.builds(ts.Name, names, st.sampled_from(ts.Style.__args__), words),
+        st.builds(ts.Name, names, st.sampled_from(ts.Style.__args__), st.tuples(words)),
         st.builds(ts.Number, st.fractions()),
         st.builds(ts.Text, words),
         st.builds(ts.Ellipsis, st.sampled_from(ts.Direction.__args__)),

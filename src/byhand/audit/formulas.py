@@ -39,7 +39,8 @@ def formula(state: State, about: str, left: str) -> str:
         body = root.body if isinstance(root, Named) else root
         d = derive(Expression(body if not body.ndim else _summed(body), (), state.loss), names)
         unit = next(u for u in d.units if u.name == about)
-        return respelled(f"{left} = {to_text(Writer(d).write(unit.value))}")
+        w = Writer(d)
+        return respelled(f"{left} = {to_text(w.write(unit.value), names=w.page)}")
     except (ByhandError, StopIteration):
         return ""
 
@@ -66,6 +67,7 @@ def differential_formula(sides: Sides, raw: str) -> str:
         if inner is None:
             return ""
         d = derive(Expression(_summed(inner), (), "f"), inner.name)
-        return respelled(f"{raw.split('=')[0].rstrip()} = {to_text(Writer(d).write(whole))}")
+        w = Writer(d)
+        return respelled(f"{raw.split('=')[0].rstrip()} = {to_text(w.write(whole), names=w.page)}")
     except (ByhandError, StopIteration, KeyError, AttributeError):
         return ""

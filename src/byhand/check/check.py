@@ -158,10 +158,10 @@ def _printed(d: Derivation, side: Side) -> str:
     try:
         writer = Writer(d)
         if isinstance(side, Pairing):
-            return to_text(writer.pairing(side))
+            return to_text(writer.pairing(side), names=writer.page)
         if isinstance(side, Differential):
             return f"d({_printed(d, side.arg)})"
-        return to_text(writer.write(side))
+        return to_text(writer.write(side), names=writer.page)
     except Exception as e:  # a side without a printed form must not hide that the step is wrong
         return f"({type(side).__name__} without a printed form: {type(e).__name__})"
 

@@ -134,7 +134,7 @@ def _steps(w: Writer, order: list[Statement | Sum]) -> list[str]:
     for s in order:
         statement = s if isinstance(s, Statement) else s.statement
         code = w.statement(s) if isinstance(s, Statement) else _grown(w, s)
-        block.append((code, formula_of(statement), show_shape(statement.shape)))
+        block.append((code, formula_of(statement, w.program), show_shape(statement.shape)))
         if statement.leaf in w.released:
             block.append((f"del {', '.join(w.released[statement.leaf])}", "", ""))
     return aligned(block, WIDEST - 2 * len(INDENT))

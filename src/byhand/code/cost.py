@@ -161,7 +161,7 @@ def cost_of(program: Program) -> Cost:
     lines = []
     for s in split:
         kept = size(s.shape) if s.leaf in early and s.leaf in late else 0
-        formula = to_text(s.math) if s.math is not None else ""
+        formula = to_text(s.math, names=program.page) if s.math is not None else ""
         lines.append(Line(s.name, s.section, formula, s.shape, operations(s.form), kept))
     peaks = _largest(_peaks(program.statements))
     return Cost(tuple(lines), _autodiff(program), tuple(peaks), tuple(program.dims))

@@ -10,6 +10,7 @@ from byhand.code.forms import parts
 from byhand.expr.nodes import Expr
 from byhand.notation import typeset as ts
 from byhand.notation.matrix import MATRIX_NOTATION, form_math, matrix_math
+from byhand.notation.names import Names
 from byhand.notation.orientation import row_vectors
 from byhand.notation.style import Style
 from byhand.notation.text import to_text
@@ -77,9 +78,9 @@ def _replaced(math: Math, names: Mapping[Math, Math]) -> Math:
     return replace(math, **{f.name: change(getattr(math, f.name)) for f in fields(math)})
 
 
-def as_text(math: Math, left: Math | None = None) -> str:
+def as_text(math: Math, page: Names, left: Math | None = None) -> str:
     """The mathematics as text, after `left =` where there is a left-hand side."""
-    return to_text(ts.Relation("=", left, math) if left is not None else math)
+    return to_text(ts.Relation("=", left, math) if left is not None else math, names=page)
 
 
 __all__ = ["Formulas", "as_text", "written_out"]

@@ -69,7 +69,7 @@ def formulas(program: Program) -> list[str]:
     """The named intermediates and the value as mathematics, then the conventions, each followed by a blank line."""
     forward = [s for s in program.statements if s.section == "forward" and isinstance(s.leaf, Named)]
     defined = [*forward, *(s for s in program.statements if s.section == "value" and s.result is not None)]
-    lines = [f"{s.name} = {_text(s)}" for s in defined if s.math is not None]
+    lines = [f"{s.name} = {_text(s, program)}" for s in defined if s.math is not None]
     shown = [*(f"{INDENT}{quoted(line)}" for line in lines if len(line) < WIDEST - 12), ""] if lines else []
     return [*shown, *program.notes, *([""] if program.notes else [])]
 
@@ -168,7 +168,7 @@ def blocks(w: Writer, sections: Iterable[Iterable[Statement]], depth: int = 1) -
     for statements in sections:
         block: list[tuple[str, str, str]] = []
         for s in statements:
-            block.append((w.statement(s), formula_of(s), show_shape(s.shape)))
+            block.append((w.statement(s), formula_of(s, w.program), show_shape(s.shape)))
             if s.leaf in w.released:
                 block.append((f"del {', '.join(w.released[s.leaf])}", "", ""))
         lines += ["", *aligned(block, WIDEST - depth * len(INDENT))] if block else []
@@ -192,16 +192,16 @@ def file_source(title: str, imports: Mapping[str, str], definitions: Sequence[st
     return "\n\n\n".join(["\n\n".join(head), *definitions]) + "\n"
 
 
-def formula_of(s: Statement) -> str:
+def formula_of(s: Statement, program: Program) -> str:
     """The mathematics of a statement; empty where it has none."""
-    return "" if s.math is None else re.sub(r"\s+", " ", _text(s, s.left))
+    return "" if s.math is None else re.sub(r"\s+", " ", _text(s, program, s.left))
 
 
-def _text(s: Statement, left: Math | None = None) -> str:
+def _text(s: Statement, program: Program, left: Math | None = None) -> str:
     from byhand.code.formulas import as_text  # notation is imported where there is mathematics to print
 
     assert s.math is not None
-    return as_text(s.math, left)
+    return as_text(s.math, program.page, left)
 
 
 def aligned(block: list[tuple[str, str, str]], room: int) -> list[str]:

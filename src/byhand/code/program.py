@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from byhand.code.forms import parts
@@ -12,6 +13,7 @@ from byhand.expr.nodes import Expr, Symbol, symbol
 from byhand.rules.forms import Form
 
 if TYPE_CHECKING:
+    from byhand.notation.names import Names
     from byhand.notation.typeset import Math
 
 Section = Literal["forward", "value", "backward"]
@@ -47,7 +49,7 @@ class Statement:
         return self.leaf.shape
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
     """Statements in order, from inputs to results.
 
@@ -72,6 +74,14 @@ class Program:
     outputs: tuple[str, ...]
     value: str | None = None
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def page(self) -> Names:
+        """What the names look like in the comments: one map for all of them."""
+        from byhand.notation.names import Names  # notation is imported where there is mathematics to print
+
+        shown = [m for s in self.statements for m in (s.math, s.left) if m is not None]
+        return Names(shown, (*self.dims, *self.dims.values(), *(s.name for s in self.statements if s.math is None)))
 
     @property
     def results(self) -> dict[str, str]:

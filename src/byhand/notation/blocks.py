@@ -5,9 +5,13 @@ The three notations fill it; the renderers print it as text, LaTeX, Markdown, HT
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from byhand.notation.typeset import Math
+
+Words: TypeAlias = str | tuple[str | Math, ...]  # a sentence; the names in it are mathematics
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,7 @@ class Part:
     """One form in a chain of equal ones, the rule that gave it, and the declared properties it rests on."""
 
     math: Math
-    rule: str = ""
+    rule: Words = ""
     assumptions: tuple[str, ...] = ()
 
 
@@ -40,16 +44,45 @@ class Line:
 class Section:
     """A heading, a sentence or two, and lines."""
 
-    title: str
+    title: Words
     lines: tuple[Line, ...] = ()
-    words: tuple[str, ...] = ()
+    words: tuple[Words, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A title, what is given, and sections."""
+    """A title, what is given, and sections.
+
+    Attributes:
+        names: identifiers that stand in its words and shapes as they are typed.
+    """
 
     title: tuple[str | Math, ...]
     given: tuple[str | Math, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Words, ...]
     sections: tuple[Section, ...]
+    names: tuple[str, ...] = ()
+
+    def formulas(self) -> list[Math]:
+        """All mathematics that stands in it."""
+        lines = [line for section in self.sections for line in section.lines]
+        words = [self.title, self.given, *self.notes]
+        words += [w for section in self.sections for w in (section.title, *section.words)]
+        words += [part.rule for line in lines for part in line.parts]
+        found = [m for w in words if not isinstance(w, str) for m in w if isinstance(m, Math)]
+        for line in lines:
+            found += ([] if line.left is None else [line.left]) + [part.math for part in line.parts]
+        return found
+
+
+def joined(items: Iterable[Words], between: str) -> Words:
+    """Sentences one after the other."""
+    found: list[str | Math] = []
+    for item in items:
+        found += [between] if found else []
+        found += [item] if isinstance(item, str) else item
+    return "".join(w for w in found if isinstance(w, str)) if _plain(found) else tuple(found)
+
+
+def _plain(words: Sequence[str | Math]) -> bool:
+    return all(isinstance(w, str) for w in words)

@@ -12,7 +12,8 @@ from fractions import Fraction
 
 from byhand.notation import typeset as ts
 from byhand.notation.leaves import decimal_digits, nodes_of
-from byhand.notation.symbols import FENCED_FUNCTIONS, split_name
+from byhand.notation.names import Form, Names
+from byhand.notation.symbols import FENCED_FUNCTIONS, SplitName
 
 
 class Precedence(IntEnum):
@@ -51,24 +52,34 @@ _INDEXABLE = (ts.Bracketed, ts.Call, ts.Prime, ts.Function, ts.Vec, ts.Matrix)
 _MINUS_ONE = ts.Negative(ts.Digits("1"))
 
 
-def arrange(node: ts.Math, *, stacked: bool) -> ts.Math:
-    """The same formula with brackets, ready for a printer.
+def arrange(node: ts.Math, names: Names, form: Form) -> ts.Math:
+    """The same formula with brackets and with names as they print, ready for a printer.
 
     Args:
         node: any typesetting tree.
-        stacked: fractions stand upright (LaTeX, MathML), so that they need fewer brackets than num/den.
+        names: of the page that the formula stands on.
+        form: where fractions stand upright ("stacked": LaTeX, MathML), they need fewer brackets than num/den.
     """
-    return _Arranger(stacked).arrange(node)
+    return _Arranger(names, form, form == "stacked").arrange(node)
+
+
+def arranged_number(value: Fraction) -> ts.Math:
+    """A number in one line."""
+    return arrange(ts.Number(value), Names(), "text")
 
 
 @dataclass(frozen=True, slots=True)
 class _Arranger:
-    stacked: bool
+    names: Names
+    form: Form
+    stacked: bool  # whether fractions stand upright here: not in exponents and indices
 
     def arrange(self, node: ts.Math) -> ts.Math:
         """One node and all below it."""
         arrange, fit = self.arrange, self._fit
         match node:
+            case ts.Name():
+                return self.names.spelled(node, self.form)
             case ts.Product() | ts.Infix():
                 return self._product(node)
             case ts.Sum(terms):
@@ -84,35 +95,40 @@ class _Arranger:
             case ts.Transpose(base):
                 return ts.Transpose(fit(base, Precedence.ATOM))
             case ts.Power(base, exponent):
-                return ts.Power(fit(base, Precedence.ATOM), _Arranger(stacked=False).arrange(exponent))
+                return ts.Power(fit(base, Precedence.ATOM), self._exponent(exponent))
             case ts.ElementwisePower(base, exponent):
                 return ts.ElementwisePower(fit(base, Precedence.ATOM), exponent)
             case ts.Call(function, args) if function.endswith("_prime") and len(function) > len("_prime"):
-                return ts.Prime(function.removesuffix("_prime"), self._all(args))
+                return arrange(ts.Prime(function.removesuffix("_prime"), args))
             case ts.Call(function, args):
-                return ts.Call(function, self._all(args))
+                return ts.Call(function, self._all(args), self.names.function(function, self.form))
             case ts.Prime(function, args, order):
-                return ts.Prime(function, self._all(args), order)
+                return ts.Prime(function, self._all(args), order, self.names.function(function, self.form))
+            case ts.Vec(body):
+                return ts.Call("vec", (arrange(body),), self.names.function("vec", self.form))
             case ts.Function(name, args):
-                return ts.Function(name, self._all(args))
+                return ts.Function(name, self._all(args), self.names.spelled(ts.Name(name), self.form))
             case ts.Indexed(base, indices):
-                return ts.Indexed(self._indexable(base), self._indices(indices))
+                return self._indexed(base, self._indices(indices))
             case ts.BigSum(indices, body, low, high):
-                bounds = [None if bound is None else _Arranger(stacked=False).arrange(bound) for bound in (low, high)]
-                return ts.BigSum(self._indices(indices), fit(body, Precedence.BIG_SUM), *bounds)
+                sign = {"text": "Σ", "ascii": "sum_", "stacked": "Σ"}[self.form]
+                word = self.names.begins(sign, self.form)
+                flat = _Arranger(self.names, self.form, stacked=False)
+                first, last = (None if bound is None else flat.arrange(bound) for bound in (low, high))
+                return ts.BigSum(self._indices(indices), fit(body, Precedence.BIG_SUM), first, last, word)
             case ts.Delta(i, j):
-                return ts.Delta(*self._indices((i, j)))
+                return self._delta(*self._indices((i, j)))
             case ts.Differential(body):
                 return ts.Differential(self._differentiable(body))
             case ts.Partial(of, wrt):
-                return ts.Partial(fit(of, Precedence.ATOM), fit(wrt, Precedence.ATOM))
+                return ts.Partial(self._partial(of), self._partial(wrt))
             case ts.Relation(op, left, right):
                 return ts.Relation(op, arrange(left), arrange(right))
-            case ts.Ones(size) if size is not None:
-                return ts.Ones(arrange(size))
-            case ts.Identity(size) if size is not None:
-                return ts.Identity(arrange(size))
-            case ts.Root(body) | ts.Vec(body) | ts.Indicator(body):
+            case ts.Ones(size):
+                return self._ones(None if size is None else arrange(size))
+            case ts.Identity(size, order):
+                return self._identity(size, order)
+            case ts.Root(body) | ts.Indicator(body):
                 return type(node)(arrange(body))
             case ts.Norm(body, kind):
                 return ts.Norm(arrange(body), kind)
@@ -226,24 +242,77 @@ class _Arranger:
         return ts.Quotient(num, den, inline=True)
 
     def _differentiable(self, body: ts.Math) -> ts.Math:
-        """dX and dZ_ij are clear; other bodies are not: d(loss), d(x_hat), d(AB)."""
+        """dX and dZ_ij are clear; other bodies are not: d(loss), d(x_hat), d(AB), d(x) beside an input dx."""
         arranged = self.arrange(body)
         letter = arranged.base if isinstance(arranged, ts.Indexed) else arranged
-        if isinstance(letter, ts.Name) and _is_letter(letter.name):
+        if isinstance(letter, ts.Spelled) and _is_letter(letter.parts) and not self._is_name("d", letter):
             return arranged
         return _bracketed(arranged)
 
-    def _indexable(self, base: ts.Math) -> ts.Math:
+    def _is_name(self, sign: str, letter: ts.Spelled) -> bool:
+        """Whether a sign in front of a letter looks like a name of the page, or is one: dx, and d itself."""
+        alone = sign in self.names.identifiers and sign not in self.names.literal
+        return alone or self.names.taken(sign + self._key(letter), self.form)
+
+    def _key(self, leaf: ts.Spelled) -> str:
+        return leaf.parts.key if self.form == "stacked" else leaf.line
+
+    def _partial(self, side: ts.Math) -> ts.Math:
+        """A side of ∂f/∂x; as df/dx it may look like a quotient of names."""
+        arranged = self._fit(side, Precedence.ATOM)
+        letter = arranged.base if isinstance(arranged, ts.Indexed) else arranged
+        if self.form == "ascii" and isinstance(letter, ts.Spelled) and self.names.taken("d" + letter.line, self.form):
+            return _bracketed(arranged)
+        return arranged
+
+    def _indexed(self, base: ts.Math, indices: tuple[ts.Math, ...]) -> ts.Math:
+        """x_ij; (x)_ij where that is a name, and of bases that have a subscript already."""
         arranged = self.arrange(base)
-        if isinstance(arranged, ts.Name):
-            parts = split_name(arranged.name)
-            clear = not parts.subscripts if self.stacked else "_" not in arranged.name.rstrip("_'′")
+        if isinstance(arranged, ts.Spelled):
+            below = arranged.parts.subscripts or arranged.parts.tail
+            clear = not below if self.form == "stacked" else "_" not in arranged.line
+            clear = clear and not self._is_subscripted_name(self._key(arranged), indices)
         else:
             clear = isinstance(arranged, _INDEXABLE) and self.precedence(arranged) == Precedence.ATOM
-        return arranged if clear else ts.Bracketed(arranged)
+        return ts.Indexed(arranged if clear else ts.Bracketed(arranged), indices)
+
+    def _is_subscripted_name(self, stem: str, indices: tuple[ts.Math, ...]) -> bool:
+        """Whether a name of the page looks like a base with these indices."""
+        if not all(isinstance(index, ts.Spelled | ts.Digits) for index in indices):
+            return False
+        below = [self._key(i) if isinstance(i, ts.Spelled) else getattr(i, "digits", "") for i in indices]
+        return any(self.names.taken(f"{stem}_{join.join(below)}", self.form) for join in ("", ","))
+
+    def _delta(self, i: ts.Math, j: ts.Math) -> ts.Math:
+        """δ_ij; 1[i = j] beside an input called δ."""
+        sign = "delta" if self.form == "ascii" else "δ"
+        if self.names.taken(sign, self.form) or self._is_subscripted_name(sign, (i, j)):
+            return ts.Indicator(ts.Relation("=", i, j))
+        return ts.Delta(i, j)
+
+    def _ones(self, size: ts.Math | None) -> ts.Math:
+        if self.form == "ascii" and size is not None and self._is_subscripted_name("ones", (size,)):
+            return ts.Call("ones", (size,))
+        return ts.Ones(size)
+
+    def _identity(self, size: ts.Math | None, order: ts.Math | None) -> ts.Math:
+        """I; I_n beside an input called I, and eye(n) beside one called I_n as well."""
+        clash = self.names.taken("I", self.form)
+        shown = size if size is not None else order if clash else None
+        arranged = None if shown is None else self.arrange(shown)
+        if (clash and arranged is None) or (arranged is not None and self._is_subscripted_name("I", (arranged,))):
+            return ts.Call("eye", () if arranged is None else (arranged,))
+        return ts.Identity(arranged)
+
+    def _exponent(self, exponent: ts.Math) -> ts.Math:
+        arranged = _Arranger(self.names, self.form, stacked=False).arrange(exponent)
+        letter = arranged.body if isinstance(arranged, ts.Negative) else arranged
+        if self.form == "ascii" and isinstance(letter, ts.Spelled) and letter.line == "T":  # X^T is a transpose
+            return _bracketed(arranged)
+        return arranged
 
     def _indices(self, indices: tuple[ts.Index, ...]) -> tuple[ts.Math, ...]:
-        return _Arranger(stacked=False)._all(nodes_of(indices))
+        return _Arranger(self.names, self.form, stacked=False)._all(nodes_of(indices))
 
     def _number(self, value: Fraction) -> ts.Math:
         if value < 0:
@@ -258,10 +327,10 @@ def _bracketed(arranged: ts.Math) -> ts.Bracketed:
     return arranged if isinstance(arranged, ts.Bracketed) else ts.Bracketed(arranged)
 
 
-def _is_letter(name: str) -> bool:
+def _is_letter(parts: SplitName) -> bool:
     """One letter, perhaps with a number: W, W1, λ."""
-    parts = split_name(name)
-    return len(parts.stem) == 1 and not parts.accent and all(part.isdecimal() for part in parts.subscripts)
+    plain = len(parts.stem) == 1 and not (parts.accent or parts.tail or parts.aside)
+    return plain and all(part.isdecimal() for part in parts.subscripts)
 
 
 def _open_right(arranged: ts.Math) -> bool:

@@ -14,7 +14,8 @@ from byhand.expr.contraction import is_zero
 from byhand.expr.dims import show_shape
 from byhand.expr.nodes import Expr, Named, Symbol, differential_of, topological
 from byhand.notation import typeset as ts
-from byhand.notation.blocks import Document, Line, Part, Section
+from byhand.notation.blocks import Document, Line, Part, Section, Words, joined
+from byhand.notation.names import unused
 from byhand.notation.pickers import PICKERS
 from byhand.notation.typeset import Math
 from byhand.notation.writer import Writer
@@ -24,7 +25,8 @@ def build(d: Derivation, level: Level, indices: bool) -> Document:
     """The derivation as a document in differential or index notation."""
     w = Writer(d, indices)
     sections = [] if level == "result" else [forward(w), differentials(w), backward(w, level)]
-    return Document(title(w), given(w), notes(w), (*(s for s in sections if s.lines), result(w, level)))
+    shown = (*(s for s in sections if s.lines), result(w, level))
+    return Document(title(w), given(w), notes(w), shown, tuple(d.f.dimension_names))
 
 
 def title(w: Writer) -> tuple[str | Math, ...]:
@@ -43,14 +45,14 @@ def given(w: Writer) -> tuple[str | Math, ...]:
     return tuple(found)
 
 
-def notes(w: Writer) -> tuple[str, ...]:
+def notes(w: Writer) -> tuple[Words, ...]:
     """What holds throughout: conventions, declared properties, warnings."""
     d = w.d
-    lines = ["The gradient has the shape of its variable."]
-    lines += [f"Used: {a}." for a in d.assumptions]
+    lines: list[Words] = ["The gradient has the shape of its variable."]
+    lines += [joined(["Used: ", w.sentence(a), "."], "") for a in d.assumptions]
     if any("symmetric" in v.assumptions and "diagonal" not in v.assumptions for v in d.variables):
         lines.append("Of a symmetric variable the free entries vary: each off-diagonal entry counts once.")
-    lines += [f"{d.f.name} does not depend on {z}: its gradient is zero." for z in d.zeros]
+    lines += [(w.function_name, " does not depend on ", ts.Name(z), ": its gradient is zero.") for z in d.zeros]
     picked = d.prepared.root.operations & PICKERS
     if "selection" in picked or (picked and w.indices):
         lines.append("Indices start at 0, as in the code.")
@@ -90,7 +92,7 @@ def backward(w: Writer, level: Level) -> Section:
     rules = contribution_rules(w.d)
     for u in w.d.units:
         if u.node is not w.d.prepared.root:
-            lines += free_entries(u, adjoint_line(w, u, rules))
+            lines += free_entries(w, u, adjoint_line(w, u, rules))
         if level == "micro":
             lines += move_lines(w, u)
     return Section("Gradients, last to first", tuple(lines))
@@ -119,11 +121,11 @@ def adjoint_line(w: Writer, u: Unit, rules: dict[Expr, list[str]]) -> Line:
     return Line(w.gradient_name(u.node, letters), tuple(parts), show_shape(u.node.shape))
 
 
-def free_entries(u: Unit, line: Line) -> list[Line]:
+def free_entries(w: Writer, u: Unit, line: Line) -> list[Line]:
     """Of a symmetric or diagonal variable two lines: G_X, every entry independent, and the gradient made of it."""
     if u.stages[-1].kind != "structure" or len(line.parts) < 2:
         return [line]
-    everything = ts.Name(f"G_{u.name}")
+    everything = ts.Name(unused(f"G_{u.name}", w.taken))
     match line.left:
         case ts.Partial(_, ts.Indexed(_, indices)):
             left: Math = ts.Indexed(everything, indices)
@@ -132,7 +134,7 @@ def free_entries(u: Unit, line: Line) -> list[Line]:
     return [replace(line, left=left, parts=line.parts[:-1]), replace(line, parts=line.parts[-1:])]
 
 
-def stage_rule(w: Writer, stage: Stage, moves: list[str]) -> str:
+def stage_rule(w: Writer, stage: Stage, moves: list[str]) -> Words:
     """The name of a stage in print."""
     match stage.kind:
         case "collect" | "read off":
@@ -143,9 +145,9 @@ def stage_rule(w: Writer, stage: Stage, moves: list[str]) -> str:
                 for u in w.d.units
                 if isinstance(u.adjoint, Named) and u.adjoint.name in stage.rule.split("insert ")[1].split(", ")
             ]
-            return "insert " + ", ".join(f"∂{w.d.f.name}/∂{n}" for n in names)
+            return joined([("insert " if not k else "", *w.partial_words(n)) for k, n in enumerate(names)], ", ")
         case "assume":
-            return f"{stage.rule} ({'; '.join(stage.assumptions)})"
+            return joined([f"{stage.rule} (", joined(map(w.sentence, stage.assumptions), "; "), ")"], "")
         case _:
             return stage.rule
 

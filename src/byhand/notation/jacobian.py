@@ -12,7 +12,7 @@ from byhand.expr.contraction import P1, add, contract
 from byhand.expr.dims import show_shape
 from byhand.expr.nodes import Expr, Symbol
 from byhand.notation import typeset as ts
-from byhand.notation.blocks import Document, Line, Part, Section
+from byhand.notation.blocks import Document, Line, Part, Section, Words
 from byhand.notation.differential import (
     contribution_rules,
     forward,
@@ -35,11 +35,13 @@ def build(d: Derivation, level: Level) -> Document:
     """The derivation as a document in the notation of Jacobians."""
     w = Writer(d)
     sections = [] if level == "result" else [forward(w), local_jacobians(w), chain(w, level)]
-    words = (
+    words: tuple[Words, ...] = (
         "A Jacobian has a row per output; vec stacks the rows of a matrix.",
-        f"The gradient is the Jacobian of {d.f.name} transposed, in the shape of the variable.",
+        ("The gradient is the Jacobian of ", w.function_name, " transposed, in the shape of the variable."),
     )
-    return Document(title(w), given(w), (*notes(w)[1:], *words), (*sections, result(w, level)))
+    return Document(
+        title(w), given(w), (*notes(w)[1:], *words), (*sections, result(w, level)), tuple(d.f.dimension_names)
+    )
 
 
 def local_jacobian(terms: list[LinearTerm]) -> Expr:
@@ -149,7 +151,7 @@ def chain(w: Writer, level: Level) -> Section:
         line = Line(
             w.gradient_name(u.node, letters), tuple(collected), show_shape(u.node.shape), indent=int(bool(parts))
         )
-        lines += free_entries(u, line)
+        lines += free_entries(w, u, line)
     return Section("Chain rule, last to first", tuple(lines))
 
 

@@ -13,14 +13,14 @@ from byhand.notation import typeset as ts
 from byhand.notation.algebra import unsigned
 from byhand.notation.index import free_letters
 from byhand.notation.matrix import matrix_math
+from byhand.notation.names import unused
 from byhand.notation.slices import slice_math
-from byhand.notation.style import Style
+from byhand.notation.style import Style, dimension_math
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm
 from byhand.rules.kronecker import KroneckerTerm, readings
 
 VEC_WORDS = "vec stacks the rows of a matrix (row-major): vec(A X Bᵀ) = (A ⊗ B) vec(X)."
-K_WORDS = "K is the commutation matrix: K vec(X) = vec(Xᵀ)."
 
 
 def jacobian_math(node: Expr, rows: int, style: Style) -> tuple[Math, bool] | None:
@@ -48,6 +48,11 @@ def jacobian_math(node: Expr, rows: int, style: Style) -> tuple[Math, bool] | No
     return None
 
 
+def commutation(style: Style) -> str:
+    """What the commutation matrix is called: K, where no input is."""
+    return unused("K", style.reserved)
+
+
 def uses_commutation(node: Expr, rows: int) -> bool:
     """Whether the commutation matrix K stands in the matrix notation."""
     return any(t.kind == "commuted" for terms, _ in readings(node, rows)[:1] for t in terms)
@@ -73,11 +78,13 @@ def _term_math(term: KroneckerTerm, style: Style, unit: int | None) -> Math:
     if term.kind == "rank one":
         m = ts.Product((_vec(a, places[0], unit), ts.Transpose(_vec(b, places[1], unit))))
     elif _is_whole_identity(term):
-        m = ts.Name("K") if term.kind == "commuted" else ts.Identity()
+        assert term.right is not None
+        sizes = tuple(dimension_math(side.shape[0]) for side in (term.left, term.right))
+        m = ts.Name(commutation(style)) if term.kind == "commuted" else ts.Identity(order=ts.Product(sizes))
     else:
         m = ts.Infix("kronecker", (a, b))
         if term.kind == "commuted":
-            m = ts.Product((ts.Bracketed(m), ts.Name("K")))
+            m = ts.Product((ts.Bracketed(m), ts.Name(commutation(style))))
     if letter:
         m = ts.BigSum((letter,), m)
     return _scaled(term, m, style)

@@ -6,17 +6,18 @@ import itertools
 from functools import lru_cache
 
 from byhand.notation import typeset as ts
-from byhand.notation.brackets import arrange
+from byhand.notation.brackets import arrange, arranged_number
 from byhand.notation.leaves import join_of_indices, nodes_of, separator
+from byhand.notation.names import Names
 from byhand.notation.symbols import (
     FENCED_FUNCTIONS,
     FENCES,
     GREEK_LATEX,
     INFIX_SIGNS,
     RELATION_SIGNS,
+    SplitName,
     escape_latex,
     function_name,
-    split_name,
 )
 
 _SEPARATORS = {"": " ", "thin": r" \, ", "dot": r" \cdot "}
@@ -24,20 +25,24 @@ _DOTS = {"horizontal": r"\dots", "vertical": r"\vdots", "diagonal": r"\ddots"}
 _TALL = (r"\frac", r"\sum", r"\begin", r"\underbrace")
 
 
-def to_latex(math: ts.Math) -> str:
+def to_latex(math: ts.Math, names: Names | None = None) -> str:
     r"""LaTeX without delimiters: put it between `$` signs or into an equation.
+
+    Args:
+        math: any typesetting tree.
+        names: of the page that it stands on; those of the formula itself where it stands alone.
 
     >>> to_latex(ts.Quotient(ts.Transpose(ts.Name("W1")), ts.Name("sigma")))
     '\\frac{W_{1}^{\\top}}{\\sigma}'
     """
-    return _show(arrange(math, stacked=True))
+    return _show(arrange(math, names or Names([math]), "stacked"))
 
 
 def _show(node: ts.Math) -> str:
     """LaTeX of an arranged node."""
     match node:
-        case ts.Name(name, style):
-            return _name(name, style)
+        case ts.Spelled(_, parts, style):
+            return _name(parts, style)
         case ts.Digits(digits, exponent):
             return digits if exponent is None else _scientific(digits, exponent)
         case ts.Product(items):
@@ -59,20 +64,18 @@ def _show(node: ts.Math) -> str:
         case ts.Power(base, exponent):
             return f"{_show(base)}^{{{_show(exponent)}}}"
         case ts.ElementwisePower(base, value):
-            return rf"{_show(base)}^{{\odot {_show(arrange(ts.Number(value), stacked=False))}}}"
+            return rf"{_show(base)}^{{\odot {_show(arranged_number(value))}}}"
         case ts.Root(body):
             return rf"\sqrt{{{_show(body)}}}"
-        case ts.Call(function, (argument,)) if function in FENCED_FUNCTIONS:
+        case ts.Call(function, (argument,), called) if function in FENCED_FUNCTIONS:
             front, pair = FENCED_FUNCTIONS[function]
-            return (function_name(front).latex if front else "") + _fence(pair, _show(argument))
-        case ts.Call(function, args):
-            return function_name(function).latex + _arguments(args)
-        case ts.Prime(function, args, order):
-            return function_name(function).latex + "'" * order + _arguments(args)
-        case ts.Function(name, args):
-            return _name(name, "plain") + _arguments(args)
-        case ts.Vec(body):
-            return r"\operatorname{vec}" + _arguments((body,))
+            return ((called or function_name(front)).latex if front else "") + _fence(pair, _show(argument))
+        case ts.Call(function, args, called):
+            return (called or function_name(function)).latex + _arguments(args)
+        case ts.Prime(function, args, order, called):
+            return (called or function_name(function)).latex + "'" * order + _arguments(args)
+        case ts.Function(name, args, called):
+            return (_letters(name, "plain") if called is None else _show(called)) + _arguments(args)
         case ts.Partial(of, wrt):
             return rf"\frac{{\partial {_show(of)}}}{{\partial {_show(wrt)}}}"
         case ts.Differential(body):
@@ -81,8 +84,9 @@ def _show(node: ts.Math) -> str:
             return _show(left) + RELATION_SIGNS[op].latex + _show(right)
         case ts.Indexed(base, indices):
             return _show(base) + _subscript(indices)
-        case ts.BigSum(indices, body):
-            return rf"\sum{_bounds(node) or _subscript(indices)} {_show(body)}"
+        case ts.BigSum(indices, body, word=word):
+            sign = r"\operatorname*{sum}" if word else r"\sum"
+            return f"{sign}{_bounds(node) or _subscript(indices)} {_show(body)}"
         case ts.Delta(i, j):
             return r"\delta" + _subscript((i, j))
         case ts.Slice(base, subscript):
@@ -111,13 +115,15 @@ def _show(node: ts.Math) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _name(name: str, style: ts.Style) -> str:
-    parts = split_name(name)
+def _name(parts: SplitName, style: ts.Style) -> str:
     printed = _letters(parts.stem, style)
     if parts.accent:
         printed = rf"\{parts.accent}{{{printed}}}"
+    if parts.tail:
+        printed = rf"{{{printed}\_}}"
     if parts.subscripts:
-        printed += f"_{{{','.join(_letters(part, 'plain') for part in parts.subscripts)}}}"
+        below = ",".join(_letters(part, "plain") for part in parts.subscripts)
+        printed += f"_{{({below})}}" if parts.aside else f"_{{{below}}}"
     return printed + "'" * parts.primes
 
 

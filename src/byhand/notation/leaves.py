@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 
 from byhand.notation import typeset as ts
-from byhand.notation.symbols import split_name
 
 
 def nodes_of(indices: tuple[ts.Index, ...]) -> tuple[ts.Math, ...]:
@@ -21,7 +20,7 @@ def _node_of(index: str) -> ts.Math:
 
 def join_of_indices(indices: tuple[ts.Math, ...]) -> str:
     """Separator of arranged indices: none between single letters (ij), else a comma (i,j+1)."""
-    letters = all(isinstance(index, ts.Name) and split_name(index.name).is_bare for index in indices)
+    letters = all(isinstance(index, ts.Spelled) and index.parts.is_bare for index in indices)
     return "" if letters else ","
 
 
@@ -39,8 +38,8 @@ def _starts_with_digit(arranged: ts.Math) -> bool:
 
 
 def _is_wide(arranged: ts.Math) -> bool:
-    if isinstance(arranged, ts.Name):
-        return len(split_name(arranged.name).stem) > 1
+    if isinstance(arranged, ts.Spelled):
+        return len(arranged.parts.stem) > 1 or bool(arranged.parts.tail)
     return isinstance(arranged, ts.Differential | ts.Text)
 
 

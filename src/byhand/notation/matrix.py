@@ -73,8 +73,8 @@ def _operation(f: Form, s: Style, turned: bool) -> Math:
         case "one_hot":
             m = ts.Call("onehot", args)
         case "selection":
-            _, first, how_many = attributes
-            m = ts.Slice(ts.Identity(), f"[:, {first}:{add_dims(first, how_many)}]")
+            whole, first, how_many = attributes
+            m = ts.Slice(ts.Identity(order=dimension_math(whole)), f"[:, {first}:{add_dims(first, how_many)}]")
         case "power":
             exponent = f.args[1].args[-1] if f.args[1].kind == "fill" and f.args[1].args else f.args[1]
             m = ts.Power(args[0], form_math(exponent, s))
@@ -270,10 +270,14 @@ def _fill(f: Form, s: Style, turned: bool) -> Math:
     return product(ones[0], ts.Transpose(ones[1]))
 
 
+def _identity(f: Form) -> Math:
+    return ts.Identity(order=dimension_math(f.data[0]))
+
+
 def _diagonal_matrix(f: Form, s: Style, turned: bool) -> Math:
     inner = f.args[0]
     if inner.kind == "diagonal":
-        return ts.Infix("hadamard", (ts.Identity(), form_math(inner.args[0], s)))
+        return ts.Infix("hadamard", (_identity(f), form_math(inner.args[0], s)))
     return ts.Call("diag", (form_math(inner, s, turned=is_row(inner, s)),))
 
 
@@ -323,7 +327,7 @@ MATRIX_NOTATION: dict[str, Callable[[Form, Style, bool], Math]] = {
     "spread_columns": _spread(False),
     "spread_rows": _spread(True),
     "fill": _fill,
-    "identity": lambda f, s, t: ts.Identity(),
+    "identity": lambda f, s, t: _identity(f),
     "kron": lambda f, s, t: ts.Infix("kronecker", tuple(form_math(a, s, t) for a in f.args)),
     "einsum": _einsum,
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any
 
 from byhand.notation import typeset as ts
 from byhand.notation.typeset import Math
@@ -11,18 +10,7 @@ from byhand.notation.typeset import Math
 
 def parts(m: Math) -> list[Math]:
     """The nodes that a node is made of."""
-    found: list[Math] = []
-
-    def look(value: Any) -> None:
-        if isinstance(value, Math):
-            found.append(value)
-        elif isinstance(value, tuple):
-            for v in value:
-                look(v)
-
-    for name in m.__dataclass_fields__:
-        look(getattr(m, name))
-    return found
+    return ts.children(m)
 
 
 def count_transposes(m: Math) -> int:

@@ -9,10 +9,11 @@ from html import escape
 from typing import Any
 
 from byhand.notation import typeset as ts
-from byhand.notation.blocks import Document, Line, Part
+from byhand.notation.blocks import Document, Line, Part, Words
 from byhand.notation.columns import Paint, columns, filled, paragraph, unpainted
 from byhand.notation.latex import to_latex
 from byhand.notation.mathml import to_mathml
+from byhand.notation.names import Names
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
 
@@ -43,8 +44,13 @@ def ascii_code(source: str) -> str:
     return ascii_words(re.sub("[α-ωΑ-Ω]", spelled, source))
 
 
-def _inline(parts: Iterable[str | Math], show: Callable[[Math], str], words: Callable[[str], str]) -> str:
-    return "".join(words(p) if isinstance(p, str) else show(p) for p in parts)
+def _inline(parts: Words, show: Callable[[Math], str], words: Callable[[str], str]) -> str:
+    return "".join(words(p) if isinstance(p, str) else show(p) for p in ([parts] if isinstance(parts, str) else parts))
+
+
+def names_of(d: Document) -> Names:
+    """What each name of a document looks like."""
+    return Names(d.formulas(), d.names)
 
 
 # ---- text
@@ -60,15 +66,17 @@ def document_text(d: Document, ascii: bool = False, width: int | None = None, pa
         paint: colours for titles ("title"), shapes ("shape") and rules ("rule").
     """
 
+    names = names_of(d)
+
     def show(m: Math) -> str:
-        return to_text(m, ascii=ascii)
+        return to_text(m, ascii, names)
 
-    def words(s: str) -> str:
-        return ascii_words(s) if ascii else s
+    def words(s: Words) -> str:
+        return _inline(s, show, ascii_words if ascii else str)
 
-    lines = [paint("title", line) for line in paragraph(_inline(d.title, show, words), width, "")]
+    lines = [paint("title", line) for line in paragraph(words(d.title), width, "")]
     if d.given:
-        lines += ["", *filled(_inline(d.given, show, words).split("   "), width)]
+        lines += ["", *filled(words(d.given).split("   "), width)]
     lines += ["", *(line for n in d.notes for line in paragraph(words(n), width))] if d.notes else []
     for section in d.sections:
         lines += ["", paint("title", words(section.title))]
@@ -78,11 +86,11 @@ def document_text(d: Document, ascii: bool = False, width: int | None = None, pa
     return "\n".join(lines) + "\n"
 
 
-def _text_rows(line: Line, show: Callable[[Math], str]) -> list[tuple[str, str, str]]:
+def _text_rows(line: Line, show: Callable[[Math], str]) -> list[tuple[str, str, Words]]:
     """(formula, shape, rule) for each form of a chain; long chains go on below their equals sign."""
     pad = "  " + "    " * line.indent
     left = show(line.left) + " = " if line.left is not None else ""
-    rows = []
+    rows: list[tuple[str, str, Words]] = []
     seen: set[str] = set()
     for k, part in enumerate(line.parts):
         formula = show(part.math)
@@ -115,7 +123,6 @@ def _latex_words(s: str) -> str:
     special = {c: rf"\{c}" for c in "&%#_{}"}
     special |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
     out = "".join(special.get(c, c) for c in s)
-    out = re.sub(r"∂(\w+)/∂(\w+)", lambda m: rf"$\partial {_upright(m[1])} / \partial {_upright(m[2])}$", out)
     symbols = {
         "−": "$-$",
         "→": r"$\to$",
@@ -135,22 +142,18 @@ def _latex_words(s: str) -> str:
     return "".join(symbols.get(c, c) for c in out)
 
 
-def _upright(name: str) -> str:
-    return to_latex(ts.Name(name.replace(r"\_", "_")))
-
-
-def _align(lines: Iterable[Line]) -> str:
+def _align(lines: Iterable[Line], show: Callable[[Math], str], words: Callable[[Words], str]) -> str:
     rows = []
     for line in lines:
         seen: set[str] = set()
         for k, part in enumerate(line.parts):
-            formula = to_latex(part.math)
+            formula = show(part.math)
             if formula in seen:
                 continue
             seen.add(formula)
-            left = to_latex(line.left) if line.left is not None and k == 0 else ""
-            notes = [n for n in (line.shape if k == 0 else "", part.rule) if n]
-            note = rf" && \text{{{_latex_words('; '.join(notes))}}}" if notes else ""
+            left = show(line.left) if line.left is not None and k == 0 else ""
+            notes: list[Words] = [n for n in (line.shape if k == 0 else "", part.rule) if n]
+            note = rf" && \text{{{'; '.join(map(words, notes))}}}" if notes else ""
             rows.append(rf"{left} &= {formula}{note}")
     return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
 
@@ -158,21 +161,23 @@ def _align(lines: Iterable[Line]) -> str:
 def document_latex(d: Document) -> str:
     """A fragment for the body of a LaTeX document; needs amsmath and amssymb."""
 
-    def words(s: str) -> str:
-        return _latex_words(s).replace("   ", r"\quad ")
+    names = names_of(d)
 
     def show(m: Math) -> str:
-        return f"${to_latex(m)}$"
+        return to_latex(m, names)
 
-    parts = [rf"\noindent\textbf{{{_inline(d.title, show, words)}}}"]
+    def words(s: Words) -> str:
+        return _inline(s, lambda m: f"${show(m)}$", _latex_words)
+
+    parts = [rf"\noindent\textbf{{{words(d.title)}}}"]
     if d.given:
-        parts.append(rf"\noindent {_inline(d.given, show, words)}")
+        parts.append(rf"\noindent {words(d.given)}".replace("   ", r"\quad "))
     parts += [rf"\noindent {words(n)}" for n in d.notes]
     for section in d.sections:
         parts.append(rf"\noindent\textbf{{{words(section.title)}}}")
         parts += [words(w) for w in section.words]
         if section.lines:
-            parts.append(_align(section.lines))
+            parts.append(_align(section.lines, show, words))
     return "\n\n".join(parts) + "\n"
 
 
@@ -189,28 +194,33 @@ def standalone_latex(body: str) -> str:
 def document_markdown(d: Document) -> str:
     """Markdown with formulas between dollar signs, as notebooks and GitHub show them."""
 
-    def show(m: Math) -> str:
-        return f"${to_latex(m)}$"
+    names = names_of(d)
 
-    lines = [f"### {_inline(d.title, show, str)}"]
+    def show(m: Math) -> str:
+        return to_latex(m, names)
+
+    def words(s: Words) -> str:
+        return _inline(s, lambda m: f"${show(m)}$", str)
+
+    lines = [f"### {words(d.title)}"]
     if d.given:
-        lines += ["", _inline(d.given, show, str)]
-    lines += ["", *(f"*{n}*  " for n in d.notes)] if d.notes else []
+        lines += ["", words(d.given)]
+    lines += ["", *(f"*{words(n)}*  " for n in d.notes)] if d.notes else []
     for section in d.sections:
-        lines += ["", f"**{section.title}**", "", *(f"{w}  " for w in section.words)]
+        lines += ["", f"**{words(section.title)}**", "", *(f"{words(w)}  " for w in section.words)]
         for line in section.lines:
-            lines += _markdown_lines(line)
+            lines += _markdown_lines(line, show, words)
     return "\n".join(lines) + "\n"
 
 
-def _markdown_lines(line: Line) -> list[str]:
-    chain: list[str] = [to_latex(line.left)] if line.left is not None else []
+def _markdown_lines(line: Line, show: Callable[[Math], str], words: Callable[[Words], str]) -> list[str]:
+    chain: list[str] = [show(line.left)] if line.left is not None else []
     rules: list[str] = []
     for part in line.parts:
-        formula = to_latex(part.math)
+        formula = show(part.math)
         if formula not in chain:
             chain.append(formula)
-            rules += [part.rule] if part.rule else []
+            rules += [words(part.rule)] if part.rule else []
     notes = [n for n in (line.shape, *rules) if n]
     return [f"{'  ' * line.indent}- ${' = '.join(chain)}$" + (f" — {'; '.join(notes)}" if notes else "")]
 
@@ -236,28 +246,38 @@ STYLE = """\
 
 def document_html(d: Document) -> str:
     """An HTML fragment: MathML, no script; names carry their definition and shape as a title."""
-    rows = [f'<section class="byhand"><style>{STYLE}</style>', f"<h3>{_inline(d.title, to_mathml, escape)}</h3>"]
+    names = names_of(d)
+
+    def show(m: Math) -> str:
+        return to_mathml(m, names=names)
+
+    def words(s: Words) -> str:
+        return _inline(s, show, escape)
+
+    rows = [f'<section class="byhand"><style>{STYLE}</style>', f"<h3>{words(d.title)}</h3>"]
     if d.given:
-        items = _inline(d.given, to_mathml, escape).replace("   ", '</span>&emsp; <span class="item">')
+        items = words(d.given).replace("   ", '</span>&emsp; <span class="item">')
         rows.append(f'<p class="note"><span class="item">{items}</span></p>')
-    rows += [f'<p class="note">{escape(n)}</p>' for n in d.notes]
+    rows += [f'<p class="note">{words(n)}</p>' for n in d.notes]
     for section in d.sections:
-        rows.append(f"<h4>{escape(section.title)}</h4>")
-        rows += [f'<p class="note">{escape(w)}</p>' for w in section.words]
+        rows.append(f"<h4>{words(section.title)}</h4>")
+        rows += [f'<p class="note">{words(w)}</p>' for w in section.words]
         if section.lines:
-            head = f'<div class="scroll"><table aria-label="{escape(section.title)}">'
+            label = escape(_inline(section.title, lambda m: to_text(m, names=names), str))
+            head = f'<div class="scroll"><table aria-label="{label}">'
             chained = any(line.indent for line in section.lines)
-            rows += [head, *(row for line in section.lines for row in _html_rows(line, chained)), "</table></div>"]
+            cells = [row for line in section.lines for row in _html_rows(line, chained, show, words)]
+            rows += [head, *cells, "</table></div>"]
     return "\n".join([*rows, "</section>"]) + "\n"
 
 
-def _html_rows(line: Line, chained: bool) -> list[str]:
+def _html_rows(line: Line, chained: bool, show: Callable[[Math], str], words: Callable[[Words], str]) -> list[str]:
     """Table rows of a line; `chained` puts both sides into one cell, so that wide left sides do not push all others."""
     rows = []
     seen: set[str] = set()
-    left = to_mathml(line.left) if line.left is not None else ""
+    left = show(line.left) if line.left is not None else ""
     for k, part in enumerate(line.parts):
-        formula = to_mathml(part.math)
+        formula = show(part.math)
         if formula in seen:
             continue
         seen.add(formula)
@@ -268,7 +288,7 @@ def _html_rows(line: Line, chained: bool) -> list[str]:
         else:
             cells = f'<td class="left">{"" if k else left}</td><td class="equals">{equals}</td><td>{formula}</td>'
         shape = escape(line.shape) if k == 0 else ""
-        cells += f'<td class="shape">{shape}</td><td class="rule">{escape(part.rule)}</td>'
+        cells += f'<td class="shape">{shape}</td><td class="rule">{words(part.rule)}</td>'
         rows.append(f'<tr class="detail">{cells}</tr>' if line.indent else f"<tr>{cells}</tr>")
     return rows
 
@@ -278,17 +298,28 @@ def _html_rows(line: Line, chained: bool) -> list[str]:
 
 def document_dict(d: Document) -> dict[str, Any]:
     """Everything printed, as plain data: formulas as text and as LaTeX."""
+    names = names_of(d)
+
+    def words(s: Words) -> str:
+        return _inline(s, lambda m: to_text(m, names=names), str)
+
+    def formula(m: Math) -> dict[str, str]:
+        return {"text": to_text(m, names=names), "latex": to_latex(m, names)}
+
+    def part(p: Part) -> dict[str, Any]:
+        return {**formula(p.math), "rule": words(p.rule), "assumptions": list(p.assumptions)}
+
     return {
-        "title": _inline(d.title, to_text, str),
-        "notes": list(d.notes),
+        "title": words(d.title),
+        "notes": list(map(words, d.notes)),
         "sections": [
             {
-                "title": s.title,
-                "words": list(s.words),
+                "title": words(s.title),
+                "words": list(map(words, s.words)),
                 "lines": [
                     {
-                        "left": None if line.left is None else _formula(line.left),
-                        "parts": [_part(p) for p in line.parts],
+                        "left": None if line.left is None else formula(line.left),
+                        "parts": list(map(part, line.parts)),
                         "shape": line.shape,
                     }
                     for line in s.lines
@@ -297,11 +328,3 @@ def document_dict(d: Document) -> dict[str, Any]:
             for s in d.sections
         ],
     }
-
-
-def _formula(m: Math) -> dict[str, str]:
-    return {"text": to_text(m), "latex": to_latex(m)}
-
-
-def _part(p: Part) -> dict[str, Any]:
-    return {**_formula(p.math), "rule": p.rule, "assumptions": list(p.assumptions)}

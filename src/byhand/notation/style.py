@@ -19,7 +19,7 @@ class Style:
     Attributes:
         rows: vectors printed as rows (biases beside samples in rows).
         labels: nodes printed as something else than their name: ∂L/∂Z2 for its adjoint.
-        tips: node -> hover text.
+        tips: node -> hover text, words and formulas.
         sized_ones: whether 1 shows its size, 1_N.
         all_rows: every vector is printed as a row.
         reserved: names that index letters must not take.
@@ -27,7 +27,7 @@ class Style:
 
     rows: frozenset[Expr] = frozenset()
     labels: Mapping[Expr, Math] = field(default_factory=dict)
-    tips: Mapping[Expr, str] = field(default_factory=dict)
+    tips: Mapping[Expr, tuple[str | Math, ...]] = field(default_factory=dict)
     sized_ones: bool = True
     all_rows: bool = False
     reserved: frozenset[str] = frozenset()
@@ -40,7 +40,8 @@ def dimension_math(d: Dim) -> Math:
     terms = []
     for monomial, factor in d.terms:
         items: list[Math] = [ts.Number(Fraction(abs(factor)))] if abs(factor) != 1 or not monomial else []
-        items += [ts.Name(n) if p == 1 else ts.Power(ts.Name(n), ts.Number(Fraction(p))) for n, p in monomial]
+        sizes = [(ts.Name(n, literal=True), p) for n, p in monomial]
+        items += [name if p == 1 else ts.Power(name, ts.Number(Fraction(p))) for name, p in sizes]
         terms.append((factor > 0, items[0] if len(items) == 1 else ts.Product(tuple(items))))
     return terms[0][1] if len(terms) == 1 and terms[0][0] else ts.Sum(tuple(terms))
 
@@ -50,7 +51,7 @@ def name_math(node: Expr, style: Style) -> Math:
     if node in style.labels:
         return style.labels[node]
     assert isinstance(node, (Symbol, Named, Constant))
-    return ts.Name(node.name, tip=style.tips.get(node, ""))
+    return ts.Name(node.name, tip=style.tips.get(node, ()))
 
 
 def ones_math(size: Dim, style: Style) -> Math:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -136,41 +136,62 @@ ACCENTS = frozenset({"hat", "bar", "tilde"})
 class SplitName:
     """Parts of an identifier: `W1_hat'` is stem W, accent hat, subscripts ("1",), one prime. Greek parts are letters.
 
-    A name that does not split (`x2y`, `_tmp`) is all stem.
+    A name that does not split (`x2y`, `_tmp`) is all stem. A last underscore is the tail; `aside` puts the subscripts
+    into brackets, W_(1), beside a name that has the same ones.
     """
 
     stem: str
     accent: str = ""
     subscripts: tuple[str, ...] = ()
     primes: int = 0
+    tail: str = ""
+    aside: bool = False
 
     @property
     def is_bare(self) -> bool:
         """One letter without subscript or accent."""
-        return len(self.stem) == 1 and not (self.accent or self.subscripts)
+        return len(self.stem) == 1 and not (self.accent or self.subscripts or self.tail)
+
+    @property
+    def key(self) -> str:
+        """What a reader sees, whatever the fonts: equal for names that look alike."""
+        below = ",".join(self.subscripts)
+        stem = self.stem.replace("_", r"\_").replace("ο", "o")
+        return (
+            f"{stem}{self.accent and '^' + self.accent}{below and ('_(' if self.aside else '_') + below}{self.tail}"
+            + "′" * (self.primes)
+        )
+
+    def bracketed(self) -> SplitName:
+        """With its subscripts in brackets."""
+        return replace(self, aside=bool(self.subscripts))
 
 
-_NAME = re.compile(r"([^\W\d_]+)(\d*)((?:_[^\W_]+)*)_?(['′]*)")
+_NAME = re.compile(r"([^\W\d_]+)(\d*)((?:_[^\W_]+)*)(_?)(['′]*)")
+_KEYWORD = re.compile(r"lambda_(?=['′]*$)")  # Python has the word without the underscore for itself
 
 
 @lru_cache(maxsize=4096)
-def split_name(name: str) -> SplitName:
-    """Parts of an identifier.
+def split_name(name: str, greek: bool = True) -> SplitName:
+    """Parts of an identifier; Greek words are letters unless `greek` is false.
 
     >>> split_name("W1")
-    SplitName(stem='W', accent='', subscripts=('1',), primes=0)
-    >>> split_name("lambda_hat'")
-    SplitName(stem='λ', accent='hat', subscripts=(), primes=1)
+    SplitName(stem='W', accent='', subscripts=('1',), primes=0, tail='', aside=False)
+    >>> split_name("lambda_hat'").stem, split_name("lambda_").stem, split_name("X_").tail
+    ('λ', 'λ', '_')
     """
-    match = _NAME.fullmatch(name)
+    match = _NAME.fullmatch(_KEYWORD.sub("lambda", name) if greek else name)
     if match is None:
         return SplitName(name)
-    stem, digits, words, primes = match.groups()
+    stem, digits, words, tail, primes = match.groups()
     parts = ([digits] if digits else []) + words.split("_")[1:]
     accent = next((part for part in parts if part in ACCENTS), "")
     if accent:
         parts.remove(accent)
-    return SplitName(GREEK.get(stem, stem), accent, tuple(GREEK.get(part, part) for part in parts), len(primes))
+    letters = GREEK if greek else {}
+    return SplitName(
+        letters.get(stem, stem), accent, tuple(letters.get(part, part) for part in parts), len(primes), tail
+    )
 
 
 _WORD = re.compile(r"^[^\W\d_]+|(?<=_)[^\W\d_]+(?![^\W_])")  # the stem, and subscripts that are words
@@ -181,14 +202,23 @@ def unicode_name(name: str) -> str:
     """Name with Greek letters for their names: `lambda_` is λ, `beta_hat` is β_hat."""
     if _NAME.fullmatch(name) is None:
         return name
-    letters = _WORD.sub(lambda word: GREEK.get(word[0], word[0]), name)
-    return re.sub(r"_(?=['′]*$)", "", letters).replace("'", "′")
+    return raised_primes(_WORD.sub(lambda word: GREEK.get(word[0], word[0]), _KEYWORD.sub("lambda", name)))
+
+
+def raised_primes(name: str) -> str:
+    """Name as it was typed, with the sign of a prime."""
+    return name.replace("'", "′")
 
 
 @lru_cache(maxsize=4096)
 def ascii_name(name: str) -> str:
     """Name as it was typed, Greek letters spelled."""
     return "".join(GREEK_SPELLED.get(letter, letter) for letter in name).replace("′", "'")
+
+
+def spelled_out(name: str) -> str:
+    """Name with every Greek letter spelled, those that look Latin too: omicron."""
+    return raised_primes(ascii_name(name).replace("ο", "omicron"))
 
 
 def function_name(function: str) -> FunctionName:
@@ -199,8 +229,13 @@ def function_name(function: str) -> FunctionName:
     """
     row = FUNCTION_NAMES.get(function)
     if row is None:
-        return FunctionName(function, rf"\operatorname{{{escape_latex(function)}}}", function)
+        return upright(function)
     return row
+
+
+def upright(function: str) -> FunctionName:
+    """A function under its own name."""
+    return FunctionName(function, rf"\operatorname{{{escape_latex(function)}}}", function, function)
 
 
 _LATEX_SPECIAL = {

@@ -15,8 +15,9 @@ import itertools
 from dataclasses import dataclass
 
 from byhand.notation import typeset as ts
-from byhand.notation.brackets import arrange
+from byhand.notation.brackets import arrange, arranged_number
 from byhand.notation.leaves import nodes_of, separator
+from byhand.notation.names import Names
 from byhand.notation.symbols import (
     FENCED_FUNCTIONS,
     FENCES,
@@ -24,9 +25,8 @@ from byhand.notation.symbols import (
     INFIX_SIGNS,
     RELATION_SIGNS,
     SUPERSCRIPTS,
-    ascii_name,
+    FunctionName,
     function_name,
-    unicode_name,
 )
 
 _SEPARATORS = {"": (" ", " "), "thin": (" ", " "), "dot": ("·", "*")}
@@ -38,12 +38,13 @@ _ASCII_WORDS = str.maketrans(
 )
 
 
-def to_text(math: ts.Math, ascii: bool = False) -> str:
+def to_text(math: ts.Math, ascii: bool = False, names: Names | None = None) -> str:
     """One line of text.
 
     Args:
         math: any typesetting tree.
         ascii: use ASCII characters only (letters of other scripts are escaped as in Python).
+        names: of the page that it stands on; those of the formula itself where it stands alone.
 
     >>> residual = ts.Sum(((True, ts.Product((ts.Name("X"), ts.Name("w")))), (False, ts.Name("y"))))
     >>> to_text(ts.Product((ts.Transpose(ts.Name("X")), residual)))
@@ -51,7 +52,7 @@ def to_text(math: ts.Math, ascii: bool = False) -> str:
     >>> to_text(ts.Product((ts.Transpose(ts.Name("X")), residual)), ascii=True)
     'X^T (X w - y)'
     """
-    printed = _Printer(ascii).show(arrange(math, stacked=False))
+    printed = _Printer(ascii).show(arrange(math, names or Names([math]), "ascii" if ascii else "text"))
     return printed.encode("ascii", "backslashreplace").decode() if ascii else printed
 
 
@@ -63,8 +64,8 @@ class _Printer:
         """Text of an arranged node."""
         show, choose = self.show, self._choose
         match node:
-            case ts.Name(name):
-                return ascii_name(name) if self.ascii else unicode_name(name)
+            case ts.Spelled(line):
+                return line
             case ts.Digits(digits, exponent):
                 return digits if exponent is None else self._scientific(digits, exponent)
             case ts.Product(items):
@@ -86,18 +87,16 @@ class _Printer:
             case ts.Power(base, exponent):
                 return show(base) + self._exponent(exponent)
             case ts.ElementwisePower(base, value):
-                exponent = arrange(ts.Number(value), stacked=False)
+                exponent = arranged_number(value)
                 return show(base) + choose("^∘", ".^") + self._bracketed_unless_digits(exponent)
             case ts.Root(body):
                 return f"{choose('√', 'sqrt')}({show(body)})"
-            case ts.Call(function, args):
-                return self._call(function, args)
-            case ts.Prime(function, args, order):
-                return self._function(function) + choose("′", "'") * order + self._arguments(args)
-            case ts.Function(name, args):
-                return show(ts.Name(name)) + self._arguments(args)
-            case ts.Vec(body):
-                return f"vec({show(body)})"
+            case ts.Call(function, args, called):
+                return self._call(function, args, called)
+            case ts.Prime(function, args, order, called):
+                return self._function(function, called) + choose("′", "'") * order + self._arguments(args)
+            case ts.Function(name, args, called):
+                return (name if called is None else show(called)) + self._arguments(args)
             case ts.Partial(of, wrt):
                 return f"{choose('∂', 'd')}{show(of)}/{choose('∂', 'd')}{show(wrt)}"
             case ts.Differential(body):
@@ -107,8 +106,8 @@ class _Printer:
                 return show(left) + choose(sign.text, sign.ascii) + show(right)
             case ts.Indexed(base, indices):
                 return show(base) + self._subscript(indices)
-            case ts.BigSum(indices, body):
-                return f"{choose('Σ', 'sum')}{self._bounds(node)} {show(body)}"
+            case ts.BigSum(_, body, word=word):
+                return f"{'sum' if word else choose('Σ', 'sum')}{self._bounds(node)} {show(body)}"
             case ts.Delta(i, j):
                 return choose("δ", "delta") + self._subscript((i, j))
             case ts.Slice(base, subscript):
@@ -168,13 +167,15 @@ class _Printer:
     def _bracketed_unless_digits(self, exponent: ts.Math) -> str:
         printed = self._tight(exponent)
         digits = exponent.body if isinstance(exponent, ts.Negative) else exponent
-        clear = isinstance(digits, ts.Digits) or isinstance(exponent, ts.Name | ts.Bracketed)
+        clear = isinstance(digits, ts.Digits) or isinstance(exponent, ts.Spelled | ts.Bracketed)
         return printed if clear else f"({printed})"
 
-    def _subscript(self, indices: tuple[ts.Index, ...]) -> str:
+    def _subscript(self, indices: tuple[ts.Index, ...], braces: bool = False) -> str:
         parts = [self._tight(node) for node in nodes_of(indices)]
         if not parts:
             return ""
+        if braces:
+            return "_{" + ",".join(parts) + "}"
         if len(parts) == 1 and parts[0].isdecimal():
             return f"_{parts[0]}"
         if all(len(part) == 1 and part.isalpha() for part in parts):
@@ -184,7 +185,7 @@ class _Printer:
     def _bounds(self, node: ts.BigSum) -> str:
         """What a sum is over: _ij, or _{j=1}^{n−1} where the range is printed."""
         if node.low is None or node.high is None:
-            return self._subscript(node.indices)
+            return self._subscript(node.indices, braces=node.word)
         (letter,) = nodes_of(node.indices)
         return f"_{{{self.show(letter)}={self._tight(node.low)}}}^{{{self._tight(node.high)}}}"
 
@@ -194,15 +195,15 @@ class _Printer:
         power = "10" + str(exponent).replace("-", "−").translate(SUPERSCRIPTS)
         return f"{digits}×{power}" if digits else power
 
-    def _function(self, function: str) -> str:
-        row = function_name(function)
+    def _function(self, function: str, called: FunctionName | None) -> str:
+        row = called or function_name(function)
         return (row.ascii or function) if self.ascii else row.text
 
-    def _call(self, function: str, args: tuple[ts.Math, ...]) -> str:
+    def _call(self, function: str, args: tuple[ts.Math, ...], called: FunctionName | None) -> str:
         if function in FENCED_FUNCTIONS and len(args) == 1 and not self.ascii:
             front, pair = FENCED_FUNCTIONS[function]
             return front + FENCES[pair].left + self.show(args[0]) + FENCES[pair].right
-        return self._function(function) + self._arguments(args)
+        return self._function(function, called) + self._arguments(args)
 
     def _arguments(self, args: tuple[ts.Math, ...]) -> str:
         return f"({', '.join([self.show(arg) for arg in args])})"

@@ -8,9 +8,11 @@ Nodes are immutable and hashable, and they do not compute: `Sum(((True, x), (Tru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+from byhand.notation.symbols import FunctionName, SplitName
 
 Style: TypeAlias = Literal["plain", "bold"]
 InfixOperator: TypeAlias = Literal["hadamard", "divide_elementwise", "kronecker", "dot", "times"]
@@ -30,11 +32,32 @@ Index: TypeAlias = Math | str  # a string is one letter or one number; a compoun
 
 @dataclass(frozen=True, slots=True)
 class Name(Math):
-    """Identifier as the user typed it (`W1`, `lam`, `Z1'`, `x_hat`); `tip` is the hover text in HTML."""
+    """Identifier as the user typed it (`W1`, `lam`, `Z1'`, `x_hat`).
+
+    Attributes:
+        tip: the hover text in HTML, words and formulas.
+        literal: whether it is never printed as a Greek letter: the name of a dimension, which stands in shapes too.
+    """
 
     name: str
     style: Style = "plain"
-    tip: str = ""
+    tip: tuple[str | Math, ...] = field(default=(), compare=False, repr=False)
+    literal: bool = field(default=False, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled(Math):
+    """A name as it prints on its page; made from names by `arrange`.
+
+    Attributes:
+        line: in a line of text.
+        parts: where there are accents and subscripts.
+    """
+
+    line: str
+    parts: SplitName
+    style: Style = "plain"
+    tip: tuple[str | Math, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +84,10 @@ class Ones(Math):
 
 @dataclass(frozen=True, slots=True)
 class Identity(Math):
-    """Identity matrix."""
+    """Identity matrix; `order` is its size where that is shown only beside an input called I."""
 
     size: Math | None = None
+    order: Math | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +178,7 @@ class Call(Math):
 
     function: str
     args: tuple[Math, ...]
+    called: FunctionName | None = field(default=None, compare=False, repr=False)  # on its page; set by `arrange`
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +188,7 @@ class Prime(Math):
     function: str
     args: tuple[Math, ...]
     order: int = 1
+    called: FunctionName | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +197,7 @@ class Function(Math):
 
     name: str
     args: tuple[Math, ...]
+    called: Spelled | None = field(default=None, compare=False, repr=False)  # on its page; set by `arrange`
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +240,16 @@ class Indexed(Math):
 
 @dataclass(frozen=True, slots=True)
 class BigSum(Math):
-    """Sum of body over indices; `low` and `high` are the first and the last value of a single one."""
+    """Sum of body over indices; `low` and `high` are the first and the last value of a single one.
+
+    `word` is set by `arrange` where Σ is a name of the page.
+    """
 
     indices: tuple[Index, ...]
     body: Math
     low: Math | None = None
     high: Math | None = None
+    word: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,3 +319,24 @@ class Bracketed(Math):
     """(body); `arrange` inserts them, so write none yourself unless the formula needs a redundant pair."""
 
     body: Math
+
+
+def children(math: Math) -> list[Math]:
+    """The nodes that a node is made of; hover texts and indices written as strings are none."""
+    match math:
+        case Name() | Spelled():
+            return []
+        case Identity(size):
+            return [size] if size is not None else []
+    found: list[Math] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, Math):
+            found.append(value)
+        elif isinstance(value, tuple) and not isinstance(value, FunctionName):
+            for v in value:
+                look(v)
+
+    for name in math.__dataclass_fields__:
+        look(getattr(math, name))
+    return found

@@ -7,13 +7,16 @@ from functools import cached_property
 
 from byhand.derive.derivation import Derivation
 from byhand.derive.record import Pairing, Unit
+from byhand.expr.assume import sentence
 from byhand.expr.contraction import number
 from byhand.expr.dims import show_shape
 from byhand.expr.expression import unfold
 from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
 from byhand.notation import typeset as ts
+from byhand.notation.blocks import Words
 from byhand.notation.index import axis_letters, free_letters, index_math, inner_math
 from byhand.notation.matrix import matrix_math
+from byhand.notation.names import Names
 from byhand.notation.orientation import row_vectors
 from byhand.notation.slices import slice_math
 from byhand.notation.style import Style
@@ -40,24 +43,24 @@ class Writer:
             for u in d.units
             if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)
         }
-        reserved = {*d.f.symbols, *d.f.dimension_names, *(n.name for n in (*d.prepared.units, *d.helpers))}
-        self.style = Style(self.rows, labels, self.tips(), all_rows=d.f.vectors_as_rows, reserved=frozenset(reserved))
+        named = {n.name for n in (*d.prepared.units, *d.helpers)}
+        self.taken = {*d.f.symbols, *d.f.dimension_names, d.f.name, *named, *(u.name for u in d.units)}
+        reserved = frozenset(self.taken)
+        self.style = Style(self.rows, labels, self.tips(reserved), all_rows=d.f.vectors_as_rows, reserved=reserved)
 
-    def tips(self) -> dict[Expr, str]:
+    def tips(self, reserved: frozenset[str]) -> dict[Expr, tuple[str | Math, ...]]:
         """Hover texts: the definition and shape of each name."""
-        from byhand.notation.text import to_text
-
-        plain = Style(self.rows, all_rows=self.d.f.vectors_as_rows)
-        tips: dict[Expr, str] = {}
+        plain = Style(self.rows, all_rows=self.d.f.vectors_as_rows, reserved=reserved)
+        tips: dict[Expr, tuple[str | Math, ...]] = {}
         for s in self.d.f.symbols.values():
             properties = f", {', '.join(sorted(s.assumptions))}" if s.assumptions else ""
-            tips[s] = f"{s.name}: {show_shape(s.shape)}{properties}"
+            tips[s] = ts.Name(s.name), f": {show_shape(s.shape)}{properties}"
         for n in (*self.d.prepared.units, *self.d.helpers):
             try:
-                body = to_text(matrix_math(n.body, plain, turned=n.ndim == 1 and self.is_row(n)))
+                body = matrix_math(n.body, plain, turned=n.ndim == 1 and self.is_row(n))
             except NoMatrixForm:
-                body = to_text(index_math(n.body, plain))
-            tips[n] = f"{n.name} = {body}, {show_shape(n.shape)}"
+                body = index_math(n.body, plain)
+            tips[n] = ts.Name(n.name), " = ", body, f", {show_shape(n.shape)}"
         return tips
 
     # ---- names
@@ -69,7 +72,7 @@ class Writer:
     def name(self, node: Expr, letters: Sequence[str] = ()) -> Math:
         """An input, an intermediate or the function by its name."""
         named = node.name if isinstance(node, (Symbol, Named)) else self.d.f.name
-        m: Math = ts.Name(named, tip=self.style.tips.get(node, "") if hasattr(self, "style") else "")
+        m: Math = ts.Name(named, tip=self.style.tips.get(node, ()) if hasattr(self, "style") else ())
         return ts.Indexed(m, tuple(letters)) if letters else m
 
     def partial(self, u: Unit) -> Math:
@@ -86,6 +89,31 @@ class Writer:
 
     def gradient_name(self, node: Expr, letters: Sequence[str] = ()) -> Math:
         return ts.Partial(self.function_name, self.name(node, letters))
+
+    @cached_property
+    def page(self) -> Names:
+        """The map of names for formulas that stand alone: as on a page with all inputs and definitions."""
+        nodes = [*self.d.prepared.units, *self.d.helpers]
+        named = map(ts.Name, {*self.d.f.symbols, self.d.f.name, *(u.name for u in self.d.units)})
+        bodies = [self.write(n.body, n, self.letters(n)) for n in nodes]
+        return Names([*named, *bodies, self.write(self.d.prepared.root)], self.d.f.dimension_names)
+
+    def partial_words(self, name: str) -> tuple[str | Math, ...]:
+        """∂f/∂x in a sentence."""
+        return "∂", self.function_name, "/∂", ts.Name(name)
+
+    def sentence(self, said: str) -> Words:
+        """A sentence on a declared property, with the name as it prints."""
+        return self._sentences.get(said, said)
+
+    @cached_property
+    def _sentences(self) -> dict[str, Words]:
+        found: dict[str, Words] = {}
+        for s in self.d.f.symbols.values():
+            for word in s.assumptions:
+                before, _, after = sentence("\0", s.ndim, word).partition("\0")
+                found[sentence(s.name, s.ndim, word)] = before, ts.Name(s.name), after
+        return found
 
     # ---- nodes
 

@@ -22,6 +22,7 @@ from byhand.notation import typeset as ts
 from byhand.notation.algebra import quotient
 from byhand.notation.blocks import Line, Part, Section
 from byhand.notation.latex import to_latex
+from byhand.notation.names import Names
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
 from byhand.second.result import Jacobian
@@ -47,10 +48,9 @@ class Table:
 
     def text(self) -> str:
         """Columns of equal width with headings."""
-        cells = [
-            ["", *self.columns],
-            *([r, *map(to_text, row)] for r, row in zip(self.rows, self.entries, strict=True)),
-        ]
+        names = Names(m for row in self.entries for m in row)
+        shown = [[to_text(m, names=names) for m in row] for row in self.entries]
+        cells = [["", *self.columns], *([r, *row] for r, row in zip(self.rows, shown, strict=True))]
         widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
         return "\n".join(
             [self.title, *("  ".join(f"{c:>{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)]

@@ -1,7 +1,4 @@
-"""Which chain rule, path by path, and what feeds what, as sections of a document.
-
-Source: SEEDS S4.3-S4.8, S4.17 (paths); S3.21, figures 36 and 37 (dependencies).
-"""
+"""Which chain rule, path by path, and what feeds what, as sections of a document."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from byhand.errors import ParseError
 from byhand.expr.dims import dim_names
 from byhand.expr.nodes import Expr, Named, Symbol
 from byhand.notation import typeset as ts
-from byhand.notation.blocks import Line, Part, Section
+from byhand.notation.blocks import Line, Part, Section, Words
 from byhand.notation.index import index_math
 from byhand.notation.jacobian import local_jacobian
 from byhand.notation.kronecker import jacobian_math
@@ -38,7 +35,7 @@ def sections(d: Derivation) -> tuple[Section, ...]:
         try:
             chains.append(chain_rule(d.f, v.name, d.prepared))
         except ParseError as error:  # more paths than anybody reads: their number stands under "Which chain rule"
-            chains.append(Section(f"Paths from {v.name} to {d.f.name}", words=(f"{error.message}: not listed.",)))
+            chains.append(Section(_title(v.name, d.f.name), words=(f"{error.message}: not listed.",)))
     told = [c if isinstance(c, Section) else path_section(c) for c in chains]
     edges = {pair: terms for c in chains if isinstance(c, ChainRule) for pair, terms in c.edges.items()}
     found = [
@@ -60,13 +57,16 @@ def _name(node: Expr, d: Derivation) -> str:
 # ---- paths
 
 
+def _title(x: str, f: str) -> Words:
+    return "Paths from ", ts.Name(x), " to ", ts.Name(f)
+
+
 def path_section(c: ChainRule) -> Section:
     """One line for each path: the product of local derivatives and what it is; then the rule and the sum."""
-    title = f"Paths from {c.x.name} to {c.f.name}"
+    title = _title(c.x.name, c.f.name)
     if not c.paths:
-        return Section(title, words=(f"There is none: the derivative of {c.f.name} is zero.",))
-    reserved = frozenset(n for n in (*c.f.symbols, *c.f.dimension_names) if len(n) == 1)
-    style = Style(reserved=reserved, sized_ones=False)
+        return Section(title, words=(("There is none: the derivative of ", ts.Name(c.f.name), " is zero."),))
+    style = path_style(c)
     if len(c.paths) == 1:
         (path,) = c.paths
         return Section(title, (_line(path, c, style),), (f"One path: {c.rule.removeprefix('none: ')}.",))
@@ -76,15 +76,27 @@ def path_section(c: ChainRule) -> Section:
         if scalars
         else "the total derivative by the vector chain rule"
     )
-    words = [f"{len(c.paths)} paths: {rule}, a sum over the paths."]
-    total = _shown(c.total.root, c, style)
+    words: list[Words] = [f"{len(c.paths)} paths: {rule}, a sum over the paths."]
+    total = shown(c.total.root, c, style)
     if any(p.contribution.root is not c.total.root for p in c.paths):
-        words.append(f"One path alone, such as {c.paths[-1]}, is not the derivative.")
+        words.append(("One path alone, such as ", *walk(c.paths[-1]), ", is not the derivative."))
     lines = [_line(p, c, style) for p in c.paths[:MOST_SHOWN]]
     if len(c.paths) > MOST_SHOWN:
         words.append(f"The first {MOST_SHOWN} are written out.")
     lines.append(Line(_total_name(c), (Part(total, "sum over the paths"),)))
     return Section(title, tuple(lines), tuple(words))
+
+
+def path_style(c: ChainRule) -> Style:
+    """Names that index letters do not take."""
+    named = (n for p in c.paths for n in p.names)
+    reserved = frozenset({*c.f.symbols, *c.f.dimension_names, c.f.name, *named})
+    return Style(reserved=reserved, sized_ones=False)
+
+
+def walk(p: Path) -> tuple[str | Math, ...]:
+    """x → u → f."""
+    return tuple(word for k, n in enumerate(p.names) for word in ((" → ",) if k else ()) + (ts.Name(n),))
 
 
 def _total_name(c: ChainRule) -> Math:
@@ -93,17 +105,21 @@ def _total_name(c: ChainRule) -> Math:
 
 def _line(p: Path, c: ChainRule, style: Style) -> Line:
     """∂f/∂u · ∂u/∂x = ...   x → u → f."""
+    rule = (*walk(p), ", directly") if len(p.names) == 2 else walk(p)
+    return Line(links(p), (Part(shown(p.contribution.root, c, style), rule),))
+
+
+def links(p: Path) -> Math:
+    """∂f/∂u · ∂u/∂x."""
     names = [ts.Name(n) for n in p.names[::-1]]
-    links = [ts.Partial(a, b) for a, b in itertools.pairwise(names)]
-    left: Math = links[0]
-    for link in links[1:]:
+    found = [ts.Partial(a, b) for a, b in itertools.pairwise(names)]
+    left: Math = found[0]
+    for link in found[1:]:
         left = ts.Infix("dot", (left, link))
-    return Line(
-        left, (Part(_shown(p.contribution.root, c, style), str(p) + (", directly" if len(links) == 1 else "")),)
-    )
+    return left
 
 
-def _shown(node: Expr, c: ChainRule, style: Style) -> Math:
+def shown(node: Expr, c: ChainRule, style: Style) -> Math:
     found = jacobian_math(node, c.f.ndim, style)
     return found[0] if found is not None else index_math(node, style)
 
@@ -124,7 +140,8 @@ def figure_section(f: Dependencies) -> Section | None:
     at = ", ".join(f"{n} = {size}" for n, size in sizes.items())
     words = f"Drawn for {at}" if at else "Drawn"
     words += f": a row for each of {_listed(rows)}, a column for each of {_listed(columns)}; * can depend, 0 cannot."
-    return Section(f"Dependencies of {f.f} on {f.x}", (Line(stacked, (Part(matrix),)),), (words,))
+    title = ("Dependencies of ", ts.Name(f.f), " on ", ts.Name(f.x))
+    return Section(title, (Line(stacked, (Part(matrix),)),), (words,))
 
 
 def _vec(name: str, ndim: int) -> Math:

@@ -12,10 +12,11 @@ from byhand.expr.dims import dim_names, dim_value
 from byhand.expr.expression import as_expression
 from byhand.expr.nodes import Symbol
 from byhand.notation import typeset as ts
-from byhand.notation.blocks import Line, Part, Section
+from byhand.notation.blocks import Document, Line, Part, Section
 from byhand.notation.index import free_letters, index_math
 from byhand.notation.jacobian import by_child, local_jacobian
 from byhand.notation.kronecker import jacobian_math
+from byhand.notation.render import names_of
 from byhand.notation.text import to_text
 from byhand.notation.writer import Writer
 from byhand.rules.simplify import Simplifier
@@ -32,11 +33,15 @@ def shortcut(f: Any, x: str, sizes: Mapping[str, int] | None = None) -> str:
         sizes: dimension -> size, for the counts.
     """
     lines = []
-    for section in shortcut_sections(derive(as_expression(f), x), sizes):
+    d = derive(as_expression(f), x)
+    sections = shortcut_sections(d, sizes)
+    names = names_of(Document((), (), (), sections, tuple(d.f.dimension_names)))
+    for section in sections:
         for k, line in enumerate(section.lines):
-            chain = " = ".join(to_text(m) for m in [*([line.left] if line.left else []), *(p.math for p in line.parts)])
+            sides = [*([line.left] if line.left else []), *(p.math for p in line.parts)]
+            shown = [to_text(m, names=names) for m in sides]
             rule = line.parts[0].rule
-            lines.append(("  " if k else "") + (f"{rule}: {to_text(line.parts[0].math)}" if rule else chain))
+            lines.append(("  " if k else "") + (f"{rule}: {shown[-1]}" if rule else " = ".join(shown)))
         lines += [f"  {w}" for w in section.words]
     return "\n".join(lines) + "\n"
 
@@ -73,7 +78,7 @@ def _section(
         parts.append(Part(index_math(records[0].contribution, w.style, inner)))
     lines.append(Line(ts.Partial(w.function_name, w.name(child, inner)), tuple(parts)))
     kept = [f.shape for r in records for f, _, _ in r.term.factors] + [u.node.shape]
-    title = f"The tensor behind the shortcut: {u.name} by {child.name}"
+    title = ("The tensor behind the shortcut: ", ts.Name(u.name), " by ", ts.Name(child.name))
     return Section(title, tuple(lines), (_cost(tensor.shape, kept, sizes),))
 
 

@@ -8,11 +8,12 @@ from byhand.expr.contraction import transpose
 from byhand.expr.dims import show_shape
 from byhand.expr.nodes import Expr, Named, Symbol, topological
 from byhand.notation import typeset as ts
-from byhand.notation.blocks import Document, Line, Part, Section
+from byhand.notation.blocks import Document, Line, Part, Section, Words
 from byhand.notation.index import free_letters, index_math
-from byhand.notation.kronecker import K_WORDS, VEC_WORDS, jacobian_math, uses_commutation
+from byhand.notation.kronecker import VEC_WORDS, commutation, jacobian_math, uses_commutation
 from byhand.notation.matrix import matrix_math
 from byhand.notation.measure import parts
+from byhand.notation.names import unused
 from byhand.notation.style import Style
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
@@ -30,14 +31,20 @@ def document(j: Jacobian, level: str = "result") -> Document:
     if steps:
         sections.append(differentials(j, style))
     sections.append(Section("Result", tuple(result_lines(j, style)), result_words(j)))
-    return Document(title(j), given(j), (*conventions(j), *j.notes), tuple(s for s in sections if s.lines))
+    shown = tuple(s for s in sections if s.lines)
+    return Document(title(j), given(j), (*conventions(j), *j.notes), shown, tuple(j.f.dimension_names))
 
 
 def style_of(j: Jacobian) -> Style:
     """Names reserved, and named Jacobians written as what they are: ∂Z1/∂W1."""
-    names = {*j.f.symbols, *j.f.dimension_names, *(n.name for n in topological([j.node]) if isinstance(n, Named))}
     labels: dict[Expr, Math] = {n: ts.Partial(_called(j, of), _called(j, by)) for n, (of, by) in j.names}
-    return Style(labels=labels, sized_ones=False, reserved=frozenset(n for n in names if len(n) == 1))
+    return Style(labels=labels, sized_ones=False, reserved=taken(j))
+
+
+def taken(j: Jacobian) -> frozenset[str]:
+    """The names that inputs, intermediates and dimensions have."""
+    named = (n.name for n in topological([j.node]) if isinstance(n, Named))
+    return frozenset({*j.f.symbols, *(v.name for v in j.wrt), *j.f.dimension_names, j.f.name, *named})
 
 
 def _called(j: Jacobian, node: Expr) -> Math:
@@ -61,24 +68,24 @@ def given(j: Jacobian) -> tuple[str | Math, ...]:
     return tuple(found)
 
 
-def conventions(j: Jacobian) -> tuple[str, ...]:
+def conventions(j: Jacobian) -> tuple[Words, ...]:
     """The layout, and how axes are stacked where they are."""
-    words = [f"Layout: {j.layout}, {LAYOUTS[j.layout]}."]
+    words: list[Words] = [f"Layout: {j.layout}, {LAYOUTS[j.layout]}."]
     if j.kind == "Hessian":
-        x, y = (v.name for v in (j.wrt if j.layout == "numerator" else j.wrt[::-1]))
-        words = [
-            f"{hessian_name(j)} = ∂²{j.f.name}/∂{x}∂{y}: the axes of {x} first, then those of {y} (layout: {j.layout})."
-        ]
+        x, y = (ts.Name(v.name) for v in (j.wrt if j.layout == "numerator" else j.wrt[::-1]))
+        formula = (ts.Name(hessian_name(j)), " = ∂²", ts.Name(j.f.name), "/∂", x, "∂", y)
+        words = [(*formula, ": the axes of ", x, " first, then those of ", y, f" (layout: {j.layout}).")]
     style = style_of(j)
     shown = jacobian_math(j.node, j.rows, style)
     if shown is not None and shown[1]:
         words.append(VEC_WORDS)
         words += [
-            f"A matrix with index {w} is slice {w} of its first axis; a row is written as a column."
-            for w in batch_letters(shown[0])
+            ("A matrix with index ", w, " is slice ", w, " of its first axis; a row is written as a column.")
+            for w in map(ts.Name, batch_letters(shown[0]))
         ]
         if uses_commutation(j.node, j.rows):
-            words.append(K_WORDS)
+            k = ts.Name(commutation(style))
+            words.append((k, " is the commutation matrix: ", k, " vec(X) = vec(Xᵀ)."))
     return tuple(words)
 
 
@@ -103,8 +110,8 @@ def left_side(j: Jacobian, stacked: bool = False) -> Math:
 
 def hessian_name(j: Jacobian) -> str:
     """H, or H_f where H is taken."""
-    taken = {*j.f.symbols, *(n.name for n in topological([j.node]) if isinstance(n, Named))}
-    return "H" if "H" not in taken else f"H_{j.f.name}"
+    names = taken(j)
+    return "H" if "H" not in names else unused(f"H_{j.f.name}", names)
 
 
 def result_lines(j: Jacobian, style: Style) -> list[Line]:

@@ -10,6 +10,7 @@ from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section
 from byhand.notation.index import index_math
 from byhand.notation.matrix import matrix_math
+from byhand.notation.names import unused
 from byhand.notation.orientation import row_vectors
 from byhand.notation.style import Style
 from byhand.notation.typeset import Math
@@ -31,7 +32,8 @@ def document(p: Product) -> Document:
     roots = [e.root for e in p.expressions.values()]
     order = topological(roots)
     symbols = dict.fromkeys((*p.f.symbols.values(), *p.directions.values()))
-    reserved = frozenset(n for n in (*(s.name for s in symbols), *p.f.dimension_names) if len(n) == 1)
+    named = (n.name for n in order if isinstance(n, Named))
+    reserved = frozenset({*(s.name for s in symbols), *p.f.dimension_names, p.f.name, *named})
     style = Style(row_vectors(roots), reserved=reserved, all_rows=p.f.vectors_as_rows)
 
     def body(node: Expr, of: Expr | None = None) -> Math:
@@ -43,23 +45,32 @@ def document(p: Product) -> Document:
     lines = [
         Line(ts.Name(n.name), (Part(body(n.body, n)),), show_shape(n.shape)) for n in order if isinstance(n, Named)
     ]
-    results = [Line(_left(p, n), (Part(body(e.root)),), show_shape(e.shape)) for n, e in p.expressions.items()]
+    results = [
+        Line(_left(p, n, reserved), (Part(body(e.root)),), show_shape(e.shape)) for n, e in p.expressions.items()
+    ]
     sections = ([Section("Where", tuple(lines))] if lines else []) + [Section("Result", tuple(results))]
     given: list[str | Math] = []
     for s in symbols:
         given += ["   " if given else "", ts.Name(s.name), f" {show_shape(s.shape)}"]
-    title = (f"{TITLES[p.kind]}: ", ts.Name(p.f.name), " with respect to ", ", ".join(_variables(p)))
-    return Document(title, tuple(given), p.notes, tuple(sections))
+    title = (f"{TITLES[p.kind]}: ", ts.Name(p.f.name), " with respect to ", *_listed(_variables(p)))
+    return Document(title, tuple(given), p.notes, tuple(sections), tuple(p.f.dimension_names))
+
+
+def _listed(names: list[str]) -> list[str | Math]:
+    found: list[str | Math] = []
+    for n in names:
+        found += [", ", ts.Name(n)] if found else [ts.Name(n)]
+    return found
 
 
 def _variables(p: Product) -> list[str]:
     return list(p.directions) if p.kind != "vjp" else list(p.expressions)
 
 
-def _left(p: Product, name: str) -> Math:
-    letter = {"hvp": "H", "jvp": "J", "gauss_newton_vp": "G"}.get(p.kind)
+def _left(p: Product, name: str, taken: frozenset[str]) -> Math:
+    matrix = ts.Name(unused({"hvp": "H", "gauss_newton_vp": "G"}.get(p.kind, "J"), taken))
     if p.kind == "vjp":
-        return ts.Product((ts.Transpose(ts.Name("J")), ts.Name(next(iter(p.directions.values())).name)))
-    vector = ts.Name(next(iter(p.directions.values())).name) if len(p.directions) == 1 else ts.Name("v")
-    m: Math = ts.Product((ts.Name(str(letter)), vector))
+        return ts.Product((ts.Transpose(matrix), ts.Name(next(iter(p.directions.values())).name)))
+    vector = next(iter(p.directions.values())).name if len(p.directions) == 1 else unused("v", taken)
+    m: Math = ts.Product((matrix, ts.Name(vector)))
     return m if len(p.expressions) == 1 else ts.Slice(ts.Bracketed(m), f"[{name}]")

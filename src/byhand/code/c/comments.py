@@ -31,7 +31,9 @@ def head_comment(program: Program, memory: Iterable[str]) -> str:
         for s in program.statements
         if s.math is not None and (s.section == "value" or (s.section == "forward" and isinstance(s.leaf, Named)))
     ]
-    shown_text = [f"{INDENT}{s.name} = {safe(to_text(s.math))}" for s in shown if s.math is not None]
+    shown_text = [
+        f"{INDENT}{s.name} = {safe(to_text(s.math, names=program.page))}" for s in shown if s.math is not None
+    ]
     lines += [line for line in shown_text if len(line) < WIDEST - 4]
     lines += ["", "Arrays stand row by row, the last index running fastest:"]
     lines += [f"{INDENT}{program.names[s]}: {_described(s)}" for s in program.inputs]
@@ -44,7 +46,7 @@ def statement_comment(s: Statement, program: Program, storage: Storage) -> str:
     shape = show_shape(s.shape)
     place = f", in the place of {program.names[storage.in_place[s.leaf]]}" if s.leaf in storage.in_place else ""
     math = ts.Relation("=", s.left if s.left is not None else ts.Name(s.name), s.math) if s.math is not None else None
-    text = "" if math is None else safe(re.sub(r"\s+", " ", to_text(math)))
+    text = "" if math is None else safe(re.sub(r"\s+", " ", to_text(math, names=program.page)))
     own = f"{s.name} = " if s.left is not None else ""
     full = f"{own}{text}   {shape}{place}"
     return full if text and len(full) <= WIDEST - 10 else f"{s.name}   {shape}{place}"
