@@ -250,9 +250,9 @@ class _Arranger:
         return _bracketed(arranged)
 
     def _is_name(self, sign: str, letter: ts.Spelled) -> bool:
-        """Whether a sign in front of a letter looks like a name of the page, or is one: dx, and d itself."""
-        alone = sign in self.names.identifiers and sign not in self.names.literal
-        return alone or self.names.taken(sign + self._key(letter), self.form)
+        """Whether a sign in front of a letter looks like a name of the page, or like a product with one: dx, d times x."""
+        factor = self.form == "stacked" and sign in self.names.identifiers and sign not in self.names.literal
+        return factor or self.names.taken(sign + self._key(letter), self.form)
 
     def _key(self, leaf: ts.Spelled) -> str:
         return leaf.parts.key if self.form == "stacked" else leaf.line

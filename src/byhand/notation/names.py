@@ -176,7 +176,7 @@ def _typed(name: str, form: Form) -> Iterator[tuple[str, SplitName]]:
         if form == "stacked":
             yield name, parts.bracketed()
             yield name, SplitName(name)
-    spelled = spelled_out(name) if form == "text" else ascii_name(name)
+    spelled = ascii_name(name) if form == "ascii" else spelled_out(name)
     yield spelled, SplitName(spelled)
     while True:
         spelled += "_"
