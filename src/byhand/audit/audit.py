@@ -43,7 +43,6 @@ def audit(text: str) -> AuditReport:
         text: the derivation.
     Returns: an AuditReport: `.ok`, `.lines` (each `.number`, `.ok`, `.kinds`, `.message`, `.mend`), `.text()`.
     Raises: ParseError: the text is no string, or too long.
-    Source: SEEDS.md, section 9 and S2.16.
     """
     if not isinstance(text, str):
         raise ParseError(f"a derivation is a string, not a {type(text).__name__}")

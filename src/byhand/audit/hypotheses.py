@@ -64,7 +64,7 @@ def unmet(state: State, raw: str, qualifier: str) -> str:
 
 
 def output_activation(state: State, name: str) -> Iterator[tuple[str, str, str]]:
-    """Class H: relu on the logits; a target whose unit is off gets no gradient (SEEDS S0.27)."""
+    """Class H: relu on the logits; a target whose unit is off gets no gradient."""
     node = state.nodes.get(name)
     if (
         not isinstance(node, Named)

@@ -1,6 +1,6 @@
-"""Mending a line that does not type-check: another transposition pattern (SEEDS S2.16), a column of ones, the table.
+"""Mending a line that does not type-check: another transposition pattern, a column of ones, the table.
 
-`products` answers the mnemonic "the shapes must check out" (SEEDS S3.25) by enumeration.
+`products` answers the mnemonic "the shapes must check out" by enumeration.
 """
 
 from __future__ import annotations

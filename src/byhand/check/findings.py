@@ -186,10 +186,7 @@ class GradientReport(CheckReport):
 
 
 def compared(row: TensorRow, found: Any, trusted: Mapping[str, Any] | None) -> TensorRow:
-    """The row with an entry by entry comparison, strict on shapes, where the trusted gradient is known.
-
-    Source: SEEDS S3.19, E3.1, E3.2.
-    """
+    """The row with an entry by entry comparison, strict on shapes, where the trusted gradient is known."""
     from dataclasses import replace
 
     if trusted is None or row.name not in trusted or np.shape(found) != np.shape(trusted[row.name]):

@@ -1,4 +1,4 @@
-"""Layouts: the four conventions of samples and weights, converted by one change of variables (SEEDS X.1).
+"""Layouts: the four conventions of samples and weights, converted by one change of variables.
 
 A layout says whether samples are rows or columns and whether a weight matrix is (inputs, outputs) or (outputs, inputs).
 Converting replaces every matrix that stands the other way by the transpose of a new one, and every intermediate

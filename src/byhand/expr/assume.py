@@ -63,6 +63,8 @@ _TABLE = (
     Property("orthogonal", "{X} is orthogonal", lambda x: _close(x.T @ x, np.eye(len(x))),
              lambda rng, s, k: np.linalg.qr(rng.standard_normal(s))[0], ("wellcond",), True),
     Property("positive", "the entries of {X} are positive", lambda x: bool(np.all(x > 0)), lambda rng, s, k: rng.uniform(0.5, 2.0, s)),
+    Property("nonzero", "the entries of {X} are not zero", lambda x: bool(np.all(x != 0)),
+             lambda rng, s, k: rng.uniform(0.5, 2.0, s) * rng.choice([-1.0, 1.0], s)),
     Property("large", "the entries of {X} are large", lambda x: bool(np.all(x > 1)), lambda rng, s, k: rng.uniform(20.0, 30.0, s), ("positive",)),
     Property("pm1", "the entries of {X} are -1 or 1", lambda x: bool(np.all(np.abs(x) == 1)), lambda rng, s, k: rng.choice([-1.0, 1.0], s)),
     Property("01", "the entries of {X} are 0 or 1", lambda x: bool(np.all((x == 0) | (x == 1))), lambda rng, s, k: rng.integers(0, 2, s) * 1.0),
@@ -140,6 +142,7 @@ def sample(properties: Iterable[str], rng: np.random.Generator, shape: tuple[int
         "01",
         "large",
         "positive",
+        "nonzero",
     ):
         sampler = PROPERTIES[name].sample
         if name in known and sampler is not None:

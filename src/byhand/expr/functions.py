@@ -18,41 +18,46 @@ from byhand.expr import numeric
 
 
 class Function(NamedTuple):
-    """A row: f, f'(z) in terms of z and y = f(z), where it holds, where it has a kink, and where it is written down."""
+    """A row: f, f'(z) in terms of z and y = f(z), where it holds, where it has a kink, and where it is written down.
+
+    `domain` is what tests draw from, `where` the condition that a reader is told: it holds on more than the draw.
+    """
 
     name: str
     derivative: str
     numpy: Callable[[Any], Any]
     code: str
     domain: str = "real"  # "real", "positive", "unit" (-1 < z < 1), "nonzero"
+    where: str = ""
     kinks: tuple[float, ...] = ()
     source: str = "Abramowitz and Stegun (1964), chapter 4"
 
 
 _ACTIVATION = "Dubey, Singh and Chaudhuri (2022), Activation functions in deep learning"
+_RELU = "Bertoin et al. (2021), Numerical influence of ReLU'(0) on backpropagation"
 _TABLE = (
     Function("exp", "y", np.exp, "np.exp({z})"),
-    Function("log", "1/z", np.log, "np.log({z})", "positive"),
-    Function("log1p", "1/(1 + z)", np.log1p, "np.log1p({z})", "positive"),
+    Function("log", "1/z", np.log, "np.log({z})", "positive", "z > 0"),
+    Function("log1p", "1/(1 + z)", np.log1p, "np.log1p({z})", "positive", "z > −1"),
     Function("expm1", "1 + y", np.expm1, "np.expm1({z})"),
     Function("sin", "cos(z)", np.sin, "np.sin({z})"),
     Function("cos", "-sin(z)", np.cos, "np.cos({z})"),
-    Function("tan", "1 + y**2", np.tan, "np.tan({z})", "unit"),
-    Function("arcsin", "1/sqrt(1 - z**2)", np.arcsin, "np.arcsin({z})", "unit"),
-    Function("arccos", "-1/sqrt(1 - z**2)", np.arccos, "np.arccos({z})", "unit"),
+    Function("tan", "1 + y**2", np.tan, "np.tan({z})", "unit", "cos z ≠ 0"),
+    Function("arcsin", "1/sqrt(1 - z**2)", np.arcsin, "np.arcsin({z})", "unit", "−1 < z < 1"),
+    Function("arccos", "-1/sqrt(1 - z**2)", np.arccos, "np.arccos({z})", "unit", "−1 < z < 1"),
     Function("arctan", "1/(1 + z**2)", np.arctan, "np.arctan({z})"),
     Function("sinh", "cosh(z)", np.sinh, "np.sinh({z})"),
     Function("cosh", "sinh(z)", np.cosh, "np.cosh({z})"),
     Function("tanh", "1 - y**2", np.tanh, "np.tanh({z})"),
     Function("arcsinh", "1/sqrt(1 + z**2)", np.arcsinh, "np.arcsinh({z})"),
-    Function("sigmoid", "y*(1 - y)", numeric.sigmoid, "sigmoid({z})", source="SEEDS S2.4"),
+    Function("sigmoid", "y*(1 - y)", numeric.sigmoid, "sigmoid({z})", source="Bishop (2006), (4.88)"),
     Function("log_sigmoid", "sigmoid(-z)", numeric.log_sigmoid, "log_sigmoid({z})", source=_ACTIVATION),
     Function("softplus", "sigmoid(z)", numeric.softplus, "np.logaddexp(0.0, {z})", source=_ACTIVATION),
     Function("logcosh", "tanh(z)", numeric.logcosh, "logcosh({z})", source=_ACTIVATION),
     Function("abs", "sign(z)", numeric.absolute, "np.abs({z})", kinks=(0.0,)),
     Function("sign", "0", numeric.sign, "np.sign({z})", kinks=(0.0,)),
-    Function("step", "0", numeric.step, "({z} > 0)", kinks=(0.0,), source="SEEDS S0.14: step(0) = 0 by convention"),
-    Function("relu", "step(z)", numeric.relu, "np.maximum({z}, 0.0)", kinks=(0.0,), source="SEEDS S0.14, S4.30"),
+    Function("step", "0", numeric.step, "({z} > 0)", kinks=(0.0,), source=_RELU),
+    Function("relu", "step(z)", numeric.relu, "np.maximum({z}, 0.0)", kinks=(0.0,), source=_RELU),
     Function("leaky_relu", "step(z) + 0.01*(1 - step(z))", numeric.leaky_relu, "leaky_relu({z})", kinks=(0.0,), source=_ACTIVATION),
     Function("elu", "step(z) + (1 - step(z))*(1 + y)", numeric.elu, "elu({z})", kinks=(0.0,), source="Clevert et al. (2016)"),
     Function("selu", "1.0507009873554805*step(z) + (1 - step(z))*(1.7580993408473768 + y)", numeric.selu, "selu({z})",

@@ -34,7 +34,7 @@ _TABLE = (
     Init("lecun", lambda r, m, n, s: r.standard_normal((m, n)) / np.sqrt(m),
          "normal, variance 1/inputs", "LeCun et al. (1998)"),
     Init("normal", lambda r, m, n, s: r.standard_normal((m, n)) * s,
-         "normal, with a given standard deviation", "SEEDS S1.37"),
+         "normal, with a given standard deviation", "EECS 498-007 (2020), assignment 2"),
     Init("zeros", lambda r, m, n, s: np.zeros((m, n)), "zeros", ""),
 )  # fmt: skip
 

@@ -48,17 +48,18 @@ class Loss(NamedTuple):
 
 
 _BCE = "mean(softplus(Z) - Y*Z)"
+_PARR = "Parr and Howard (2018), The matrix calculus you need for deep learning"
 _GOODFELLOW = "Goodfellow, Bengio and Courville (2016), section 6.2.2"
 _TABLE = (
     Loss("softmax_cross_entropy", "mean(cross_entropy(Z, Y))", "cross_entropy(Z, Y)",
          ("labels", "probabilities"), "softmax(Z)",
-         "minus the log-probability of the target class, mean over the samples", "SEEDS S1.25, S3.8"),
+         "minus the log-probability of the target class, mean over the samples", "Bishop (2006), (4.108)"),
     Loss("binary_cross_entropy", _BCE, _BCE, ("values",), "sigmoid(Z)",
          "minus the log-probability of a 0/1 target, one output", _GOODFELLOW, outputs=1),
     Loss("multilabel_cross_entropy", _BCE, _BCE, ("values",), "sigmoid(Z)",
          "binary cross-entropy of each of several 0/1 targets, mean over samples and targets", _GOODFELLOW),
     Loss("mse", "mean((Z - Y)**2)", "mean((Z - Y)**2)", ("values",), "Z",
-         "mean of the squared residuals, over samples and outputs, without 1/2", "SEEDS S4.36d"),
+         "mean of the squared residuals, over samples and outputs, without 1/2", _PARR),
     Loss("mae", "mean(abs(Z - Y))", "mean(abs(Z - Y))", ("values",), "Z",
          "mean of the absolute residuals, over samples and outputs", "Koenker and Bassett (1978)"),
     Loss("huber", "mean(huber(Z - Y))", "mean(huber(Z - Y))", ("values",), "Z",
@@ -69,9 +70,9 @@ _TABLE = (
          "minus the Poisson log-likelihood of counts, the log-rate being the output, without the constant log Y!",
          "McCullagh and Nelder (1989), chapter 6"),
     Loss("raw_logit_nll", "-mean(Z[arange(N), Y])", "-(one_hot(Y, C) @ Z)", ("labels",), "softmax(Z)",
-         "minus the logit of the target class, mean over the samples", "SEEDS S0.10",
+         "minus the logit of the target class, mean over the samples", "a common mistake, in no book",
          "raw_logit_nll is not a likelihood: it is linear in the logits and unbounded below, and its gradient is not "
-         "that of softmax cross-entropy (SEEDS E0.1)"),
+         "that of softmax cross-entropy"),
 )  # fmt: skip
 
 LOSSES: dict[str, Loss] = {row.name: row for row in _TABLE}

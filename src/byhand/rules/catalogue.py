@@ -19,7 +19,7 @@ from byhand.expr.functions import FUNCTIONS, Function
 from byhand.expr.nodes import Expr, Symbol, symbol
 from byhand.rules.differentials import DIFFERENTIALS, GENERAL, Rule, read_side
 from byhand.rules.identities import FACTS, IDENTITIES, Identity
-from byhand.rules.patterns import OTHER_MOVES, PATTERNS, Pattern
+from byhand.rules.patterns import ADJOINT, OTHER_MOVES, PATTERNS, Pattern
 
 GROUPS = ("general rules", "structured operations", "elementwise functions", "moves", "identities", "facts")
 Side = Expr | tuple[Expr, Expr]
@@ -27,18 +27,10 @@ Side = Expr | tuple[Expr, Expr]
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Where a variable is drawn from: its words, and a declared property or the name of an interval of numbers."""
+    """Where an equation holds, in words, and what its variable is drawn from: a property or an interval inside it."""
 
     words: str
     sampler: str
-
-
-INTERVALS = {
-    "real": Domain("", "real"),
-    "positive": Domain("{z} > 0", "positive"),
-    "unit": Domain("−1 < {z} < 1", "unit"),
-    "nonzero": Domain("{z} ≠ 0", "nonzero"),
-}
 
 
 @dataclass(frozen=True)
@@ -188,10 +180,8 @@ def function_equation(row: Function) -> Equation:
     match _tree(slope):
         case ast.BinOp(op=ast.Add() | ast.Sub()):
             slope = f"({slope})"
-    domain = INTERVALS[row.domain]
-    words = Domain(domain.words.format(z="z"), domain.sampler)
     right = "0" if slope == "0" else f"{slope}*d(z)"
-    return Equation(f"d({row.name}(z))", right, {"z": ""}, {"z": words} if row.domain != "real" else {})
+    return Equation(f"d({row.name}(z))", right, {"z": ""}, {"z": Domain(row.where, row.domain)} if row.where else {})
 
 
 def _moves() -> Iterator[Entry]:
@@ -200,7 +190,7 @@ def _moves() -> Iterator[Entry]:
             yield Entry(name, "moves", (equation,), row.source, row.meaning)
     for name, text, shapes in OTHER_MOVES:
         left, right = text.split(" = ")
-        yield Entry(name, "moves", (Equation(left, right, shapes, paired=True),), "SEEDS S1.19, S1.20")
+        yield Entry(name, "moves", (Equation(left, right, shapes, paired=True),), ADJOINT)
 
 
 def move_equations(row: Pattern) -> list[Equation]:

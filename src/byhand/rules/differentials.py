@@ -57,16 +57,17 @@ class Rule:
     source: str = "Magnus and Neudecker (2019), chapter 8"
 
 
+_COOKBOOK = "Petersen and Pedersen (2012), The Matrix Cookbook"
 _Z = {"Z": "m n"}
 _TABLE = (
-    Rule("inverse", "d(inv(X))", "-inv(X) @ d(X) @ inv(X)", "inv", ("X",), (), {"X": "n n"}, {"X": "wellcond"}, "SEEDS S1.14"),
-    Rule("determinant", "d(det(X))", "det(X)*trace(inv(X) @ d(X))", "det", ("X",), (), {"X": "n n"}, {"X": "wellcond"}, "SEEDS S1.15"),
+    Rule("inverse", "d(inv(X))", "-inv(X) @ d(X) @ inv(X)", "inv", ("X",), (), {"X": "n n"}, {"X": "wellcond"}, _COOKBOOK + ", (40)"),
+    Rule("determinant", "d(det(X))", "det(X)*trace(inv(X) @ d(X))", "det", ("X",), (), {"X": "n n"}, {"X": "wellcond"}, _COOKBOOK + ", (42)"),
     Rule("log-determinant", "d(logdet(X))", "trace(inv(X) @ d(X))", "logdet", ("X",), (), {"X": "n n"}, {"X": "wellcond"}),
     Rule("softmax", "d(softmax(Z, axis))", "softmax(Z, axis)*(d(Z) - sum(softmax(Z, axis)*d(Z), axis, True))",
-         "softmax", ("Z",), ("axis",), _Z, {}, "SEEDS S0.17, S1.26"),
+         "softmax", ("Z",), ("axis",), _Z, {}, "Bishop (2006), (4.106)"),
     Rule("log-softmax", "d(log_softmax(Z, axis))", "d(Z) - sum(softmax(Z, axis)*d(Z), axis, True)",
-         "log_softmax", ("Z",), ("axis",), _Z, {}, "SEEDS S3.8, S3.9"),
-    Rule("log-sum-exp", "d(logsumexp(Z, axis))", "sum(softmax(Z, axis)*d(Z), axis)", "logsumexp", ("Z",), ("axis",), _Z, {}, "SEEDS S3.9"),
+         "log_softmax", ("Z",), ("axis",), _Z, {}, "Goodfellow, Bengio and Courville (2016), (6.30)"),
+    Rule("log-sum-exp", "d(logsumexp(Z, axis))", "sum(softmax(Z, axis)*d(Z), axis)", "logsumexp", ("Z",), ("axis",), _Z, {}, "Boyd and Vandenberghe (2004), Convex Optimization, section 3.1.5"),
     Rule("general power", "d(power(X, Y))", "Y*power(X, Y - 1)*d(X) + log(X)*power(X, Y)*d(Y)", "power", ("X", "Y"), (),
          {"X": "m n", "Y": "m n"}, {"X": "positive"}, "exp(Y*log(X)) and the product rule"),
     Rule("mask", "d(where(C, A, B))", "C*d(A) + (1 - C)*d(B)", "where", ("C", "A", "B"), (),
@@ -77,28 +78,40 @@ DIFFERENTIALS: dict[str, Rule] = {row.operation: row for row in _TABLE}
 
 # What contractions and sums obey; `differential` below applies them to any pattern of labels at once.
 GENERAL = (
-    Rule("linearity", "d(2*X)", "2*d(X)", shapes={"X": "m n"}, source="SEEDS S1.10"),
-    Rule("sum rule", "d(X + Y)", "d(X) + d(Y)", shapes={"X": "m n", "Y": "m n"}, source="SEEDS S1.10"),
+    Rule("linearity", "d(2*X)", "2*d(X)", shapes={"X": "m n"}, source=_COOKBOOK + ", (34)"),
+    Rule("sum rule", "d(X + Y)", "d(X) + d(Y)", shapes={"X": "m n", "Y": "m n"}, source=_COOKBOOK + ", (35)"),
     Rule(
         "product rule",
         "d(X @ Y)",
         "d(X) @ Y + X @ d(Y)",
         shapes={"X": "m n", "Y": "n k"},
-        source="SEEDS S1.11, corrected",
+        source=_COOKBOOK + ", (37)",
     ),
-    Rule("Hadamard product rule", "d(X * Y)", "d(X)*Y + X*d(Y)", shapes={"X": "m n", "Y": "m n"}, source="SEEDS S1.16"),
+    Rule(
+        "Hadamard product rule",
+        "d(X * Y)",
+        "d(X)*Y + X*d(Y)",
+        shapes={"X": "m n", "Y": "m n"},
+        source=_COOKBOOK + ", (38)",
+    ),
     Rule(
         "quotient rule",
         "d(X / Y)",
         "(d(X)*Y - X*d(Y))/Y**2",
         shapes={"X": "m n", "Y": "m n"},
-        domain={"Y": "positive"},
-        source="SEEDS S1.17",
+        domain={"Y": "nonzero"},
+        source=_COOKBOOK + ", (38), with X and 1/Y",
     ),
     Rule("power rule", "d(X**3)", "3*X**2*d(X)", shapes={"X": "m n"}, source="Magnus and Neudecker (2019), chapter 8"),
-    Rule("transpose", "d(X.T)", "d(X).T", shapes={"X": "m n"}, source="SEEDS S1.12"),
-    Rule("trace", "d(trace(X))", "trace(d(X))", shapes={"X": "n n"}, source="SEEDS S1.13"),
-    Rule("elementwise function", "d(tanh(X))", "(1 - tanh(X)**2)*d(X)", shapes={"X": "m n"}, source="SEEDS S1.18"),
+    Rule("transpose", "d(X.T)", "d(X).T", shapes={"X": "m n"}, source=_COOKBOOK + ", (44)"),
+    Rule("trace", "d(trace(X))", "trace(d(X))", shapes={"X": "n n"}, source=_COOKBOOK + ", (36)"),
+    Rule(
+        "elementwise function",
+        "d(tanh(X))",
+        "(1 - tanh(X)**2)*d(X)",
+        shapes={"X": "m n"},
+        source="Magnus and Neudecker (2019), chapter 8, entry by entry",
+    ),
 )
 
 _CONSTANT_OPERATIONS = frozenset({"selection", "pairing"})  # no arguments: 0/1 arrays that only the sizes decide

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from byhand.expr.contraction import Label
 
+ADJOINT = "the adjoint of a linear map, ⟨G, A X⟩ = ⟨Aᵀ G, X⟩: Giles (2008), section 2"
+
 
 class Pattern(NamedTuple):
     """A row.
@@ -33,7 +35,7 @@ class Pattern(NamedTuple):
     first: str
     move_second: str = ""
     second: str = ""
-    source: str = "SEEDS S1.19, S1.20"
+    source: str = ADJOINT
 
     @property
     def sides(self) -> tuple[list[str], str]:
@@ -81,7 +83,7 @@ _TABLE = (
     Pattern("i->ij", "spread_columns", "columns repeated", "sum over the columns",
             "inner(G, outer(d(x), ones(j))) = inner(G @ ones(j), d(x))"),
     Pattern("j->ij", "spread_rows", "rows repeated", "sum over the rows (bias)",
-            "inner(G, outer(ones(i), d(x))) = inner(G.T @ ones(i), d(x))", source="SEEDS S1.29"),
+            "inner(G, outer(ones(i), d(x))) = inner(G.T @ ones(i), d(x))", source="Goodfellow, Bengio and Courville (2016), section 6.5"),
     Pattern("->i", "fill", "a scalar repeated", "sum over all entries", "inner(g, d(x)*ones(i)) = inner(sum(g), d(x))"),
     Pattern("->ij", "fill", "a scalar repeated", "sum over all entries", "inner(G, d(x)*ones(i, j)) = inner(sum(G), d(x))"),
     Pattern("->ii", "identity", "a multiple of the identity", "take the trace", "inner(G, d(x)*eye(i)) = inner(trace(G), d(x))"),

@@ -1,7 +1,4 @@
-"""Which entries depend on which: the zeros of a derivative that only its labels decide, and their picture.
-
-Source: SEEDS S3.21 (figures 36 and 37), S4.17.
-"""
+"""Which entries depend on which: the zeros of a derivative that only its labels decide, and their picture."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 One path: the single-variable rule (for arrays: one product of Jacobians). Several: the total derivative, the sum over
 all paths. The vector chain rule is the same sum written as matrix products.
 
-Source: Parr and Howard (2018), The matrix calculus you need for deep learning; SEEDS S4.3-S4.8, S4.17.
+Source: Parr and Howard (2018), The matrix calculus you need for deep learning.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class ChainRule:
     def entry_paths(self, index: tuple[int, ...], **arrays: Any) -> list[tuple[tuple[str, ...], float]]:
         """For one entry of the variable: every path through entries of intermediates, and its product of partials.
 
-        Their sum is the entry of the gradient (SEEDS S4.17b). Entries are numbered from one in the names.
+        Their sum is the entry of the gradient. Entries are numbered from one in the names.
 
         Raises: ParseError: there are too many.
         """

@@ -1,6 +1,6 @@
 """How a gradient flows through a network: norms, saturation, dead units, attenuation, scale of the inputs, mistakes.
 
-Sources: SEEDS S3.12 (confident mistakes), S3.13 (vanishing), S3.14 and S3.15 (scale of the inputs).
+Source: Goodfellow, Bengio and Courville (2016), sections 6.2.2 (confident mistakes) and 8.2.5 (vanishing gradients).
 """
 
 from __future__ import annotations
