@@ -1,26 +1,36 @@
 """What can be told of a wrong gradient when the loss is a black box: ratios, signs, zeros, transposes, the regulariser.
 
-Everything is a linear relation between numbers along a few directions, so the cost does not depend on the size.
+Everything is a linear relation between numbers along a few directions, so the cost does not depend on the size. A
+relation with a factor in it says nothing of a tensor with a single entry. A mend is a formula in what the user returned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from byhand.check.findings import Diagnosis
+from byhand.check.loss_mistakes import shown
+from byhand.check.mends import assignments, with_formulas
 from byhand.check.mistakes import MISTAKES
 from byhand.check.numeric import norm
 from byhand.check.verdict import Judge
+from byhand.errors import ByhandError
+from byhand.expr.contraction import add, scale, transpose
+from byhand.expr.dims import Coefficient
+from byhand.expr.evaluate import evaluate_node
+from byhand.expr.nodes import Expr, Symbol, symbol
 
 if TYPE_CHECKING:
     from byhand.check.gradient import _Job
 
 Array = Any
 DIRECTIONS, FIT = 3, 1e-7
+MOST_SAMPLES = 64
 _LOGARITHMS = {4: 1 / np.log(2), 5: 1 / np.log(10)}
 
 
@@ -35,6 +45,11 @@ class Probe:
     def of(self, array: Array) -> Array:
         """The slopes that an array claims."""
         return np.array([float(np.sum(array * d)) for d in self.directions])
+
+    @property
+    def single(self) -> bool:
+        """Whether the tensor has one entry: any two numbers are multiples of each other."""
+        return np.size(self.directions[0]) < 2
 
     def multiple(self, claimed: Array) -> float | None:
         """k where claimed = k × true along every direction."""
@@ -60,67 +75,80 @@ def black_box(job: _Job, wrong: list[str], judge: Judge) -> tuple[Diagnosis, ...
         shape = job.subject.arrays[n].shape
         directions = [rng.standard_normal(shape) for _ in range(DIRECTIONS)]
         probes[n] = Probe(n, directions, np.array([judge.slope({n: d}).value for d in directions]))
-    found = [*_everywhere(job, wrong, probes)] or [
-        d for n in wrong for d in [_alone(job, n, probes[n])] if d is not None
-    ]
+    everywhere = _everywhere(job, wrong, probes)
+    if everywhere is not None:
+        return (everywhere,)
+    found = [d for n in wrong for d in [_alone(job, n, probes[n], judge)] if d is not None]
     named = {d.tensor for d in found}
-    rest = [n for n in wrong if n not in named] if not found or found[0].place != "everywhere" else []
+    rest = [n for n in wrong if n not in named]
     if rest:
         right = [n for n in job.names if n not in wrong]
         evidence = f"wrong: {', '.join(f'd{n}' for n in rest)}" + (
             f"; right: {', '.join(f'd{n}' for n in right)}" if right else ""
         )
         remedy = "give the loss as an expression or a network of byhand, and the mistake can be looked for"
-        found.append(
-            Diagnosis(
-                None, rest[0], f"{evidence}; {remedy}", "", "no mistake of the catalogue explains it from outside"
-            )
-        )
+        what = "no mistake of the catalogue explains it from outside"
+        found.append(Diagnosis(None, rest[0], f"{evidence}; {remedy}", name=what))
     return tuple(found)
 
 
-def _everywhere(job: _Job, wrong: list[str], probes: dict[str, Probe]) -> Iterator[Diagnosis]:
+# ---- mends
+
+
+def returned(job: _Job, name: str) -> Symbol:
+    """What the user returned for a tensor, as a symbol."""
+    return symbol(f"d{name}", job.found[name].shape)
+
+
+def times(k: float, node: Expr) -> Expr:
+    """k × a node, k as people write it where it is a simple fraction."""
+    near = Fraction(k).limit_denominator(1000)
+    return scale(Coefficient(near if abs(float(near) - k) <= FIT * abs(k) else Fraction(f"{k:.12g}")), node)
+
+
+def mended(job: _Job, probes: Mapping[str, Probe], d: Diagnosis, formulas: Mapping[str, Expr]) -> Diagnosis:
+    """The diagnosis with what to return instead, if the loss agrees with it along every direction."""
+    for name, formula in formulas.items():
+        values: dict[Expr, Array] = {returned(job, name): np.asarray(job.found[name], dtype=float)}
+        values[symbol(name, job.subject.arrays[name].shape)] = np.asarray(job.subject.arrays[name], dtype=float)
+        made, probe = evaluate_node(formula, values, {}), probes[name]
+        if made.shape != job.subject.arrays[name].shape or not norm(probe.of(made) - probe.true) <= FIT * norm(
+            probe.true
+        ):
+            return d
+    return with_formulas(
+        d, {f"d{n}": f for n, f in formulas.items()}, assignments({f"d{n}": f for n, f in formulas.items()})
+    )
+
+
+# ---- what it may be
+
+
+def _everywhere(job: _Job, wrong: list[str], probes: dict[str, Probe]) -> Diagnosis | None:
     """One ratio for all tensors."""
     given = {n: np.asarray(job.found[n], dtype=float) for n in wrong}
     if any(given[n].shape != job.subject.arrays[n].shape for n in wrong) or any(
         np.any(job.found[n]) for n in job.names if n not in wrong
     ):
-        return
+        return None
     ratios = {n: probes[n].multiple(probes[n].of(given[n])) for n in wrong if np.any(probes[n].true)}
     values = [r for r in ratios.values() if r is not None]
     if len(wrong) < 2 or len(values) < len(ratios) or not values or max(values) - min(values) > 1e-6 * abs(values[0]):
-        return
+        return None
     k = values[0]
+    if not k:
+        return Diagnosis(None, wrong[0], "every tensor is zero", name="the gradient is zero", place="everywhere")
     sizes = samples(job)
-    evidence = f"your value is {k:.6g} × the right one in every tensor"
     rows: list[tuple[int, float, dict[str, Any]]] = [(6, -1.0, {}), *((m, r, {}) for m, r in _LOGARITHMS.items())]
     rows += [(1, float(n), {"N": n}) for n in sizes["samples"]] + [(2, 1 / n, {"N": n}) for n in sizes["samples"]]
     rows += [(3, 1 / c, {"C": c}) for c in sizes["classes"]]
     hits = [(m, words) for m, r, words in rows if abs(k / r - 1) < 1e-6]
-    if not k:
-        yield Diagnosis(None, wrong[0], "every tensor is zero", "", "the gradient is zero", "everywhere")
-    elif not hits:
-        yield Diagnosis(
-            None,
-            wrong[0],
-            evidence,
-            f"multiply every gradient by {1 / k:.6g}",
-            "a constant factor is missing or too many",
-            "everywhere",
-        )
-    else:
-        m, words = hits[0]
-        others = tuple(dict.fromkeys(h for h, _ in hits[1:] if h != m))
-        at = "".join(f", and {name} = {size}" for name, size in words.items())
-        d = MISTAKES[m].diagnosis(
-            wrong[0], evidence + at, "everywhere", {**words, "Z": "loss", "Y": "Y", "P": "P"}, others
-        )
-        mend = (
-            f"multiply every gradient by {1 / k:.6g}"
-            if not words
-            else f"multiply every gradient by {'1/N' if m == 1 else 'N' if m == 2 else 'C'} = {1 / k:.6g}"
-        )
-        yield Diagnosis(m, d.tensor, d.evidence, mend, d.name, d.place, others)
+    m, words = hits[0] if hits else (37, {"k": shown(1 / k)})
+    others = tuple(dict.fromkeys(h for h, _ in hits[1:] if h != m))
+    at = "".join(f", and {name} = {size}" for name, size in words.items() if name in ("N", "C"))
+    evidence = f"your value is {k:.6g} × the right one in every tensor{at}"
+    d = MISTAKES[m].diagnosis(wrong[0], evidence, "everywhere", words, others)
+    return mended(job, probes, d, {n: times(1 / k, returned(job, n)) for n in wrong})
 
 
 def samples(job: _Job) -> dict[str, list[int]]:
@@ -133,62 +161,64 @@ def samples(job: _Job) -> dict[str, list[int]]:
     return {"samples": [n for n in shared if n > 1], "classes": [c for c in classes if c > 1 and c in parameters]}
 
 
-def _alone(job: _Job, name: str, probe: Probe) -> Diagnosis | None:
+def is_bias(job: _Job, name: str) -> bool:
+    """Whether a vector stands beside a matrix, also checked, that has an axis of its size."""
+    v = job.subject.arrays[name]
+    others = [job.subject.arrays[n].shape for n in job.names if n != name]
+    return v.ndim == 1 and any(len(s) == 2 and v.size in s for s in others)
+
+
+def _alone(job: _Job, name: str, probe: Probe, judge: Judge) -> Diagnosis | None:
     """What is wrong with one tensor."""
     g, v = np.asarray(job.found[name], dtype=float), job.subject.arrays[name]
-    bias = v.ndim < 2
-    words = {"Z": "Z", "H": "H", "N": "N"}
-    if v.ndim == 2 and g.shape == v.shape[::-1] and norm(probe.of(g.T) - probe.true) <= FIT * norm(probe.true):
-        return MISTAKES[18].diagnosis(name, f"d{name}.T agrees with the loss along {DIRECTIONS} directions", "", words)
+    bias, own, one = is_bias(job, name), returned(job, name), {name: probe}
+    turned = MISTAKES[18].diagnosis(name, f"d{name}, transposed, agrees with the loss along {DIRECTIONS} directions")
+    is_turned = g.ndim == 2 and g.shape == v.shape[::-1] and norm(probe.of(g.T) - probe.true) <= FIT * norm(probe.true)
     if g.shape != v.shape:
-        if g.ndim > v.ndim or g.size > v.size:
-            return Diagnosis(
-                None,
-                name,
-                f"its shape is {g.shape}, {name} has {v.shape}: a sum is missing, or a broadcast went wrong",
-                "",
-                "the shape is wrong",
-            )
-        return Diagnosis(
-            None, name, f"its shape is {g.shape}, {name} has {v.shape}", f"make it {v.shape}", "the shape is wrong"
-        )
+        if is_turned:
+            return mended(job, one, turned, {name: transpose(own)})
+        more = ": a sum is missing, or a broadcast went wrong" if g.ndim > v.ndim or g.size > v.size else ""
+        return Diagnosis(None, name, f"its shape is {g.shape}, {name} has {v.shape}{more}", name="the shape is wrong")
     if not np.any(g):
-        if bias:
-            return MISTAKES[27].diagnosis(name, f"d{name} is zero; the loss depends on {name}", "", words)
-        return MISTAKES[28].diagnosis(name, f"d{name} is zero; the loss depends on {name}", "", {"A": name})
+        evidence = f"d{name} is zero; the loss depends on {name}"
+        return MISTAKES[27 if bias else 41].diagnosis(name, evidence)
     claimed = probe.of(g)
-    k = probe.multiple(claimed)
+    k = None if probe.single else probe.multiple(claimed)
     if k is not None and abs(k - 1) > FIT:
-        sizes = samples(job)["samples"]
-        hit = next((n for n in sizes if abs(k * n - 1) < 1e-6), None)
-        if bias and hit is not None:
-            return MISTAKES[26].diagnosis(
-                name, f"d{name} is 1/{hit} of the right one, and N = {hit}", "", {**words, "N": hit}
-            )
+        hit = next((n for n in samples(job)["samples"] if abs(k * n - 1) < 1e-6), None) if bias else None
         sign = ": the sign is wrong" if abs(k + 1) < 1e-9 else ""
-        return Diagnosis(
-            None,
-            name,
-            f"d{name} is {k:.6g} × the right one",
-            f"multiply d{name} by {1 / k:.6g}",
-            f"a constant factor in this tensor{sign}",
-        )
-    k = probe.added(claimed, probe.of(v))
+        evidence = f"your value is {k:.6g} × the right one{sign}"
+        if hit is not None:
+            d = MISTAKES[26].diagnosis(name, f"{evidence}, and N = {hit}")
+        else:
+            d = MISTAKES[37].diagnosis(name, evidence, name, {"k": shown(1 / k)})
+        return mended(job, one, d, {name: times(1 / k, own)})
+    other = symbol(name, v.shape)
+    k = None if probe.single else probe.added(claimed, probe.of(v))
     if k is not None:
-        if bias:
-            return MISTAKES[11].diagnosis(name, f"minus the right one it is {k:.6g} × {name}", "", words)
-        mend = f"d{name}: {'add' if k < 0 else 'subtract'} {abs(k):.6g} * {name}"
-        return Diagnosis(
-            8 if k < 0 else 9,
-            name,
-            f"minus the right one it is {k:.6g} × {name}",
-            mend,
-            "the regulariser's part is " + ("missing or too small" if k < 0 else "too large"),
-        )
-    if v.ndim == 2 and g.shape == g.shape[::-1] and norm(probe.of(g.T) - probe.true) <= FIT * norm(probe.true):
-        return MISTAKES[18].diagnosis(name, f"d{name}.T agrees with the loss along {DIRECTIONS} directions", "", words)
-    if v.ndim == 2 and min(g.shape) > 1 and g.size < 10**6:
-        s = np.linalg.svd(g, compute_uv=False)
-        if s[1] < 1e-10 * s[0]:
-            return MISTAKES[29].diagnosis(name, f"d{name} has rank 1", "", words)
+        d = MISTAKES[11 if bias else 8 if k < 0 else 9].diagnosis(name, f"minus the right one it is {k:.6g} × {name}")
+        if not bias:
+            d = replace(d, name="the regulariser's part is " + ("missing or too small" if k < 0 else "too large"))
+        return mended(job, one, d, {name: add(own, times(-k, other))})
+    if is_turned:
+        return mended(job, one, turned, {name: transpose(own)})
+    return _one_sample(job, name, probe, judge)
+
+
+def _one_sample(job: _Job, name: str, probe: Probe, judge: Judge) -> Diagnosis | None:
+    """Row 29, where the loss of one sample alone has the slopes that are claimed."""
+    claimed = probe.of(np.asarray(job.found[name], dtype=float))
+    for n in samples(job)["samples"]:
+        data = [m for m, v in job.subject.arrays.items() if m not in job.names and v.ndim and v.shape[0] == n]
+        for i in range(min(n, MOST_SAMPLES)):
+            at = {m: v[i : i + 1] if m in data else v for m, v in job.subject.arrays.items()}
+            try:
+                slopes = np.array([judge.slope({name: d}, at).value for d in probe.directions])
+            except ByhandError:  # the loss of one sample cannot be had: nothing can be said of it
+                break
+            for k in (1.0, 1.0 / n):
+                if np.any(slopes) and norm(claimed - k * slopes) <= FIT * norm(claimed):
+                    share = "" if k == 1.0 else f", divided by {n},"
+                    evidence = f"the loss of sample {i} alone{share} has this gradient along {DIRECTIONS} directions"
+                    return MISTAKES[29].diagnosis(name, evidence, words={"N": n})
     return None

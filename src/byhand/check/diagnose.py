@@ -8,7 +8,8 @@ import numpy as np
 
 from byhand.check.blackbox import black_box
 from byhand.check.findings import Diagnosis
-from byhand.check.loss_mistakes import context
+from byhand.check.loss_mistakes import place_of
+from byhand.check.mends import Mends, mended
 from byhand.check.mistakes import MISTAKES
 from byhand.check.numeric import norm
 from byhand.check.replay import Graph, Replay
@@ -26,7 +27,7 @@ Array = Any
 def single_entry(name: str, note: str) -> Diagnosis:
     """A tensor that is right by its norm: no mistake of the catalogue is as small as that."""
     what = "single entries are wrong: an index, a slice, a special case?"
-    return Diagnosis(None, name, f"d{name} is {note}", "", what)
+    return Diagnosis(None, name, f"d{name} is {note}", name=what)
 
 
 def diagnose(job: _Job, notes: dict[str, str], judge: Judge) -> tuple[Diagnosis, ...]:
@@ -62,19 +63,23 @@ def overflow(job: _Job, names: list[str], graph: Graph | None = None) -> tuple[D
     g = job.found[n]
     what = "nan" if np.any(np.isnan(g)) else "inf"
     evidence = f"{int(np.sum(~np.isfinite(g)))} of {g.size} entries of d{n} are {what}; the loss is finite"
-    if graph is not None:
-        p = Roles(graph).probabilities
-        if p is not None:
-            evidence += f"; the smallest entry of {p.name} is {float(np.min(graph.value(p))):.2g}"
-    return (MISTAKES[36].diagnosis(n, evidence, "the loss", {}),)
+    if graph is None:
+        return (MISTAKES[36].diagnosis(n, evidence, "the loss"),)
+    roles = Roles(graph)
+    p = roles.probabilities
+    if p is not None:
+        evidence += f"; the smallest entry of {roles.word(p)} is {float(np.min(graph.value(p))):.2g}"
+    d = MISTAKES[36].diagnosis(n, evidence, "the loss")
+    return (mended(roles, d, Mends(roles).at_the_loss()),)
 
 
 def explained(job: _Job, graph: Graph, judge: Judge, notes: dict[str, str]) -> tuple[Diagnosis, ...]:
     """The mistakes found, the first in backward order first."""
     right = Replay(graph)
     roles = Roles(graph)
+    mends = Mends(roles)
     order = [n for n in graph.backward_order() if n in job.names]
-    form = {n: d for n in order if (d := of_form(job.found[n], n, right.gradient(n), roles)) is not None}
+    form = {n: d for n in order if (d := of_form(job.found[n], n, right.gradient(n), mends)) is not None}
     broadcast = tuple(d for d in form.values() if d.mistake == 35)
     if broadcast:
         return broadcast[:1]
@@ -88,16 +93,16 @@ def explained(job: _Job, graph: Graph, judge: Judge, notes: dict[str, str]) -> t
     if not first:
         small = tuple(single_entry(n, notes[n]) for n in order if notes.get(n))
         below = "the difference is below what the diagnosis can resolve"
-        return tuple(form.values()) or small or (unknown(search, search.base, order[:1], below),)
+        return tuple(form.values()) or small or (unknown(search, mends, search.base, order[:1], below),)
     found, rest, others = search.explain(search.base, first)
     diagnoses = [
-        named(search, p, k, found, others if len(found) == 1 and not rest else ()) for k, p in enumerate(found)
+        named(search, mends, k, found, others if len(found) == 1 and not rest else ()) for k in range(len(found))
     ]
     if rest:
         replay = search.base
         for p in found:
             replay = replay.with_patch(p)
-        diagnoses.append(unknown(search, replay, rest, ""))
+        diagnoses.append(unknown(search, mends, replay, rest, ""))
     return (*form.values(), *diagnoses)
 
 
@@ -105,45 +110,36 @@ def of_type(g: Array, name: str) -> Diagnosis | None:
     """What the type of a tensor alone tells."""
     if g.dtype.kind == "f":
         return None
-    what, mend = "numbers are cut off", f"d{name}: return floating numbers"
-    if g.dtype.kind == "c":
-        what, mend = "a gradient is real", f"d{name}.real, if the imaginary part is zero"
-    return Diagnosis(None, name, f"its type is {g.dtype}", mend, f"the type is wrong: {what}")
+    what = "a gradient is real" if g.dtype.kind == "c" else "numbers are cut off"
+    return Diagnosis(None, name, f"its type is {g.dtype}", name=f"the type is wrong: {what}")
 
 
-def of_form(g: Array, name: str, right: Array, roles: Roles) -> Diagnosis | None:
+def of_form(g: Array, name: str, right: Array, mends: Mends) -> Diagnosis | None:
     """What the type or the shape of a tensor alone tells."""
-    if g.dtype.kind != "f":
-        return of_type(g, name)
-    if g.shape == right.shape:
+    d = of_type(g, name)
+    shapes, n = f"its shape is {g.shape}, {name} has {right.shape}", mends.roles.samples
+    if d is None and g.shape == right.shape:
         return None
-    shapes = f"its shape is {g.shape}, {name} has {right.shape}"
-    if g.size == right.size and norm(g.reshape(right.shape) - right) <= SAME * norm(right):
-        return Diagnosis(
-            None, name, f"{shapes}; the numbers are right", f"d{name}.reshape{right.shape}", "the shape is wrong"
-        )
-    n = roles.samples
-    if (
-        n > 1
-        and g.ndim == right.ndim
-        and all(a == b or (a, b) == (n, 1) for a, b in zip(g.shape, right.shape, strict=True))
-    ):
-        return MISTAKES[35].diagnosis(name, f"{shapes}: {n} = N stands where 1 belongs", "", context(roles))
-    return None
+    if d is None and g.size == right.size and norm(g.reshape(right.shape) - right) <= SAME * norm(right):
+        d = Diagnosis(None, name, f"{shapes}; the numbers are right", name="the shape is wrong")
+    elif d is None:
+        axes = list(zip(g.shape, right.shape, strict=False))
+        if n < 2 or g.ndim != right.ndim or not all(a == b or (a, b) == (n, 1) for a, b in axes):
+            return None
+        d = MISTAKES[35].diagnosis(name, f"{shapes}: {n} = N stands where 1 belongs", place_of(mends.roles))
+    return mended(mends.roles, d, mends.of_tensor(name))
 
 
 def elsewhere(job: _Job, graph: Graph) -> tuple[Graph, dict[str, Array]]:
     """Parameters moved a little, one sample less: ratios that coincide at the given point (N = C) then differ."""
     rng = np.random.default_rng(37)
-    symbols = graph.derivation.f.symbols
-    names = {d for n in graph.variables for d in symbols[n].shape}
-    batch = {s.shape[0] for n, s in symbols.items() if n not in graph.variables and s.shape} - names
+    symbols, samples = graph.derivation.f.symbols, Roles(graph).sample_dimension
     moved = {}
     for n, v in job.subject.arrays.items():
         shape = symbols[n].shape
-        if n in graph.variables:
-            moved[n] = v * (1 + 0.1 * rng.uniform(-1, 1, v.shape))
-        else:
-            moved[n] = v[:-1] if shape and shape[0] in batch and not isinstance(shape[0], int) else v
+        moved[n] = v * (1 + 0.1 * rng.uniform(-1, 1, v.shape)) if n in graph.variables else v
+        for axis, d in enumerate(shape):
+            if d == samples and v.shape[axis] > 1:
+                moved[n] = np.take(moved[n], range(v.shape[axis] - 1), axis)
     assert job.trusted is not None
     return job.trusted.at(moved).graph, job.again(moved)

@@ -13,6 +13,7 @@ import numpy as np
 from byhand.check.numeric import norm
 from byhand.check.report import Verdict
 from byhand.check.views import CheckReport, columns, paragraphs, row_html, table_html
+from byhand.expr.expression import Expression
 
 _COLUMNS = ("tensor", "shape", "verdict", "exact", "error", "allowed", "max diff", "note")
 
@@ -25,19 +26,24 @@ class Diagnosis:
         mistake: its row in the catalogue (`byhand.check.mistakes`), or None where no row explains the numbers.
         tensor: the first wrong tensor in backward order.
         evidence: the numbers that show it.
-        mend: the line that mends it; empty for an unknown mistake.
+        mend: `formulas` as text; empty where no formula mends it.
         name: the mistake in words.
         place: the layer or unit where it was made.
         alternatives: rows that would give the same numbers at this point.
+        advice: what no formula can say.
+        formulas: what to compute instead: (name of the adjoint, its expression). They were evaluated and replayed, and
+            give the right gradient.
     """
 
     mistake: int | None
     tensor: str
     evidence: str
-    mend: str
+    mend: str = ""
     name: str = ""
     place: str = ""
     alternatives: tuple[int, ...] = ()
+    advice: str = ""
+    formulas: tuple[tuple[str, Expression], ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """The diagnosis, line by line."""
@@ -47,13 +53,14 @@ class Diagnosis:
             f"{self.tensor}: {self.name}{at}{number}",
             f"evidence: {self.evidence}",
             *([f"mend: {self.mend}"] if self.mend else []),
+            *([f"advice: {self.advice}"] if self.advice else []),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The diagnosis as plain data."""
         return {
             "mistake": self.mistake, "tensor": self.tensor, "name": self.name, "place": self.place,
-            "evidence": self.evidence, "mend": self.mend, "alternatives": list(self.alternatives),
+            "evidence": self.evidence, "mend": self.mend, "advice": self.advice, "alternatives": list(self.alternatives),
         }  # fmt: skip
 
 

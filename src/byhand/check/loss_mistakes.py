@@ -1,17 +1,21 @@
-"""Mistakes made on purpose at the loss and in the graph as a whole: rows 1 to 7, 12 to 15, 28, 29, 33 to 35."""
+"""Mistakes made on purpose at the loss: rows 1 to 7, 12 to 15, 29, 35, 37."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from byhand.check.replay import Adjoint, Contribution, Edge, Patch, Replay
-from byhand.check.roles import Layer, Roles, name_of
-from byhand.expr.nodes import Expr, Symbol
+from byhand.check.roles import Layer, Roles
+from byhand.expr.contraction import P1, contract
+from byhand.expr.nodes import Expr, Structured
 
 Array = Any
+MOST_ENTRIES = 10**7  # of the contributions of all samples, one by one
 
 
 def scaled(k: float) -> Contribution:
@@ -24,50 +28,64 @@ def times(k: float) -> Adjoint:
     return lambda replay, adjoint: k * adjoint
 
 
-def context(roles: Roles) -> dict[str, Any]:
-    """Words for the mends at the loss."""
-    head = roles.head
-    if head is None:
-        return {"N": roles.samples}
-    classes = roles.graph.value(head.unit.node).shape[-1] if head.unit.body.ndim > 1 else 1
-    targets = [name_of(t) for t in roles.targets if name_of(t) != "..."]
-    probabilities = roles.probabilities
-    shape = roles.graph.value(head.unit.node).shape
-    return {
-        "N": roles.samples, "C": classes, "Z": head.unit.name, "Y": targets[-1] if targets else "Y",
-        "P": probabilities.name if probabilities is not None else "P",
-        "layer": roles.layer_word(head.unit), "shape": shape,
-    }  # fmt: skip
+def shown(k: float) -> str:
+    """A factor as people write it: 2, 1/2, 3.7."""
+    near = Fraction(k).limit_denominator(1000)
+    if near == -1:
+        return "−1 (the sign)"
+    return str(near) if abs(float(near) - k) <= 1e-9 * abs(k) else f"{k:.6g}"
 
 
-# ---- at the loss
+def place_of(roles: Roles) -> str:
+    """Where a mistake at the loss shows first: the head."""
+    return roles.word(roles.head.unit.node) if roles.head is not None else "the loss"
 
 
 def loss(roles: Roles) -> Iterator[Patch]:
-    """Rows 1 to 7, 12 to 15, 33, 35."""
-    words, n = context(roles), roles.samples
-    place = words.get("Z", "the loss")
-    classes = float(words.get("C", 1))
-    root = roles.graph.units[0].node
-    for mistake, k in (
-        (1, float(n)),
-        (2, 1.0 / n),
-        (3, 1.0 / classes),
-        (4, 1 / np.log(2)),
-        (5, 1 / np.log(10)),
-        (7, -1.0),
-    ):
-        if k != 1.0 and roles.losses and (mistake != 7 or roles.targets or roles.probabilities):
-            yield Patch(mistake, place, words, edges={e: scaled(k) for e in roles.losses})
-            if roles.penalties and mistake != 7:
-                yield Patch(
-                    mistake, "the loss", words, adjoints={root: times(k)}, note="the regulariser's part included"
-                )
-    yield Patch(6, "the loss", words, adjoints={root: times(-1.0)})
+    """Rows 1 to 7, 12 to 15, 35."""
+    yield from factors(roles)
     if roles.head is not None:
-        yield from targets(roles, roles.head, words)
-        yield from residuals(roles, roles.head, words)
-    yield from cotangents(roles, words)
+        yield from targets(roles, roles.head)
+        yield from residuals(roles, roles.head)
+
+
+def everywhere(roles: Roles, mistake: int, k: float, words: dict[str, Any]) -> Iterator[Patch]:
+    """The data part with a factor; with the regulariser's part, where there is one, too."""
+    if roles.losses:
+        yield Patch(mistake, place_of(roles), words, edges={e: scaled(k) for e in roles.losses})
+        if roles.penalties:
+            note = "the regulariser's part included"
+            yield Patch(mistake, "the loss", words, adjoints={roles.graph.root: times(k)}, note=note)
+
+
+def known_factors(roles: Roles) -> list[tuple[int, float]]:
+    """Rows 1 to 5, those that can be made in this loss, with their factors."""
+    n, rows = roles.samples, []
+    if roles.averaged and n > 1:
+        rows += [(1, float(n)), (2, 1.0 / n)] + ([(3, 1.0 / roles.classes)] if roles.classes > 1 else [])
+    if roles.has_logarithm:
+        rows += [(4, 1.0 / math.log(2)), (5, 1.0 / math.log(10))]
+    return rows
+
+
+def factors(roles: Roles) -> Iterator[Patch]:
+    """Rows 1 to 7."""
+    for mistake, k in known_factors(roles):
+        yield from everywhere(roles, mistake, k, {"N": roles.samples})
+    if roles.residual is not None and roles.losses:
+        prediction, target = map(roles.word, roles.residual)
+        words = {"P": prediction, "Y": target}
+        yield Patch(7, place_of(roles), words, edges={e: scaled(-1.0) for e in roles.losses})
+    yield Patch(6, "the loss", {}, adjoints={roles.graph.root: times(-1.0)})
+
+
+def constants(roles: Roles) -> Iterator[Patch]:
+    """Row 37 with what people forget: the 2 of a square, ½, the constants of the loss, the mean."""
+    named = {1.0, *(k for _, k in known_factors(roles))}
+    known = (2.0, 0.5, *sorted(roles.constants), float(roles.samples))
+    for k in dict.fromkeys(x for c in known for x in (c, 1.0 / c)):
+        if k not in named:
+            yield from everywhere(roles, 37, k, {"k": shown(1.0 / k)})
 
 
 def relative_to(roles: Roles, node: Expr, made: Array) -> Adjoint:
@@ -83,41 +101,42 @@ def relative_to(roles: Roles, node: Expr, made: Array) -> Adjoint:
     return change
 
 
-def targets(roles: Roles, head: Layer, words: dict[str, Any]) -> Iterator[Patch]:
-    """Rows 12 to 15."""
+def targets(roles: Roles, head: Layer) -> Iterator[Patch]:
+    """Rows 12 to 15, where the head has probabilities and targets of its shape."""
     graph, node, p = roles.graph, head.unit.node, roles.probabilities
-    if not roles.targets or head.unit.body.ndim == 0 or p is None:
+    if not roles.targets or p is None or not head.unit.body.ndim:
         return
-    formula = graph.unit[node].value
+    formula, place = graph.records[node].value, place_of(roles)
     y, right, pv = graph.value(roles.targets[0]), Replay(graph).adjoint(node), graph.value(p)
+    if not np.shape(y) == np.shape(right) == np.shape(pv):
+        return
 
     def with_targets(other: Array) -> Array:
         return graph.at(formula, dict.fromkeys(roles.targets, other))
 
-    if np.all((y == 0) | (y == 1)) and np.shape(y) == np.shape(right) and y.ndim > 1:
-        for by, way in ((1, "to the left"), (-1, "to the right")):
-            yield Patch(
-                12,
-                words["Z"],
-                {**words, "way": way},
-                adjoints={node: relative_to(roles, node, with_targets(np.roll(y, by, axis=-1)))},
-            )
-        yield Patch(14, words["Z"], words, adjoints={node: relative_to(roles, node, right * y)})
-    if np.shape(y) == np.shape(right):
-        yield Patch(13, words["Z"], words, adjoints={node: relative_to(roles, node, with_targets(np.zeros_like(y)))})
-    if np.shape(pv) == np.shape(right):
-        yield Patch(15, words["Z"], words, adjoints={node: lambda replay, a: a * pv * (1 - pv)})
+    words: dict[str, Any] = {"P": roles.word(p), "Y": roles.word(roles.targets[-1])}
+    axis = roles.class_axis
+    if axis is not None and isinstance(p.body, Structured) and np.all((y == 0) | (y == 1)):
+        for by, way in ((1, "one column further to the left"), (-1, "one column further to the right")):
+            made = relative_to(roles, node, with_targets(np.roll(y, by, axis=axis)))
+            yield Patch(12, place, words, adjoints={node: made}, note=f"the ones of {words['Y']} belong {way}")
+        yield Patch(14, place, words, adjoints={node: relative_to(roles, node, right * y)})
+    without = with_targets(np.zeros_like(y))
+    if np.any(without):
+        yield Patch(13, place, words, adjoints={node: relative_to(roles, node, without)})
+    yield Patch(15, place, words, adjoints={node: lambda replay, a: a * pv * (1 - pv)})
 
 
-def residuals(roles: Roles, head: Layer, words: dict[str, Any]) -> Iterator[Patch]:
+def residuals(roles: Roles, head: Layer) -> Iterator[Patch]:
     """Row 35: predictions (N, 1) minus targets (N,)."""
     graph, node = roles.graph, head.unit.node
     z = np.asarray(graph.value(node))
     right = Replay(graph).adjoint(node)
     symbols = [s for s in graph.derivation.f.symbols.values() if s not in roles.variables and s in graph.values]
+    words = {"Z": roles.word(node), "shape": z.shape}
     for s in symbols:
         y = np.asarray(graph.value(s))
-        if y.dtype.kind != "f" or y.size != z.size or z.size != roles.samples or y.ndim > 2:
+        if y.dtype.kind != "f" or y.size != z.size or z.size != roles.samples or y.ndim > 2 or z.size < 2:
             continue
         gap = z.ravel() - y.ravel()
         k = float(np.sum(right.ravel() * gap) / np.sum(gap * gap)) if np.any(gap) else 0.0
@@ -129,71 +148,51 @@ def residuals(roles: Roles, head: Layer, words: dict[str, Any]) -> Iterator[Patc
             for share in (1.0 / n, 1.0):
                 made = (k * share * total).reshape(z.shape)
                 note = f"the residual is summed over the {axis} of an (N, N) array, N = {n}"
-                yield Patch(35, words["Z"], words, adjoints={node: relative_to(roles, node, made)}, note=note)
+                yield Patch(35, place_of(roles), words, adjoints={node: relative_to(roles, node, made)}, note=note)
 
 
-def cotangents(roles: Roles, words: dict[str, Any]) -> Iterator[Patch]:
-    """Row 33: the loss is the inner product of an output and an upstream gradient."""
-    for e in roles.losses:
-        arrays = roles.arrays(e)
-        if (
-            len(arrays) == 1
-            and isinstance(arrays[0], Symbol)
-            and arrays[0] not in roles.variables
-            and arrays[0].shape == e.child.shape
-        ):
-            upstream = arrays[0]
-            ones = np.ones_like(roles.graph.value(upstream))
-
-            def ignored(
-                replay: Replay, edge: Edge, adjoint: Array, before: Any, factor: Expr = upstream, ones: Array = ones
-            ) -> Array:
-                return replay.graph.pass_on(edge, adjoint, {factor: ones})
-
-            yield Patch(
-                33, name_of(e.child), words, edges={e: ignored}, note=f"{upstream.name} taken as ones reproduces it"
-            )
+# ---- one sample
 
 
-# ---- the whole graph
-
-
-def masked(mask: Array) -> Adjoint:
-    """The adjoint, entries multiplied."""
-    return lambda replay, adjoint: mask * adjoint
-
-
-def whole(roles: Roles, gradients: dict[str, Array]) -> Iterator[Patch]:
-    """Row 29: one sample only."""
-    head, axis = roles.head, roles.batch_axis
-    if head is None or axis is None or roles.samples < 2:
+def one_sample(roles: Roles, gradients: dict[str, Array]) -> Iterator[Patch]:
+    """Row 29: the first sample only, the last, or that whose contribution to a tensor is most nearly parallel to it."""
+    head, axis, n = roles.head, roles.batch_axis, roles.samples
+    if head is None or axis is None or n < 2:
         return
-    node, words = head.unit.node, context(roles)
-    right = np.moveaxis(Replay(roles.graph).adjoint(node), axis, 0)
-    rows: dict[int, None] = {0: None, roles.samples - 1: None}
-    for e in head.biases:
-        g = gradients.get(name_of(e.child))
-        if g is not None and g.size == right[0].size and np.any(g):
-            rows[nearest_row(right, g)] = None
-    for e, factor in head.weights:
-        g, h = gradients.get(name_of(e.child)), np.asarray(roles.graph.value(factor))
-        if g is not None and g.ndim == 2 and h.ndim == 2 and np.all(np.isfinite(g)) and g.size < 10**6:
-            for p in roles.penalties:
-                if p.child is e.child and g.shape == np.shape(roles.graph.value(e.child)):
-                    g = g - Replay(roles.graph).contribution(p)
-            left, s, _ = np.linalg.svd(g, full_matrices=False)
-            if len(s) == 1 or s[1] < 1e-8 * s[0]:
-                rows[nearest_row(h if h.shape[0] == roles.samples else h.T, left[:, 0])] = None
-    for i in rows:
-        mask = np.zeros(roles.samples)
+    replay, node = Replay(roles.graph), head.unit.node
+    rows: dict[int, None] = {0: None, n - 1: None}
+    for e in (*head.biases, *(w for w, _ in head.weights)):
+        name = str(getattr(e.child, "name", ""))
+        g, parts = gradients.get(name), by_sample(roles, e, axis)
+        if g is None or parts is None or g.shape != parts.shape[1:]:
+            continue
+        for p in roles.penalties:
+            if p.child is e.child:
+                g = g - replay.contribution(p)
+        if np.all(np.isfinite(g)) and np.any(g):
+            rows[most_parallel(parts, g)] = None
+    upstream = np.moveaxis(replay.adjoint(node), axis, 0)
+    for i in (i for i in rows if np.any(upstream[i])):
+        mask = np.zeros(n)
         mask[i] = 1.0
-        shaped = mask.reshape([-1 if k == axis else 1 for k in range(right.ndim)])
-        for k, words_k in ((1.0, ", with its 1/N"), (float(roles.samples), ", without 1/N")):
-            note = f"rank 1: sample {i} alone reproduces it{words_k}"
-            yield Patch(29, "the loss", words, adjoints={node: masked(k * shaped)}, note=note)
+        shaped = mask.reshape([-1 if k == axis else 1 for k in range(upstream.ndim)])
+        for k, share in ((1.0, ", with its 1/N"), (float(n), ", without 1/N")):
+            if k == 1.0 or roles.averaged:
+                note = f"sample {i} alone reproduces it{share if roles.averaged else ''}"
+                yield Patch(29, "the loss", {"N": n}, adjoints={node: masked(k * shaped)}, note=note)
 
 
-def nearest_row(rows: Array, g: Array) -> int:
+def by_sample(roles: Roles, edge: Edge, axis: int) -> Array | None:
+    """What each sample contributes to a tensor, samples first; None where that is too large."""
+    graph, t = roles.graph, edge.term
+    label = t.out[axis]
+    if label in t.labels or roles.samples * np.size(graph.value(edge.child)) > MOST_ENTRIES:
+        return None
+    node = contract([(edge.upstream, t.out, P1), *t.factors], (label, *t.labels), t.coefficient, t.dims)
+    return graph.at(node, {edge.upstream: Replay(graph).adjoint(edge.source.node)})
+
+
+def most_parallel(rows: Array, g: Array) -> int:
     """The row most nearly parallel to g."""
     flat, vector = rows.reshape(len(rows), -1), np.ravel(g)
     sizes = np.linalg.norm(flat, axis=1)
@@ -202,24 +201,6 @@ def nearest_row(rows: Array, g: Array) -> int:
     return int(np.argmax(np.nan_to_num(cosines)))
 
 
-def cuts(roles: Roles) -> Iterator[Patch]:
-    """Rows 28 and 34: nothing flows below a unit; statistics as constants."""
-    statistics = roles.statistics
-    if statistics:
-        names = ", ".join(map(name_of, statistics))
-        yield Patch(
-            34,
-            names,
-            {},
-            adjoints=dict.fromkeys(statistics, times(0.0)),
-            note=f"{names} taken as constants reproduces it",
-        )
-        for s in statistics if len(statistics) > 1 else []:
-            yield Patch(
-                34, name_of(s), {}, adjoints={s: times(0.0)}, note=f"{name_of(s)} taken as constant reproduces it"
-            )
-    for u in roles.graph.units[1:]:
-        if u.body.ndim and u.node not in statistics:
-            yield Patch(
-                28, u.name, {"A": u.name}, adjoints={u.node: times(0.0)}, note=f"nothing flows through {u.name}"
-            )
+def masked(mask: Array) -> Adjoint:
+    """The adjoint, entries multiplied."""
+    return lambda replay, adjoint: mask * adjoint

@@ -14,8 +14,8 @@ import numpy as np
 from byhand.check.numeric import Environment, projected
 from byhand.derive.derivation import Derivation
 from byhand.derive.record import Unit
-from byhand.expr.evaluate import bind, evaluate_node, node_value
-from byhand.expr.nodes import Expr, Named, Symbol, symbol, topological
+from byhand.expr.evaluate import bind, node_value
+from byhand.expr.nodes import Expr, Symbol, symbol, topological
 from byhand.rules.linear import LinearTerm
 
 Array = Any
@@ -46,7 +46,7 @@ class Patch:
     Attributes:
         mistake: its number.
         place: the unit or tensor it is made at.
-        context: words for its mend.
+        words: what its name in the catalogue leaves open.
         edges: what edges contribute instead.
         adjoints: what becomes of the adjoint of a node.
         results: what becomes of the gradient of a variable.
@@ -55,7 +55,7 @@ class Patch:
 
     mistake: int
     place: str
-    context: Mapping[str, Any] = field(default_factory=dict)
+    words: Mapping[str, Any] = field(default_factory=dict)
     edges: Mapping[Edge, Contribution] = field(default_factory=dict)
     adjoints: Mapping[Expr, Adjoint] = field(default_factory=dict)
     results: Mapping[str, Adjoint] = field(default_factory=dict)
@@ -63,24 +63,36 @@ class Patch:
 
 
 class Graph:
-    """The edges of a derivation, and the values of its nodes at one point."""
+    """The edges of a derivation, and the values of its nodes at one point.
+
+    Attributes:
+        root: the function; its adjoint is 1.
+        units: what the function is made of and depends on the variables, last first.
+        records: each unit and each variable -> its record.
+        edges: the linear terms of the units' differentials.
+        into: node -> the edges that contribute to its adjoint.
+        variables: the variables by name.
+    """
 
     def __init__(self, derivation: Derivation, values: Mapping[str, Array]) -> None:
         self.derivation = derivation
+        self.root = derivation.prepared.root
         bound, self.sizes = bind(derivation.f, values)
         self.values: dict[Expr, Array] = {derivation.f.symbols[n]: bound[derivation.f.symbols[n]] for n in values}
         self.env = Environment(self.values, self.sizes)
         self.units = [u for u in derivation.units if not isinstance(u.node, Symbol)]
         self.position = {u.node: k for k, u in enumerate(self.units)}
-        self.unit = {u.node: u for u in self.units}
+        self.records = {u.node: u for u in derivation.units}
         self.edges: list[Edge] = []
         for u in self.units:
             upstream = symbol(f"upstream of {u.name}", u.body.shape)
             for record in u.terms:
                 self.edges.append(Edge(len(self.edges), u, record.term, upstream, record.term.adjoint(upstream)))
         self.into: dict[Expr, list[Edge]] = {}
+        self.out_of: dict[Expr, list[Edge]] = {}
         for e in self.edges:
             self.into.setdefault(e.child, []).append(e)
+            self.out_of.setdefault(e.source.node, []).append(e)
         self.variables = {v.name: v for v in derivation.variables}
 
     def value(self, node: Expr) -> Array:
@@ -98,12 +110,25 @@ class Graph:
         return seen[node] if node in seen else self.env[node]
 
     def pass_on(self, edge: Edge, adjoint: Array, known: Mapping[Expr, Array] | None = None) -> Array:
-        """What an edge contributes; `known` replaces factors of its linear map."""
-        node = edge.node
+        """What an edge contributes; `known` replaces factors of its linear map by arrays of the same shape."""
+        node, given = edge.node, {edge.upstream: adjoint, **(known or {})}
+        views = [f for f in known or () if f not in node.children]  # dissolved where the map was written down
+        if views:
+            stand_ins = {f: symbol(f"in place of factor {k}", f.shape) for k, f in enumerate(views)}
+            factors = tuple((stand_ins.get(f, f), ls, p) for f, ls, p in edge.term.factors)
+            node = edge.term._replace(factors=factors).adjoint(edge.upstream)
+            given |= {stand_ins[f]: given[f] for f in views}
         if node is edge.upstream:
             return adjoint
-        given = {edge.upstream: adjoint, **(known or {})}
         return node_value(node, {c: given[c] if c in given else self.env[c] for c in node.children}, self.sizes)
+
+    def below(self, node: Expr) -> set[Expr]:
+        """The nodes whose adjoint rests on that of this one, itself included."""
+        found = {node}
+        for u in self.units[self.position.get(node, len(self.units)) :]:
+            if u.node in found:
+                found |= {e.child for e in self.out_of.get(u.node, [])}
+        return found
 
     def last_needed(self, node: Expr) -> int:
         """How many units, last first, the adjoint of a node rests on."""
@@ -165,7 +190,7 @@ class Replay:
     def accumulate(self, node: Expr) -> Array:
         graph = self.graph
         parts = [self.contribution(e) for e in graph.into.get(node, [])]
-        total: Array = np.float64(1.0) if node is graph.units[0].node else np.zeros(graph.value(node).shape)
+        total: Array = np.float64(1.0) if node is graph.root else np.zeros(np.shape(graph.value(node)))
         for p in parts:
             total = total + p
         for patch in self.patches:
@@ -212,4 +237,4 @@ def _bound(
     return lambda: change(replay, edge, upstream, before)
 
 
-__all__ = ["Edge", "Graph", "Named", "Patch", "Replay", "evaluate_node"]
+__all__ = ["Adjoint", "Contribution", "Edge", "Graph", "Patch", "Replay"]

@@ -1,4 +1,8 @@
-"""What the edges of a derivation are in a network: weights, biases, the way down, activations, loss, penalty."""
+"""What the edges of a derivation are: weights, biases, the way down, activations, softmaxes, loss, penalty, samples.
+
+A role is a property of the linear maps in the graph (their labels, factors and coefficients), whoever wrote it down and
+in whichever layout.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,14 @@ from typing import Any
 
 from byhand.check.replay import Edge, Graph
 from byhand.derive.record import Unit
-from byhand.expr.nodes import Elementwise, Expr, Named, Structured, Symbol, topological
+from byhand.expr.contraction import Label
+from byhand.expr.dims import MINUS_ONE, Coefficient, Dimension, dim_names, dim_value
+from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, topological
+from byhand.notation.show import node_text
 
 Array = Any
+LONGEST_WORD = 30  # characters of a formula that stands for a name
+_LOGARITHMS = frozenset({"log", "log1p", "softplus", "log_softmax", "logsumexp", "logdet"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,29 +32,60 @@ class Layer:
     downs: tuple[tuple[Edge, Expr], ...]
 
 
-def name_of(node: Expr) -> str:
-    """The name of an input or intermediate."""
-    return node.name if isinstance(node, (Symbol, Named)) else "..."
-
-
 class Roles:
     """The roles in a graph."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.variables = set(graph.variables.values())
+        self.automatic = graph.derivation.prepared.automatic
+
+    # ---- names
+
+    def is_named(self, node: Expr) -> bool:
+        """Whether the user gave it a name."""
+        return isinstance(node, Symbol) or (isinstance(node, Named) and node.name not in self.automatic)
+
+    def word(self, node: Expr) -> str:
+        """What a node is called: by its user, or as byhand prints it."""
+        if self.is_named(node):
+            return str(getattr(node, "name", ""))
+        text = node_text(node.body if isinstance(node, Named) else node)
+        if isinstance(node, Named) and (len(text) > LONGEST_WORD or text == "..."):
+            return node.name
+        return text
+
+    def layer_word(self, unit: Unit) -> str:
+        """layer 2 (Z2)."""
+        order = [layer.unit for layer in reversed(self.layers)]
+        if unit not in order:
+            return self.word(unit.node)
+        return f"layer {order.index(unit) + 1} ({self.word(unit.node)})"
+
+    # ---- edges
 
     def arrays(self, edge: Edge) -> list[Expr]:
         """The factors of an edge that have axes."""
         return [f for f, ls, _ in edge.term.factors if ls]
 
+    def axes(self, edge: Edge) -> set[Label]:
+        """The labels of the child of an edge, but those of axes of size one."""
+        return {x for x in edge.term.labels if dim_value(edge.term.dims[x], self.graph.sizes) != 1}
+
+    def multiplies(self, edge: Edge) -> bool:
+        """Whether an edge multiplies by a matrix, summing over an axis of it."""
+        return any(set(ls) - set(edge.term.out) for _, ls, _ in edge.term.factors)
+
     @cached_property
     def penalties(self) -> list[Edge]:
-        """Edges from a scalar to a variable that only the variable itself multiplies: a regulariser."""
+        """Edges from a scalar to a variable that only the variable itself multiplies, beside others: a regulariser."""
         return [
             e
             for e in self.graph.edges
-            if not e.source.body.ndim and e.child in self.variables and self.arrays(e) == [e.child]
+            if not e.source.body.ndim
+            and e.child in self.variables
+            and self.arrays(e) == [e.child]
+            and len(self.graph.into[e.child]) > 1
         ]
 
     @cached_property
@@ -61,9 +101,9 @@ class Roles:
             if not u.body.ndim:
                 continue
             weights, biases, downs = [], [], []
-            for e in (e for e in self.graph.edges if e.source is u):
+            for e in self.graph.out_of.get(u.node, []):
                 arrays = self.arrays(e)
-                if e.child in self.variables and not arrays:
+                if e.child in self.variables and not arrays and self.axes(e) < set(e.term.out):
                     biases.append(e)
                 elif e.child in self.variables and len(arrays) == 1:
                     weights.append((e, arrays[0]))
@@ -83,11 +123,79 @@ class Roles:
         """Units that are a function of another unit, entry by entry, and their edges."""
         found = []
         for u in self.graph.units:
-            if isinstance(u.body, Elementwise):
-                edges = [e for e in self.graph.edges if e.source is u]
-                if edges and all(e.child is u.body.arg for e in edges):
+            edges = self.graph.out_of.get(u.node, [])
+            if isinstance(u.body, Elementwise) and edges and all(e.child is u.body.arg for e in edges):
+                found.append((u, edges))
+        return found
+
+    @cached_property
+    def softmaxes(self) -> list[tuple[Unit, list[Edge]]]:
+        """Units that are a softmax of another unit or variable, wherever they stand, and their edges."""
+        found = []
+        for u in self.graph.units:
+            edges = self.graph.out_of.get(u.node, [])
+            if isinstance(u.body, Structured) and u.body.operation == "softmax":
+                (arg,) = u.body.args
+                if edges and all(e.child is arg for e in edges):
                     found.append((u, edges))
         return found
+
+    # ---- the loss
+
+    @cached_property
+    def scalars(self) -> list[Expr]:
+        """The nodes that the loss and its scalar parts are written with."""
+        bodies = [u.body for u in self.graph.units if not u.body.ndim]
+        return topological(bodies, into_named=False)
+
+    @cached_property
+    def has_logarithm(self) -> bool:
+        """Whether the loss is made with a logarithm."""
+        return bool(self.graph.root.operations & _LOGARITHMS)
+
+    @cached_property
+    def coefficients(self) -> list[Coefficient]:
+        """The factors in the loss and its scalar parts: the 2 of a square's derivative, ½, 1/N."""
+        found = [e.term.coefficient for e in (*self.losses, *self.penalties)]
+        for node in self.scalars:
+            match node:
+                case Contraction(coefficient):
+                    found.append(coefficient)
+                case Sum(terms):
+                    found += [c for c, _ in terms]
+        return found
+
+    @cached_property
+    def constants(self) -> set[float]:
+        """Their sizes."""
+        found = {abs(c.evaluate(self.graph.sizes)) for c in self.coefficients}
+        return {c for c in found if c and c != 1.0}
+
+    @cached_property
+    def averaged(self) -> bool:
+        """Whether the loss is a mean over the samples."""
+        n, sizes = self.samples, self.graph.sizes
+        counts = [dim_value(d, sizes) for c in self.coefficients for d, p in c.dims if p < 0]
+        written = {c.value.denominator for c in self.coefficients} & {n, 2 * n, n * self.classes}
+        return bool(written) or any(c % n == 0 for c in counts)
+
+    @cached_property
+    def residual(self) -> tuple[Expr, Expr] | None:
+        """(prediction, target): of a difference that the loss or its derivative is made of, what moves and what does not."""
+        moving: set[Expr] = {*self.variables}
+        for n in topological([self.graph.root, *self.graph.derivation.prepared.helpers]):
+            if any(c in moving for c in n.children):
+                moving.add(n)
+        nearest = [self.graph.records[e.child].value for e in self.losses if e.child in self.graph.records]
+        for n in topological([*nearest, *(e.child for e in self.losses), *self.scalars], into_named=False):
+            body = n.body if isinstance(n, Named) else n
+            if isinstance(body, Sum) and len(body.terms) == 2:
+                (c, a), (d, b) = body.terms
+                if c.times(MINUS_ONE) == d and (a in moving) != (b in moving):
+                    return (a, b) if a in moving else (b, a)
+        return None
+
+    # ---- samples and classes
 
     @cached_property
     def batch_axis(self) -> int | None:
@@ -101,11 +209,35 @@ class Roles:
         return None
 
     @cached_property
+    def class_axis(self) -> int | None:
+        """The axis of a head of two axes that is not that of the samples."""
+        two = self.head is not None and self.head.unit.body.ndim == 2 and self.batch_axis is not None
+        return 1 - self.batch_axis if two and self.batch_axis is not None else None
+
+    def size(self, axis: int | None) -> int:
+        """The size of an axis of the head; 1 where there is none."""
+        if self.head is None or axis is None:
+            return 1
+        return int(self.graph.value(self.head.unit.node).shape[axis])
+
+    @property
     def samples(self) -> int:
         """N."""
+        return self.size(self.batch_axis)
+
+    @property
+    def classes(self) -> int:
+        """C."""
+        return self.size(self.class_axis)
+
+    @cached_property
+    def sample_dimension(self) -> Dimension | None:
+        """The dimension that counts samples, where it is a name that no parameter has."""
         if self.head is None or self.batch_axis is None:
-            return 1
-        return int(self.graph.value(self.head.unit.node).shape[self.batch_axis])
+            return None
+        d = self.head.unit.body.shape[self.batch_axis]
+        taken = {n for v in self.variables for size in v.shape for n in dim_names(size)}
+        return d if isinstance(d, Dimension) and str(d) in dim_names(d) and not dim_names(d) & taken else None
 
     @cached_property
     def probabilities(self) -> Named | None:
@@ -126,7 +258,7 @@ class Roles:
         """The nodes that stand for the targets: Y, and what it is made of."""
         if self.head is None:
             return []
-        order = topological([self.graph.derivation.prepared.root, *self.graph.derivation.prepared.helpers])
+        order = topological([self.graph.root, *self.graph.derivation.prepared.helpers])
         found: list[Expr] = [n for n in order if isinstance(n, Structured) and n.operation == "one_hot"]
         if found:
             return [*found, *(n for n in order if isinstance(n, Named) and n.body in found)]
@@ -136,25 +268,26 @@ class Roles:
             if isinstance(n, Symbol) and n not in self.variables and n.shape == self.head.unit.body.shape
         ]
 
+    # ---- statistics
+
     @cached_property
     def statistics(self) -> list[Expr]:
-        """Units that others broadcast: means and variances of a batch."""
+        """Units that others broadcast: means and variances of a batch or of a row."""
         found: dict[Expr, None] = {}
         for e in self.graph.edges:
-            if (
-                isinstance(e.child, Named)
-                and e.child.ndim
-                and set(e.term.out) - set(e.term.labels)
-                and not self.arrays_at(e)
-            ):
+            spread = self.axes(e) < set(e.term.out)
+            if isinstance(e.child, Named) and e.source.body.ndim and spread and not self.multiplies(e):
                 found[e.child] = None
         return list(found)
 
-    def arrays_at(self, edge: Edge) -> bool:
-        """Whether an edge multiplies by a matrix, summing over an axis of it."""
-        return any(set(ls) - set(edge.term.out) for _, ls, _ in edge.term.factors)
-
-    def layer_word(self, unit: Unit) -> str:
-        """layer 2 (Z2)."""
-        order = [layer.unit for layer in reversed(self.layers)]
-        return f"layer {order.index(unit) + 1} ({unit.name})" if unit in order else unit.name
+    @cached_property
+    def means(self) -> list[Edge]:
+        """Edges that sum over an axis and spread the sum again, beside others: a mean that was subtracted without a name."""
+        return [
+            e
+            for e in self.graph.edges
+            if not e.term.factors
+            and set(e.term.out) - set(e.term.labels)
+            and self.axes(e) - set(e.term.out)
+            and any(other is not e and other.child is e.child for other in self.graph.out_of[e.source.node])
+        ]

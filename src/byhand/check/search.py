@@ -14,14 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from byhand.check.candidates import candidates, updated
+from byhand.check.candidates import general, special
+from byhand.check.layer_mistakes import updated
 from byhand.check.numeric import norm
+from byhand.check.path_mistakes import factor_of
 from byhand.check.replay import Graph, Patch, Replay
 from byhand.check.roles import Layer, Roles
-from byhand.errors import ByhandError
+from byhand.check.rounding import FAILURES
+from byhand.errors import DataError
 
 Array = Any
 SAME = 1e-8  # relative, between a replayed gradient and the user's
+BETTER = 0.1  # what a mistake leaves unexplained, at most, of what is unexplained without it
+AS_GOOD = 1e-2  # gaps smaller than this differ by rounding only
+NUMERICAL = (ArithmeticError, np.linalg.LinAlgError, DataError)  # what values that nobody chose can lead to
 DEEPEST, WIDEST, MOST_PAIRS = 4, 5, 1500
 MOST_WORK = 10**9  # samples × parameters × pairs tried
 
@@ -68,47 +74,81 @@ class Search:
         return found
 
     @cached_property
+    def special(self) -> list[Patch]:
+        """Mistakes of what has a role."""
+        return special(self.roles, self.given)
+
+    @cached_property
+    def general(self) -> list[Patch]:
+        """Mistakes at any edge: tried where none of those explains a tensor, and not in pairs."""
+        return general(self.roles)
+
+    @property
     def candidates(self) -> list[Patch]:
-        """Mistakes that change something."""
-        return candidates(self.roles, self.given)
+        """All, what is special first."""
+        return [*self.special, *self.general]
+
+    def gradient(self, replay: Replay, name: str) -> Array:
+        """A replayed gradient; not a number where a mistake cannot be computed at this point: it is none then."""
+        try:
+            return replay.gradient(name)
+        except NUMERICAL:
+            return np.full(np.shape(self.right[name]), np.nan)
 
     def same(self, name: str, made: Array) -> bool:
         """Whether a replayed gradient is the user's."""
+        return self.gap(name, made) <= 1.0
+
+    def gap(self, name: str, made: Array) -> float:
+        """How far a replayed gradient is from the user's, in units of what counts as equal."""
         g = self.given[name]
         if made.shape != g.shape or not np.all(np.isfinite(made)):
-            return False
+            return float("inf")
         size = max(norm(g), norm(made))
-        noise = 1e-14 * norm(self.right[name])
-        return norm(g - made) <= max(SAME, self.floors.get(name, 0.0)) * size + noise
+        allowed = max(SAME, self.floors.get(name, 0.0)) * size + 1e-14 * norm(self.right[name])
+        distance = norm(g - made)
+        return distance / allowed if allowed else float("inf") if distance else 0.0
 
     def wrong(self, replay: Replay) -> list[str]:
         """The tensors that are not explained yet."""
-        return [n for n in self.order if not self.same(n, replay.gradient(n))]
+        return [n for n in self.order if not self.same(n, self.gradient(replay, n))]
 
-    def explained(self, replay: Replay, first: str) -> bool:
-        """Whether every tensor is the user's; the one most likely to differ is looked at first."""
-        return self.same(first, replay.gradient(first)) and all(
-            self.same(n, replay.gradient(n)) for n in self.order if n != first
-        )
+    def explained(self, replay: Replay, wrong: list[str]) -> float | None:
+        """The largest gap where every tensor is the user's, else None; those most likely to differ are looked at first."""
+        largest = 0.0
+        for n in (*wrong, *(n for n in self.order if n not in wrong)):
+            gap = self.gap(n, self.gradient(replay, n))
+            if not gap <= (BETTER * self.gap(n, self.right[n]) if n in wrong else 1.0) or gap > 1.0:
+                return None
+            largest = max(largest, gap)
+        return largest
 
     # ---- the search
 
     def explain(self, replay: Replay, wrong: list[str]) -> tuple[list[Patch], list[str], tuple[int, ...]]:
         """Mistakes that reproduce the gradient, what remains unexplained, and rows that would do as well."""
-        unused = (*self.unused(replay), *self.unfitted(replay, wrong))
-        singles = [p for p in unused if self.explained(replay.with_patch(p), wrong[0])]
-        if singles:
-            kept = self.told_apart(singles)
+        fits: list[tuple[Patch, float]] = []
+        for chosen in (self.special, self.general):
+            for p in self.untried(replay, wrong, chosen):
+                gap = self.explained(replay.with_patch(p), wrong)
+                if gap is not None:
+                    fits.append((p, gap))
+            if fits and min(g for _, g in fits) <= AS_GOOD:
+                break
+        if fits:
+            best = min(g for _, g in fits)
+            kept = self.told_apart([p for p, g in fits if g <= max(AS_GOOD, 10 * best)])
             others = tuple(dict.fromkeys(p.mistake for p in kept[1:] if p.mistake != kept[0].mistake))
             return [kept[0]], [], others
-        best: tuple[list[Patch], list[str]] = ([], wrong)
+        part: tuple[list[Patch], list[str]] = ([], wrong)
         for depth in range(2, DEEPEST + 1):
             found, rest = self.deeper(replay, wrong, depth)
             if not rest:
                 return found, [], ()
-            if len(rest) < len(best[1]) or (found and not best[0]):
-                best = found, rest
-        return best[0], best[1], ()
+            if {*rest} < {*part[1]}:  # better than without: nothing is wrong that was not
+                part = found, rest
+        factor = next(self.factors(replay, wrong), None)
+        return ([factor], [], ()) if factor is not None else (*part, ())
 
     def deeper(self, replay: Replay, wrong: list[str], depth: int) -> tuple[list[Patch], list[str]]:
         """At most `depth` further mistakes; those that make most tensors right first."""
@@ -134,15 +174,18 @@ class Search:
         here = [n for n in wrong if self.groups[n] == self.groups[wrong[0]]]
         above = [n for n in self.order if self.groups[n] <= self.groups[wrong[0]] and n not in wrong]
         found: list[tuple[tuple[int, int], list[Patch]]] = []
-        moving = list(self.moving(replay, here))
-        for k, p in enumerate(moving):
-            after = replay.with_patch(p)
-            hits = [n for n in here if self.same(n, after.gradient(n))]
-            if hits and all(self.same(n, after.gradient(n)) for n in above):
-                found.append(((len(self.wrong(after)), k), [p]))
+        for chosen in (self.special, self.general):
+            moving = list(self.moving(replay, here, chosen))
+            for k, p in enumerate(moving):
+                after = replay.with_patch(p)
+                hits = [n for n in here if self.same(n, self.gradient(after, n))]
+                if hits and all(self.same(n, self.gradient(after, n)) for n in above):
+                    found.append(((len(self.wrong(after)), k), [p]))
+            if found:
+                break
         if not found and depth >= 2:
             layer = [n for n in self.order if self.groups[n] == self.groups[wrong[0]]]
-            found = list(self.pairs(replay, list(self.moving(replay, layer)), here, above))
+            found = list(self.pairs(replay, list(self.moving(replay, layer, self.special)), here, above))
         found.sort(key=lambda row: row[0])
         best = [patches for _, patches in found[:WIDEST]]
         if best or depth >= 2:
@@ -162,32 +205,24 @@ class Search:
                 if self.pairs_left < 0:
                     return
                 after = one.with_patch(q)
-                if any(self.same(n, after.gradient(n)) and np.any(self.given[n]) for n in here) and all(
-                    self.same(n, after.gradient(n)) for n in above
+                if any(self.same(n, self.gradient(after, n)) and np.any(self.given[n]) for n in here) and all(
+                    self.same(n, self.gradient(after, n)) for n in above
                 ):
                     yield (len(self.wrong(after)), k), [p, q]
 
-    def moving(self, replay: Replay, wrong: list[str]) -> Iterator[Patch]:
-        """Candidates that change one of the tensors, those not used yet; the one with a parameter fitted."""
-        before = {n: replay.gradient(n) for n in wrong}
-        for p in self.unused(replay):
+    def moving(self, replay: Replay, wrong: list[str], chosen: list[Patch]) -> Iterator[Patch]:
+        """Candidates that change one of the tensors."""
+        before = {n: self.gradient(replay, n) for n in wrong}
+        for p in self.untried(replay, wrong, chosen):
             after = replay.with_patch(p)
-            if any(
-                after.gradient(n).shape != before[n].shape
-                or norm(after.gradient(n) - before[n]) > 1e-10 * max(norm(before[n]), 1e-300)
-                for n in wrong
-            ):
+            if any(moved(before[n], self.gradient(after, n)) for n in wrong):
                 yield p
-        yield from self.unfitted(replay, wrong)
 
-    def unused(self, replay: Replay) -> list[Patch]:
-        """Candidates that have not been assumed yet."""
+    def untried(self, replay: Replay, wrong: list[str], chosen: list[Patch]) -> Iterator[Patch]:
+        """Candidates that have not been assumed yet; after the special ones that with a parameter, fitted."""
         used = {(p.mistake, p.place) for p in replay.patches}
-        return [p for p in self.candidates if (p.mistake, p.place) not in used]
-
-    def unfitted(self, replay: Replay, wrong: list[str]) -> Iterator[Patch]:
-        """The mistake with a parameter, unless it has been assumed."""
-        if 30 not in {p.mistake for p in replay.patches}:
+        yield from (p for p in chosen if (p.mistake, p.place) not in used)
+        if chosen is self.special and 30 not in {p.mistake for p in replay.patches}:
             yield from self.fitted(replay, wrong)
 
     def fitted(self, replay: Replay, wrong: list[str]) -> Iterator[Patch]:
@@ -196,12 +231,15 @@ class Search:
             [None, *(layer for layer in self.roles.layers if layer.downs)] if len(self.roles.layers) > 2 else [None]
         )
         for only in chosen:
-            if not updated(self.roles, 0.0, only).edges:
-                continue
             for target in dict.fromkeys((wrong[0], wrong[-1])):
+                if np.size(self.given[target]) < 2:  # a rate fits any number
+                    continue
                 rate, h = 0.0, 1e-20
                 for _ in range(8):
-                    made = replay.with_patch(updated(self.roles, complex(rate, h), only)).gradient(target)
+                    patch = updated(self.roles, complex(rate, h), only)
+                    if patch is None:
+                        break
+                    made = self.gradient(replay.with_patch(patch), target)
                     slope = np.imag(made) / h
                     if made.shape != self.given[target].shape or not np.any(slope):
                         break
@@ -209,9 +247,26 @@ class Search:
                     rate += step
                     if abs(step) <= 1e-13 * abs(rate):
                         break
-                if np.isfinite(rate) and abs(rate) > 1e-12:
-                    yield updated(self.roles, rate, only)
+                patch = updated(self.roles, rate, only)
+                if patch is not None and np.isfinite(rate) and abs(rate) > 1e-12:
+                    yield patch
                     break
+
+    def factors(self, replay: Replay, wrong: list[str]) -> Iterator[Patch]:
+        """Mistake 37 with any factor, at any place, that explains all at once: gradients are linear in each adjoint."""
+        first = next((n for n in wrong if np.size(self.given[n]) > 1), None)
+        if first is None or replay.patches:
+            return
+        given = self.given[first]
+        for site in factor_of(self.roles, wrong):
+            without, whole = self.gradient(replay.with_patch(site(0.0)), first), self.gradient(replay, first)
+            slope = whole - without
+            if given.shape != slope.shape or not np.any(slope):
+                continue
+            k = float(np.sum((given - without) * slope) / np.sum(slope * slope))
+            patch = site(k)
+            if np.isfinite(k) and k and self.explained(replay.with_patch(patch), wrong) is not None:
+                yield patch
 
     # ---- telling apart what gives the same numbers here
 
@@ -221,8 +276,20 @@ class Search:
             return patches
         try:
             graph, given = self.elsewhere()
-            other = Search(graph, given, self.floors)
-            explained = {(p.mistake, p.place) for p in other.candidates if not other.wrong(other.base.with_patch(p))}
-        except (ByhandError, KeyError, ValueError, IndexError):
+        except FAILURES:  # the gradient cannot be had there
             return patches
+        if any(n not in given for n in self.order):
+            return patches
+        other = Search(graph, given, self.floors)
+        wrong = other.wrong(other.base)
+        explained = {
+            (p.mistake, p.place)
+            for p in other.candidates
+            if wrong and other.explained(other.base.with_patch(p), wrong) is not None
+        }
         return [p for p in patches if (p.mistake, p.place) in explained] or patches
+
+
+def moved(before: Array, after: Array) -> bool:
+    """Whether a mistake changes a gradient."""
+    return before.shape != after.shape or not norm(after - before) <= 1e-10 * max(norm(before), 1e-300)

@@ -49,7 +49,7 @@ def page(
         lines += [Text(), Text(f"{k}. {first}", style="bold")]
         for line in rest:
             word, colon, said = line.partition(": ")
-            known = word in ("evidence", "mend", "before", "after", "numbers", "sizes")
+            known = word in ("evidence", "mend", "advice", "before", "after", "numbers", "sizes")
             text = Text.assemble((word + colon, "cyan"), said) if known else Text(line)
             lines.append(Padding(text, (0, 0, 0, 3)))
     return Group(*lines, Text(), *tables)

@@ -59,7 +59,7 @@ class Trusted:
     def magnitudes(self) -> dict[str, Array]:
         """Tensor -> the sum of the absolute values of the terms of each entry: what rounding is proportional to."""
         graph = self.graph
-        total: dict[Any, Array] = {graph.units[0].node: np.float64(1.0)}
+        total: dict[Any, Array] = {graph.root: np.float64(1.0)}
         with np.errstate(all="ignore"):
             for e in graph.edges:
                 upstream = total.get(e.source.node, np.zeros(graph.value(e.source.node).shape))

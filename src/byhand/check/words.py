@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from byhand.check.findings import Diagnosis
+from byhand.check.mends import Mends, mended
 from byhand.check.mistakes import MISTAKES
 from byhand.check.numeric import norm, worst_entry
 from byhand.check.replay import Patch, Replay
@@ -15,18 +17,13 @@ from byhand.check.search import Search
 Array = Any
 
 
-def named(search: Search, patch: Patch, k: int, found: list[Patch], alternatives: tuple[int, ...]) -> Diagnosis:
-    """A mistake with its evidence."""
-    before = search.base
+def named(search: Search, mends: Mends, k: int, found: list[Patch], alternatives: tuple[int, ...]) -> Diagnosis:
+    """The k-th of the mistakes found, with its evidence and its mend."""
+    patch, before = found[k], search.base
     for p in found[:k]:
         before = before.with_patch(p)
     after = before.with_patch(patch)
-    moved = [
-        n
-        for n in search.order
-        if before.gradient(n).shape != after.gradient(n).shape
-        or norm(before.gradient(n) - after.gradient(n)) > 1e-10 * norm(before.gradient(n))
-    ]
+    moved = [n for n in search.order if differ(before.gradient(n), after.gradient(n))]
     tensor = moved[0] if moved else search.order[0]
     evidence = [patch.note] if patch.note else []
     ratios = {n: ratio(after.gradient(n), before.gradient(n)) for n in moved}
@@ -34,12 +31,9 @@ def named(search: Search, patch: Patch, k: int, found: list[Patch], alternatives
     if len(known) == 1 and None not in ratios.values() and "0" not in known:
         (value,) = known
         where = "in every tensor" if len(moved) == len(search.order) else f"in {', '.join(moved)}"
-        evidence.insert(
-            0,
-            f"your value is {value} × the right one {where}"
-            + (f", and N = {search.roles.samples}" if patch.mistake <= 3 else ""),
-        )
-    elif all(not np.any(after.gradient(n)) for n in moved):
+        samples = f", and N = {search.roles.samples}" if patch.mistake <= 3 else ""
+        evidence.insert(0, f"your value is {value} × the right one {where}{samples}")
+    elif moved and all(not np.any(after.gradient(n)) for n in moved):
         evidence.insert(0, f"{', '.join(f'd{n}' for n in moved)} {'is' if len(moved) == 1 else 'are'} zero")
     gap = relative_gap(search.given[tensor], before.gradient(tensor))
     left = relative_gap(search.given[tensor], after.gradient(tensor))
@@ -49,11 +43,14 @@ def named(search: Search, patch: Patch, k: int, found: list[Patch], alternatives
     )
     if alternatives:
         evidence.append(f"at these sizes mistake {', '.join(map(str, alternatives))} gives the same numbers")
-    return MISTAKES[patch.mistake].diagnosis(tensor, "; ".join(evidence), patch.place, patch.context, alternatives)
+    d = MISTAKES[patch.mistake].diagnosis(tensor, "; ".join(evidence), patch.place, patch.words, alternatives)
+    if patch.place in search.roles.automatic or patch.place in d.name:
+        d = replace(d, place="")
+    return mended(search.roles, d, mends.of(found, k))
 
 
-def unknown(search: Search, replay: Replay, rest: list[str], reason: str) -> Diagnosis:
-    """A wrong tensor that no row explains: where, and how far the gradient is right."""
+def unknown(search: Search, mends: Mends, replay: Replay, rest: list[str], reason: str) -> Diagnosis:
+    """A wrong tensor that no row explains: where, how far the gradient is right, and what the tensor should be."""
     n = rest[0]
     above = [m for m in search.order[: search.order.index(n)] if m not in rest]
     g, made = search.given[n], replay.gradient(n)
@@ -63,23 +60,15 @@ def unknown(search: Search, replay: Replay, rest: list[str], reason: str) -> Dia
         place, yours, right = worst_entry(g, made)
         gap = relative_gap(g, made)
         how = f"it differs by {gap:.2g} of its size, most at {place or 'its value'}: {yours:.6g}, right is {right:.6g}"
-    factor = ratio(g, made)
-    if factor is not None and factor != 1.0 and not reason:
-        everywhere = all(ratio(search.given[m], replay.gradient(m)) is not None for m in search.order)
-        how = f"it is {factor:.6g} × the right one" + (
-            ", and so is every tensor" if everywhere and len(rest) == len(search.order) else ""
-        )
-        mend = f"d{n}: multiply by {1 / factor:.6g}" if factor else ""
-    else:
-        mend = ""
     upper = f"right above it: {', '.join(f'd{m}' for m in above)}; " if above else "nothing above it is right; "
-    return Diagnosis(
-        None,
-        n,
-        f"{upper}d{n} is the first wrong one: {reason or how}",
-        mend,
-        "no mistake of the catalogue explains it",
-    )
+    evidence = f"{upper}d{n} is the first wrong one: {reason or how}"
+    d = Diagnosis(None, n, evidence, name="no mistake of the catalogue explains it")
+    return mended(search.roles, d, mends.of_tensor(n))
+
+
+def differ(a: Array, b: Array) -> bool:
+    """Whether a mistake moves a gradient."""
+    return a.shape != b.shape or not norm(a - b) <= 1e-10 * norm(a)
 
 
 def ratio(found: Array, right: Array) -> float | None:
