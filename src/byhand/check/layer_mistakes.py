@@ -31,7 +31,7 @@ def biases(roles: Roles, layer: Layer, gradients: dict[str, Array]) -> Iterator[
             rows = {0: None, len(upstream) - 1: None}
             if g is not None and g.size == upstream[0].size:
                 rows |= {most_parallel(upstream, g): None}
-            for i in rows if len(upstream) > 1 else {}:
+            for i in (i for i in rows if len(upstream) > 1 and np.any(upstream[i])):
 
                 def one_row(replay: Replay, edge: Edge, up: Array, before: Any, i: int = i, axis: int = axis) -> Array:
                     only = np.zeros_like(up)

@@ -37,8 +37,8 @@ def shown(k: float) -> str:
 
 
 def place_of(roles: Roles) -> str:
-    """Where a mistake at the loss shows first: the head."""
-    return roles.word(roles.head.unit.node) if roles.head is not None else "the loss"
+    """Where a mistake at the loss shows first."""
+    return roles.word(roles.losses[0].child) if roles.losses else "the loss"
 
 
 def loss(roles: Roles) -> Iterator[Patch]:

@@ -104,29 +104,23 @@ def forgotten_paths(roles: Roles) -> Iterator[Patch]:
     """Row 39: of what is used more than once, one use is left out, or all but one (the last overwrites the others)."""
     special = {e for _, edges in (*roles.activations, *roles.softmaxes) for e in edges} | {*roles.means}
     known = {*roles.penalties, *(e for layer in roles.layers for e in layer.biases)}
-    for child, into in roles.graph.into.items():
-        uses = [e for e in into if e not in known]
+    for child, uses in roles.graph.into.items():
         groups: dict[Expr, list[Edge]] = {}
         for e in uses:
             groups.setdefault(e.source.node, []).append(e)
-        if len(uses) < 2:
-            continue
-        word = roles.word(child)
         choices: list[tuple[str, list[Edge]]] = []
         for u, edges in groups.items():
-            if len(groups) > 1 and u not in roles.statistics:
+            if len(groups) > 1 and u not in roles.statistics and not known & {*edges}:
                 choices.append((f"that through {roles.word(u)}", edges))
-        if len(groups) > 2:
-            for u, edges in groups.items():
-                others = [e for e in uses if e not in edges]
-                choices.append((f"only that through {roles.word(u)} is there", others))
-        for u, edges in groups.items():
+            if len(groups) > 2:
+                choices.append((f"only that through {roles.word(u)} is there", [e for e in uses if e not in edges]))
             if len(edges) > 1 and not special & {*edges}:
-                for k, e in enumerate(edges, 1):
-                    choices.append((f"the {_ORDINALS.get(k, f'{k}th')} of {len(edges)} in {roles.word(u)}", [e]))
+                ordinals = [f"the {_ORDINALS.get(k, f'{k}th')} of {len(edges)}" for k in range(1, len(edges) + 1)]
+                choices += [(f"{w} in {roles.word(u)}", [e]) for w, e in zip(ordinals, edges, strict=True)]
+        word = roles.word(child)
         for which, edges in choices:
             nothing: dict[Edge, Contribution] = {e: scaled(0.0) for e in edges}
-            yield Patch(39, f"{word}, {which}", {"c": word, "which": which}, edges=nothing)
+            yield Patch(39, word, {"c": word, "which": which}, edges=nothing)
 
 
 _ORDINALS = {1: "first", 2: "second", 3: "third"}
@@ -142,7 +136,7 @@ def forgotten_factors(roles: Roles) -> Iterator[Patch]:
             if isinstance(f, Constant) or not set(ls) <= {*e.term.labels} & {*e.term.out}:
                 continue
             word, child = roles.word(f), roles.word(e.child)
-            yield Patch(40, f"{child}, {word}", {"F": word, "c": child}, edges={e: without(f)})
+            yield Patch(40, child, {"F": word, "c": child}, edges={e: without(f)})
 
 
 def factor_of(roles: Roles, tensors: Iterable[str]) -> Iterator[Callable[[float], Patch]]:

@@ -61,6 +61,11 @@ class Patch:
     results: Mapping[str, Adjoint] = field(default_factory=dict)
     note: str = ""
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What it is, at a point with any number of samples."""
+        return (str(self.mistake), self.place, *(str(w) for name, w in self.words.items() if name != "N"))
+
 
 class Graph:
     """The edges of a derivation, and the values of its nodes at one point.

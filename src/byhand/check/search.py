@@ -283,11 +283,9 @@ class Search:
         other = Search(graph, given, self.floors)
         wrong = other.wrong(other.base)
         explained = {
-            (p.mistake, p.place)
-            for p in other.candidates
-            if wrong and other.explained(other.base.with_patch(p), wrong) is not None
+            p.key for p in other.candidates if wrong and other.explained(other.base.with_patch(p), wrong) is not None
         }
-        return [p for p in patches if (p.mistake, p.place) in explained] or patches
+        return [p for p in patches if p.key in explained] or patches
 
 
 def moved(before: Array, after: Array) -> bool:
