@@ -66,7 +66,10 @@ class Graph:
     def input(self, name, *dims):
         shape = tuple(self.sizes.get(d, d) for d in dims)
         name = f"{name}{sum(n.startswith(name) for n in self.inputs) or ''}"
-        self.inputs[name] = (" ".join(map(str, dims)), self.rng.standard_normal(shape) / max(1, shape[0] if shape else 1) ** 0.5)
+        self.inputs[name] = (
+            " ".join(map(str, dims)),
+            self.rng.standard_normal(shape) / max(1, shape[0] if shape else 1) ** 0.5,
+        )
         return name
 
     def node(self, kind, text, value, *above):
@@ -314,7 +317,9 @@ def tamperings(g):
     for n in g.nodes:
         for k, a in enumerate(n.above):
             if len(n.above) > 1:
-                found[f"path {a} {n.kind} {n.name}"] = {n.name: lambda *a, f=n.value, k=k: f(*a[:k], np.real(a[k]), *a[k + 1 :])}
+                found[f"path {a} {n.kind} {n.name}"] = {
+                    n.name: lambda *a, f=n.value, k=k: f(*a[:k], np.real(a[k]), *a[k + 1 :])
+                }
         if n.kind == "softmax":
             found[f"diagonal {n.name}"] = {n.name: lambda z, f=n.value: diagonal(np.real(f(np.real(z))), z)}
     return found
@@ -326,7 +331,9 @@ def slips(rng):
     return {
         "cut": np.real,
         "factor": lambda v: np.real(v) + 1j * k * np.imag(v),
-        "uneven": lambda v: np.real(v) + 1j * np.imag(v) * (1 + 0.5 * np.cos(np.arange(np.size(v)))).reshape(np.shape(v)),
+        "uneven": lambda v: (
+            np.real(v) + 1j * np.imag(v) * (1 + 0.5 * np.cos(np.arange(np.size(v)))).reshape(np.shape(v))
+        ),
     }
 
 
@@ -377,7 +384,11 @@ def trials(g):
     """(what, right gradient, gradient to check): the right one, wrong derivatives, wrong arrays."""
     rng, values = g.rng, g.values
     names = [n for n in values if n[0] not in "YyG"]
-    wrt = names if rng.integers(2) else [names[k] for k in sorted(rng.choice(len(names), min(2, len(names)), replace=False))]
+    wrt = (
+        names
+        if rng.integers(2)
+        else [names[k] for k in sorted(rng.choice(len(names), min(2, len(names)), replace=False))]
+    )
     right = g.gradient(values, wrt)
     yield "right", right, right
     slipped = tamperings(g)

@@ -195,9 +195,9 @@ def test_overflow():
         return {**gradient(v, "tanh"), "W3": h[2].T @ d + 2 * v["lam"] * v["W3"], "b3": d.sum(axis=0)}
 
     report = check_gradient(MLP(sizes, "tanh", l2="lam"), naive, values)
-    assert [d.mistake for d in report.diagnoses] == [36] and "the smallest entry of softmax(Z3) is 0" in report.diagnoses[
-        0
-    ].evidence
+    assert [d.mistake for d in report.diagnoses] == [
+        36
+    ] and "the smallest entry of softmax(Z3) is 0" in report.diagnoses[0].evidence
 
 
 # ---- black boxes
