@@ -23,9 +23,11 @@ def rules_document(entries: Sequence[Entry]) -> Document:
     """All of these rules, a section per group."""
     sections = []
     for group in GROUPS:
-        lines = [line for e in entries if e.group == group for line in rule_lines(e)]
-        if lines:
-            sections.append(Section(group.capitalize(), tuple(lines)))
+        own = [e for e in entries if e.group == group]
+        lines = [line for e in own for line in rule_lines(e)]
+        words = [f"{e.name}: {e.meaning}." for e in own if not e.equations]
+        if own:
+            sections.append(Section(group.capitalize(), tuple(lines), tuple(words)))
     return Document((f"{len(entries)} rules",), (), (), tuple(sections))
 
 
@@ -65,12 +67,11 @@ def proof_document(proofs: Iterable[Proof]) -> Document:
     e = proofs[0].entry
     notes = [f"Group: {e.group}."]
     notes += [f"Holds where {e.domain}."] if e.domain else []
-    notes += [f"Applies to: {e.meaning}."] if e.meaning and e.group == "moves" else []
-    notes += [f"Convention: {e.meaning}."] if e.meaning and e.group != "moves" else []
+    kind = {"moves": "Applies to", "steps": "What is done"}.get(e.group, "Convention")
+    notes += [f"{kind}: {e.meaning}."] if e.meaning else []
     notes.append(f"Source: {e.source}.")
-    sections = [
-        Section("Equation" if len(e.equations) == 1 else "Equations", tuple(equation_line(q) for q in e.equations))
-    ]
+    title = "An instance" if e.group == "steps" else "Equation" if len(e.equations) == 1 else "Equations"
+    sections = [Section(title, tuple(equation_line(q) for q in e.equations))] if e.equations else []
     for k, q in enumerate(e.equations):
         title = "Proof by numbers" if len(e.equations) == 1 else f"Proof by numbers: {q}"
         words = (_differential_words(q), *(_check_words(p, k, seed) for seed, p in enumerate(proofs)))

@@ -19,9 +19,10 @@ from byhand.expr.functions import FUNCTIONS, Function
 from byhand.expr.nodes import Expr, Symbol, symbol
 from byhand.rules.differentials import DIFFERENTIALS, GENERAL, Rule, read_side
 from byhand.rules.identities import FACTS, IDENTITIES, Identity
+from byhand.rules.manner import STEPS
 from byhand.rules.patterns import ADJOINT, OTHER_MOVES, PATTERNS, Pattern
 
-GROUPS = ("general rules", "structured operations", "elementwise functions", "moves", "identities", "facts")
+GROUPS = ("general rules", "structured operations", "elementwise functions", "moves", "identities", "facts", "steps")
 Side = Expr | tuple[Expr, Expr]
 
 
@@ -112,7 +113,7 @@ class Entry:
 @lru_cache(maxsize=1)
 def catalogue() -> tuple[Entry, ...]:
     """All rules, in groups; names are unique within a group."""
-    return tuple(_merged([*_differentials(), *_functions(), *_moves(), *_identities()]))
+    return tuple(_merged([*_differentials(), *_functions(), *_moves(), *_identities(), *_steps()]))
 
 
 def entry(name: str) -> Entry:
@@ -124,9 +125,22 @@ def entry(name: str) -> Entry:
     aliases = {f: f"derivative of {f}" for f in FUNCTIONS} | {o: row.name for o, row in DIFFERENTIALS.items()}
     for alias, full in aliases.items():
         known.setdefault(alias, known[full])
+    name = name if name in known else stripped(name)
     if name not in known:
         raise ParseError(f"no rule is called {name}{nearest(name, list(known))}", "`byhand rules` lists them all")
     return known[name]
+
+
+def stripped(shown: str) -> str:
+    """A rule as it stands beside a line, without the properties that it used and without what it was applied to.
+
+    >>> stripped("rows sum to one (the rows of Y sum to one)"), stripped("insert ∂f/∂r")
+    ('rows sum to one', 'insert')
+    """
+    bare = re.sub(r" \(.*\)$", "", shown)
+    bare = re.sub(r"^(insert|for each) .*", r"\1", bare)
+    bare = re.sub(r"^.* does not occur$", "does not occur", bare)
+    return re.sub(r"^(free entries of a (?:symmetric|diagonal) variable): .*", r"\1", bare)
 
 
 def _merged(entries: list[Entry]) -> Iterator[Entry]:
@@ -221,6 +235,12 @@ def identity_equation(row: Identity) -> Equation:
 def _properties(shapes: Mapping[str, str], domain: Mapping[str, str]) -> dict[str, Domain]:
     assert all(p in PROPERTIES for p in domain.values())
     return {name: Domain(sentence(name, len(parse_shape(shapes[name])), p), p) for name, p in domain.items()}
+
+
+def _steps() -> Iterator[Entry]:
+    for row in STEPS:
+        left, _, right = row.equation.partition(" = ")
+        yield Entry(row.name, "steps", (Equation(left, right, row.shapes),) if left else (), row.source, row.meaning)
 
 
 @lru_cache(maxsize=1024)

@@ -48,7 +48,7 @@ class Proof:
     @property
     def error(self) -> float:
         """The largest relative error."""
-        return max(c.error for c in self.checks)
+        return max((c.error for c in self.checks), default=0.0)
 
     @property
     def ok(self) -> bool:
