@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from byhand.notation import typeset as ts
 from byhand.notation.latex import to_latex
 from byhand.notation.mathml import to_mathml
 from byhand.notation.names import Names, unused
+from byhand.notation.render import ascii_code
 from byhand.notation.text import to_text
 
 HOSTILE = [
@@ -273,3 +275,71 @@ def test_the_inputs_of_a_document_are_all_different(words: set[str]) -> None:
 
 def test_unused() -> None:
     assert [unused("K", names) for names in ((), ("K",), ("K", "K1"))] == ["K", "K1", "K2"]
+
+
+def test_the_value_has_a_name_of_its_own() -> None:
+    """Not that of an input, a dimension or an intermediate."""
+    pages = [("sum(f**2)", {"f": "n"}, "g"), ("sum(x)", {"x": "f"}, "g"), ("f = sum(x**2)\n2*f", {"x": "n"}, "g")]
+    pages += [("sum(f*g*h*F*L)", dict.fromkeys("fghFL", "n"), "f1"), ("f = sum(x)\nf", {"x": "n"}, "f")]
+    for source, shapes, name in pages:
+        assert byhand.parse(source, shapes=shapes).name == name
+    assert byhand.trace(lambda f: (f**2).sum(), {"f": "n"}).name == "g"
+
+
+# what is printed, and a line of it in which a matrix of byhand's own gives way to an input
+OWN = [
+    (lambda: byhand.hessian(byhand.parse("sum(H*x)**2", {"H": "n", "x": "n"}), "x").text(), "H_f = 2 H Hᵀ"),
+    (lambda: byhand.hessian(byhand.parse("sum((X @ x)**2)", {"X": "H n", "x": "n"}), "x").text(), "H_f = 2 Xᵀ X"),
+    (lambda: byhand.jvp(byhand.parse("J @ x", {"J": "m n", "x": "n"}), "x").text(), "J1 v = J v"),
+    (lambda: byhand.jacobian(byhand.parse("K @ X.T", {"K": "m n", "X": "p n"}), "X").text(), "K1 is the commutation"),
+    (
+        lambda: byhand.derive(
+            byhand.parse("trace(G_X @ X @ X)", {"G_X": "n n", "X": "n n"}, {"X": "symmetric"}), "X"
+        ).text(),
+        "G_X1 =",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "line"), OWN, ids=[line for _, line in OWN])
+def test_names_of_our_own_avoid_those_of_the_page(made, line) -> None:  # type: ignore[no-untyped-def]
+    assert line in made()
+
+
+def test_comments_of_code_tell_names_apart() -> None:
+    f = byhand.parse(
+        "X_ = X @ W\nsum(sigmoid(sigma*X_)) + lam*lambda_",
+        {"X": "n d", "W": "d k", "sigma": "", "lam": "", "lambda_": ""},
+    )
+    for target in ("numpy", "torch", "jax"):
+        code = byhand.derive(f, "W").code(target)
+        assert "X_ = X W" in code and "σ(σ" not in code and "λ lambda_" in code.replace("lambda_ λ", "λ lambda_")
+
+
+def test_sentences_use_the_names_that_are_printed() -> None:
+    f = byhand.parse(
+        "mu = mean(X, axis=0)\nR = X - mu\nsum(G*R**3) + trace(Sigma)",
+        {"X": "N D", "G": "N D", "Sigma": "D D"},
+        {"Sigma": "spd"},
+    )
+    d = byhand.derive(f)
+    assert "insert ∂f/∂μ" in d.text() and r"$\mu$" in d.latex() and "<mi>μ</mi>" in d.html()
+    assert "insert ∂f/∂μ" in str(d.to_dict())
+    assert "mu" not in re.sub(r"\\mu", "", d.latex().replace("Cumu", ""))
+
+
+def test_ascii_code_tells_names_apart() -> None:
+    f = byhand.parse(
+        "λ*sum(w**2) + lam*sum(abs(w)) + α @ alpha", {"w": "n", "λ": "", "lam": "", "α": "k", "alpha": "k"}
+    )
+    values = {"w": np.array([1.0, -2.0]), "λ": 3.0, "lam": 5.0, "α": np.array([2.0]), "alpha": np.array([7.0])}
+    d = byhand.derive(f)
+    code = ascii_code(d.code("numpy"))
+    assert code.isascii()
+    scope: dict[str, object] = {}
+    exec(compile(code, "code", "exec"), scope)  # byhand's own output
+    value, gradients = scope["value_and_gradients"](*(values[n] for n in f.symbols))  # type: ignore[operator]
+    wanted, right = d.function("numpy")(**values)
+    assert value == wanted
+    for ours, theirs in zip(gradients.values(), right.values(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -33,12 +33,14 @@ def explain(view: View, tensors: bool, **given: Any) -> None:
 def sections(d: Derivation, tensors: bool = False) -> tuple[Section, ...]:
     """The paths, what feeds what, the tensors where asked for, and the rules as sections of the document."""
     from byhand.derive.paths import rules_used, uses
+    from byhand.notation import typeset as ts
     from byhand.notation.blocks import Section
+    from byhand.second.explain import listed, use_words
     from byhand.second.explain import sections as walked
     from byhand.second.shortcut import shortcut_sections
 
-    paths = [use.words(d.f.name) for use in uses(d)]
-    rules = [f"{rule}: {', '.join(units)}" for rule, units in rules_used(d).items()]
+    paths = [use_words(use, d.f.name) for use in uses(d)]
+    rules = [(f"{rule}: ", *listed(map(ts.Name, units))) for rule, units in rules_used(d).items()]
     return (
         Section("Which chain rule", words=tuple(paths)),
         *walked(d),

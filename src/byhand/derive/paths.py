@@ -27,21 +27,6 @@ class Use:
     paths: int
     variable: bool
 
-    def words(self, function: str) -> str:
-        """A sentence."""
-        match self.users:
-            case ():
-                return f"{self.name} is not used: its gradient is zero"
-            case (user,) if user == function:
-                return f"{self.name} is used by {function} alone: differentiated directly"
-            case (user,):
-                more = f"; from there {self.paths} paths lead to {function}" if self.paths > 1 else ""
-                return f"{self.name} is used by {user} alone: chain rule through {user}{more}"
-            case _:
-                listed = f"{', '.join(self.users[:-1])} and {self.users[-1]}"
-                more = f", {self.paths} paths to {function} in all" if self.paths > len(self.users) else ""
-                return f"{self.name} is used by {listed}: total derivative, a sum of {len(self.users)} terms{more}"
-
 
 def uses(d: Derivation) -> tuple[Use, ...]:
     """The uses of every intermediate and variable, last first."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain, count
 from typing import Any
 
 from byhand.errors import ByhandError, ParseError, nearest
@@ -180,11 +181,21 @@ def scope(inputs: Iterable[Symbol]) -> dict[str, Any]:
     return {**_base_scope(), **{d: named_dimension(d) for d in dims}}
 
 
+def _free(name: str, taken: set[str]) -> str:
+    """What the value is called: f, or another letter where an input, a dimension or an intermediate is called so."""
+    wishes = chain([name], "ghFL", (f"{name}{k}" for k in count(1)))
+    return next(w for w in wishes if w not in taken)
+
+
 def finish(root: Expr, inputs: tuple[Symbol, ...], name: str, notes: tuple[str, ...] = ()) -> Expression:
     """The expression; inputs used as class labels are declared so."""
+    order = topological([root])
+    inner = {node.name for node in order if isinstance(node, Named) and node is not root}
+    sizes = {d for s in inputs for size in s.shape for d in dim_names(size)}
+    name = _free(name, {*inner, *sizes, *(s.name for s in inputs)})
     labels = {
         node.args[0]: None
-        for node in topological([root])
+        for node in order
         if isinstance(node, Structured) and node.operation == "one_hot" and isinstance(node.args[0], Symbol)
     }
     undeclared: dict[Expr, Symbol] = {

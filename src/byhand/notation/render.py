@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 import unicodedata
 from collections.abc import Callable, Iterable
 from html import escape
@@ -41,6 +43,14 @@ def ascii_code(source: str) -> str:
         name = {"LAMDA": "lam"}.get(words[-1], words[-1].lower())  # lambda is a keyword
         return name if "SMALL" in words else name.capitalize()
 
+    names = {t.string for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type == tokenize.NAME}
+    own: dict[str, str] = {}
+    for name in sorted(n for n in names if not n.isascii()):  # beside an input lam, λ is lam_
+        found = re.sub("[α-ωΑ-Ω]", spelled, name)
+        while found in names or found in own.values():
+            found += "_"
+        own[name] = found
+    source = re.sub(r"[^\W\d]\w*", lambda word: own.get(word[0], word[0]), source)
     return ascii_words(re.sub("[α-ωΑ-Ω]", spelled, source))
 
 

@@ -10,7 +10,11 @@ from typing import Any
 from byhand.expr.contraction import is_zero
 from byhand.expr.dims import Shape, dim_value, show_shape
 from byhand.expr.nodes import Contraction, Expr, Named, Sum
+from byhand.notation import typeset as ts
 from byhand.notation.index import LETTERS
+from byhand.notation.names import Names
+from byhand.notation.text import to_text
+from byhand.notation.typeset import Math
 from byhand.second.jacobian import jacobian
 
 Pairs = frozenset[tuple[int, int]]  # (axis of the output, axis of the input) that must agree
@@ -44,19 +48,26 @@ class Dependencies:
 
     def words(self) -> str:
         """W_ij feeds Z_kj for every k; every z_i depends on every x_j."""
-        f, x = self.f, self.x
+        said = self.sentence()
+        names = Names(m for m in said if isinstance(m, Math))
+        return "".join(w if isinstance(w, str) else to_text(w, names=names) for w in said)
+
+    def sentence(self) -> tuple[str | Math, ...]:
+        """The same, with its names as mathematics."""
+        f, x = ts.Name(self.f), ts.Name(self.x)
         if not self.ties:
-            return f"{f} does not depend on {x}."
-        letters = iter(LETTERS)
+            return f, " does not depend on ", x, "."
+        letters = iter([c for c in LETTERS if c not in (self.f, self.x)])
         inner = [next(letters) for _ in self.shape[self.rows :]]
         tied = dict(self.tied)
         out = [inner[tied[a]] if a in tied else next(letters) for a in range(self.rows)]
         free = [w for a, w in enumerate(out) if a not in tied]
-        name = x + ("_" + "".join(inner) if inner else "")
-        target = f + ("_" + "".join(out) if out else "")
+        name: Math = ts.Indexed(x, tuple(inner)) if inner else x
+        target: Math = ts.Indexed(f, tuple(out)) if out else f
         if not tied:
-            return f"Every {target} depends on every {name}." if inner or out else f"{f} depends on {x}."
-        return f"{name} feeds {target}" + (f" for every {', '.join(free)}" if free else "") + " and no other entry."
+            return ("Every ", target, " depends on every ", name, ".") if inner or out else (f, " depends on ", x, ".")
+        every = (" for every ", *(w for k, n in enumerate(free) for w in ((", ", ts.Name(n)) if k else (ts.Name(n),))))
+        return name, " feeds ", target, *(every if free else ()), " and no other entry."
 
     def pattern(self, sizes: Mapping[str, int]) -> tuple[list[str], list[str], list[list[bool]]]:
         """The names of the rows (output entries) and columns (input entries), and which can depend on which."""

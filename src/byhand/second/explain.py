@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from fractions import Fraction
 
 from byhand.derive.derivation import Derivation
+from byhand.derive.paths import Use
 from byhand.errors import ParseError
 from byhand.expr.dims import dim_names
 from byhand.expr.nodes import Expr, Named, Symbol
@@ -44,7 +46,7 @@ def sections(d: Derivation) -> tuple[Section, ...]:
         if user.ndim and child.ndim
     ]
     if found:
-        told.append(Section("What feeds what", words=tuple(dict.fromkeys(f.words() for f in found))))
+        told.append(Section("What feeds what", words=tuple(dict.fromkeys(f.sentence() for f in found))))
     variables = {v.name for v in d.variables}
     told += [s for f in found if f.x in variables and (s := figure_section(f)) is not None]
     return tuple(told)
@@ -55,6 +57,27 @@ def _name(node: Expr, d: Derivation) -> str:
 
 
 # ---- paths
+
+
+def use_words(use: Use, function: str) -> Words:
+    """What uses a node, as a sentence."""
+    x, f, users = ts.Name(use.name), ts.Name(function), [ts.Name(u) for u in use.users]
+    match users:
+        case []:
+            return x, " is not used: its gradient is zero"
+        case [user] if user == f:
+            return x, " is used by ", f, " alone: differentiated directly"
+        case [user]:
+            more: tuple[str | Math, ...] = (f"; from there {use.paths} paths lead to ", f) if use.paths > 1 else ()
+            return x, " is used by ", user, " alone: chain rule through ", user, *more
+    more = (f", {use.paths} paths to ", f, " in all") if use.paths > len(users) else ()
+    kind = f": total derivative, a sum of {len(users)} terms"
+    return x, " is used by ", *listed(users[:-1]), " and ", users[-1], kind, *more
+
+
+def listed(names: Iterable[Math]) -> tuple[str | Math, ...]:
+    """X, Y, Z."""
+    return tuple(word for k, n in enumerate(names) for word in ((", ", n) if k else (n,)))
 
 
 def _title(x: str, f: str) -> Words:
