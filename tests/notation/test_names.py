@@ -343,3 +343,22 @@ def test_ascii_code_tells_names_apart() -> None:
     assert value == wanted
     for ours, theirs in zip(gradients.values(), right.values(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_advice_is_a_name_that_is_free() -> None:
+    shapes = {"X": "N D", "W": "D H", "V": "H K", "H_": "N"}
+    for source, name in [
+        ("H = X @ W\nsum(H @ V)", "H__"),
+        ("V = X @ W\nsum(V)", "V_new"),
+        ("V_new = X @ W\nV = V_new\nsum(V)", "V_new_"),
+    ]:
+        with pytest.raises(byhand.ParseError, match=rf"call (it|this one) {name}\b"):
+            byhand.parse(source, shapes=shapes)
+
+
+def test_data_and_per_sample_formulas_share_one_map() -> None:
+    f = byhand.parse(
+        "sum((X @ w)**2)*lam + sum((X @ v)**2)*lambda_", {"X": "N D", "w": "D", "v": "D", "lam": "", "lambda_": ""}
+    )
+    gradients = byhand.derive(f, "w,v").to_dict()["gradients"]
+    assert "λ" in gradients["w"] and "lambda_" in gradients["v"] and "λ" not in gradients["v"]

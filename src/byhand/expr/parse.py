@@ -108,17 +108,25 @@ def _new_name(
     reader: Reader, statement: ast.Assign, target: str, inputs: Mapping[str, Symbol], assigned: set[str]
 ) -> None:
     place = statement.targets[0]
+    taken = {*inputs, *assigned, *reader.names}
+
+    def another(ending: str) -> str:
+        name = target + ending
+        return name if name not in taken else another(f"{ending}_")
+
     if not _IDENTIFIER.fullmatch(target):
         reader.fail(place, f"{target[:40]} is not a name: letters, digits and _, at most 64, a letter first")
     if target in inputs or target in assigned:
         what = "an input" if target in inputs else "an intermediate"
-        reader.fail(place, f"{target} is {what} already", f"names are given once: call this one {target}_new")
+        reader.fail(place, f"{target} is {what} already", f"names are given once: call this one {another('_new')}")
     if target in VOCABULARY or target == "pi":
         reader.fail(
-            place, f"{target} is the name of a function" if target != "pi" else "pi is a number", f"call it {target}_"
+            place,
+            f"{target} is the name of a function" if target != "pi" else "pi is a number",
+            f"call it {another('_')}",
         )
     if target in reader.names and target not in assigned:
-        reader.fail(place, f"{target} is a dimension", f"call it {target}_, or give the dimension another name")
+        reader.fail(place, f"{target} is a dimension", f"call it {another('_')}, or give the dimension another name")
     assigned.add(target)
 
 

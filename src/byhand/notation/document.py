@@ -8,7 +8,11 @@ from byhand.derive.derivation import Derivation
 from byhand.errors import ParseError, nearest
 from byhand.notation import differential, jacobian
 from byhand.notation.blocks import Document
+from byhand.notation.names import Names
 from byhand.notation.render import document_dict, document_html, document_latex, document_markdown, document_text
+from byhand.notation.show import expression_math
+from byhand.notation.text import to_text
+from byhand.notation.typeset import Name
 
 NOTATIONS = ("differential", "index", "jacobian")
 LEVELS = ("result", "steps", "micro")
@@ -50,10 +54,13 @@ def as_html(d: Derivation, notation: str, level: str, layout: str) -> str:
 
 def as_dict(d: Derivation, notation: str, level: str, layout: str) -> dict[str, Any]:
     """Plain data: the document, and the gradients as text and LaTeX."""
+    shown = {name: expression_math(g) for name, g in d.gradients.items()}
+    function = expression_math(d.f)
+    names = Names([function, *shown.values(), *map(Name, d.f.symbols)], d.f.dimension_names)
     return {
-        "function": str(d.f),
+        "function": to_text(function, names=names),
         "variables": {v.name: [str(n) for n in v.shape] for v in d.variables},
-        "gradients": {name: str(g) for name, g in d.gradients.items()},
+        "gradients": {name: to_text(m, names=names) for name, m in shown.items()},
         "notation": notation,
         "level": level,
         "layout": layout,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from byhand.rules.simplify import Simplifier
 from byhand.second.inputs import function_and_names, need_scalar
 from byhand.second.layers import Part, is_mean, parts_of
 from byhand.second.run import compiled
+
+if TYPE_CHECKING:
+    from byhand.notation.typeset import Math
 
 Array = Any
 
@@ -170,24 +173,30 @@ class PerSample:
 
     def text(self) -> str:
         """The formulas, one line each."""
-        lines = [f"Per-sample quantities of {self.f.name}, {self.batch} samples", *(f"  {n}" for n in self.notes), ""]
+        from byhand.notation import typeset as ts
+        from byhand.notation.names import Names
+        from byhand.notation.text import to_text
+
+        rows: list[tuple[str | Math, ...]] = []
         for n in self.parts:
-            lines.append(f"  ‖g_b‖² of {n}: {self._shown(self.squared_norms[n])}")
-            lines.append(f"  Σ_b c_b g_b of {n}: {self._shown(self.weighted[n])}")
-            lines.append(f"  (1/N) Σ_b g_b² of {n}: {self._shown(self.second_moments[n])}")
+            rows.append(("  ‖g_b‖² of ", ts.Name(n), ": ", self._shown(self.squared_norms[n])))
+            rows.append(("  Σ_b c_b g_b of ", ts.Name(n), ": ", self._shown(self.weighted[n])))
+            rows.append(("  (1/N) Σ_b g_b² of ", ts.Name(n), ": ", self._shown(self.second_moments[n])))
         for n, (A, G) in self.kronecker_factors.items():
-            lines.append(f"  Kronecker factors of {n}: A = {self._shown(A)}, G = {self._shown(G)}")
+            rows.append(("  Kronecker factors of ", ts.Name(n), ": A = ", self._shown(A), ", G = ", self._shown(G)))
+        names = Names([m for row in rows for m in row if not isinstance(m, str)], self.f.dimension_names)
+        lines = [f"Per-sample quantities of {self.f.name}, {self.batch} samples", *(f"  {n}" for n in self.notes), ""]
+        lines += ["".join(m if isinstance(m, str) else to_text(m, names=names) for m in row) for row in rows]
         return "\n".join(lines) + "\n"
 
-    def _shown(self, e: Expression) -> str:
-        """A formula in one line; the adjoint of Z is ∂L/∂Z."""
+    def _shown(self, e: Expression) -> Math:
+        """A formula; the adjoint of Z is ∂L/∂Z."""
         from byhand.notation import typeset as ts
         from byhand.notation.matrix import matrix_math
         from byhand.notation.style import Style
-        from byhand.notation.text import to_text
 
         labels = {node: ts.Partial(ts.Name(self.f.name), ts.Name(n)) for node, n in self.adjoints.items()}
-        return to_text(matrix_math(e.root, Style(labels=labels, sized_ones=False)))
+        return matrix_math(e.root, Style(labels=labels, sized_ones=False))
 
     def __str__(self) -> str:
         return self.text()
