@@ -275,6 +275,22 @@ def test_function_prints(function: str) -> None:
     parsed_mathml(ts.Prime(function, (x,)))
 
 
+SCRIPTED = [
+    ts.Transpose(W1), ts.Power(W1, number(2)), ts.Transpose(ts.Power(W1, number(-1))), ts.Transpose(ts.Name("Z1'")),
+    ts.Power(ts.Indexed(x, ("i",)), number(2)), ts.Transpose(ts.Ones(n)), ts.Power(ts.Norm(W, "F"), number(2)),
+    ts.Power(ts.Identity(n), number(2)), ts.ElementwisePower(W1, Fraction(2)), ts.Power(ts.Delta("i", "j"), number(2)),
+    ts.Transpose(ts.Name("W1", tip=("the weights",))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("node", SCRIPTED, ids=to_text)
+def test_a_base_with_two_scripts_is_one_element(node: ts.Math) -> None:
+    """W with 1 below and ⊤ above: a superscript on W₁ would float to its right."""
+    shown = to_mathml(node)
+    assert shown.count("<msubsup>") == 1 and "<msup>" not in shown
+    parsed_mathml(node)
+
+
 def test_tip_is_escaped() -> None:
     shown = to_mathml(ts.Name("Z1", tip=("Z1 = X @ ", W1, " <(N, m)> \"&\" 'b'")), block=True)
     assert 'class="has-tip" title="Z1 = X @ W1 &lt;(N, m)&gt; &quot;&amp;&quot; ' in shown
