@@ -1,11 +1,11 @@
-"""Set-up shared by all tests: hypothesis profiles, JAX; tests that need PyTorch are skipped where it is missing."""
+"""Set-up shared by all tests: hypothesis profiles, JAX; tests whose tool is not installed are skipped, and it is said."""
 
 import os
-from importlib.util import find_spec
 
 import pytest
 from hypothesis import settings
 from oracles import jax_module
+from tools import left_out, needed
 
 from byhand.errors import ByhandError
 
@@ -28,12 +28,23 @@ def wants_torch(error):
     return isinstance(error, ByhandError) and "PyTorch is not installed" in str(error)
 
 
+def pytest_runtest_setup(item):
+    for mark in item.iter_markers("needs"):
+        needed(mark.args[0])
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     """PyTorch is gigabytes for a user, so `make test` does without; CI installs it, and fails where a test is skipped."""
     try:
         return (yield)
     except Exception as error:
-        if find_spec("torch") is None and wants_torch(error):
-            pytest.skip("PyTorch is not installed")
+        if wants_torch(error):
+            needed("torch")
         raise
+
+
+def pytest_terminal_summary(terminalreporter):
+    line = left_out([str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])])
+    if line:
+        terminalreporter.write_line(line)

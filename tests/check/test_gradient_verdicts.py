@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 from rich.console import Console
+from tools import needed
 from wrong_gradients import gradient, network, softmax
 
 import byhand.testing
@@ -116,7 +117,7 @@ def test_kink_of_a_black_box_is_no_failure():
 
 
 def test_torch_values_and_functions():
-    torch = pytest.importorskip("torch")
+    torch = needed("torch")
     net, function, values = case("relu", 5)
     tensors = {n: torch.tensor(v) for n, v in values.items()}
 
@@ -146,7 +147,7 @@ def test_torch_values_and_functions():
 
 
 def test_torch_function_with_hand_written_backward():
-    torch = pytest.importorskip("torch")
+    torch = needed("torch")
 
     def made(slope, upstream):
         class Swish(torch.autograd.Function):

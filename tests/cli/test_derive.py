@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from importlib import import_module
 from xml.etree import ElementTree
@@ -135,7 +134,7 @@ def test_a_format_that_is_given_wins_over_the_ending(tmp_path):
     assert json.loads((tmp_path / "a.html").read_text("utf-8"))["check"]["ok"] is True
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.needs("pdflatex")
 @pytest.mark.parametrize("notation", ["differential", "index", "jacobian"])
 def test_the_latex_document_compiles(notation, tmp_path):
     options = ["--notation", notation, "--level", "micro", "--code", "-o", str(tmp_path / "a.tex")]

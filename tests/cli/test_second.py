@@ -1,7 +1,6 @@
 """`byhand jacobian` and `byhand hessian`: every format, tables, wrong input."""
 
 import json
-import shutil
 import subprocess
 
 import pytest
@@ -57,7 +56,7 @@ def test_every_format_has_the_result_and_the_table(form):
         assert {"latex": "bmatrix", "md": "bmatrix", "html": "<mtable"}[form] in out
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.needs("pdflatex")
 def test_the_latex_document_compiles(tmp_path):
     run("hessian", *LOGISTIC, "--level", "steps", "--table", "n=2,m=1", "-o", str(tmp_path / "a.tex"))
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"]

@@ -8,7 +8,7 @@ import numpy as np
 from code_generation.agreement import rounding
 
 import byhand
-from byhand.code.c.compiler import needed_compiler
+from byhand.code.c.compiler import environment, needed_compiler
 from byhand.code.c.functions import KERNELS
 from byhand.code.c.library import CCall
 from byhand.code.c.source import c_file
@@ -53,7 +53,7 @@ class Unit:
         path, target = folder / "unit.c", folder / "unit.so"
         path.write_text(self.source, "utf-8")
         command = [*needed_compiler(), *STRICT, "-O1", *flags, "-fPIC", "-shared", str(path), "-o", str(target), "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
         assert done.returncode == 0, done.stderr[:4000]
         library = ctypes.CDLL(str(target))
         return [

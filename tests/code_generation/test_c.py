@@ -3,17 +3,19 @@
 import os
 import random
 import re
-import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 from acceptance.random_expressions import generate
 from code_generation.c_files import STRICT, Unit, assert_call_agrees
 from code_generation.test_agreement import ACTIVATIONS, CASES, NOT_WRITTEN, PROBLEMS, drawn
+from tools import SANITIZED
 
 import byhand
 from byhand.code import compile_expression, generate_expression
+from byhand.code.c.compiler import compiler_command, environment, wheel_command
 from byhand.code.c.functions import FUNCTIONS, KERNELS, NEEDS
 from byhand.code.c.identifiers import CIdentifiers, in_c
 from byhand.code.c.prepare import REWRITTEN, prepared
@@ -26,6 +28,7 @@ from byhand.code.numpy import NUMPY
 from byhand.code.program import uses
 from byhand.expr.functions import FUNCTIONS as ALL_FUNCTIONS
 from byhand.expr.operations import OPERATIONS as ALL_OPERATIONS
+from byhand.train.engines import ENGINES
 
 # problems and cases that the C target refuses, by the operation that it names
 WITHOUT_C = {
@@ -182,26 +185,31 @@ def program(tmp_path_factory):
 
 
 def build(compiler, path, *flags):
-    target = path.with_suffix(f".{len(flags)}.{compiler}")
-    done = subprocess.run(
-        [compiler, *STRICT, *flags, str(path), "-o", str(target), "-lm"], capture_output=True, text=True, check=False
-    )
+    target = path.with_suffix(f".{len(flags)}.{compiler[-1]}")
+    command = [*compiler, *STRICT, *flags, str(path), "-o", str(target), "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert done.returncode == 0, done.stderr
     return target
 
 
-SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+COMPILERS = [
+    pytest.param(["gcc"], SANITIZED, marks=pytest.mark.needs("sanitizers"), id="sanitized"),
+    pytest.param(["gcc"], ("-O3",), marks=pytest.mark.needs("gcc"), id="gcc"),
+    pytest.param(wheel_command(), ("-O2",), id="clang of the extra"),
+]
 
 
-@pytest.mark.parametrize(("compiler", "flags"), [("gcc", SANITIZED), ("gcc", ("-O3",)), ("clang", ("-O2",))])
+@pytest.mark.parametrize(("compiler", "flags"), COMPILERS)
 def test_a_program_trains_without_a_bad_access(program, compiler, flags):
     """Warnings are errors; AddressSanitizer and the sanitizer of undefined behaviour end the program at a fault."""
     done = subprocess.run([build(compiler, program, *flags)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.needs("gcc")
+@pytest.mark.needs("valgrind")
 def test_a_program_is_clean_under_valgrind(program):
-    plain = build("gcc", program, "-O1", "-g")
+    plain = build(["gcc"], program, "-O1", "-g")
     command = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", str(plain)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -211,11 +219,12 @@ def test_a_program_is_clean_under_valgrind(program):
 def test_clang_has_no_warnings_either(tmp_path):
     path = tmp_path / "all.c"
     path.write_text(unit_of([*written_problems(), *written_networks()]).source, "utf-8")
-    command = ["clang", *STRICT, "-fsyntax-only", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [*wheel_command(), *STRICT, "-c", str(path), "-o", str(path.with_suffix(".o"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert done.returncode == 0, done.stderr[:4000]
 
 
+@pytest.mark.needs("gcc")
 def test_loops_become_vectors(tmp_path):
     path = tmp_path / "network.c"
     path.write_text(byhand.MLP("64-64-32", targets="probabilities").code("c", sizes={"N": 32}, dtype="float"), "utf-8")
@@ -355,15 +364,36 @@ def test_a_label_out_of_range_is_refused():
 
 
 def test_without_a_compiler(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ziglang", None)
     monkeypatch.setenv("CC", "no-such-compiler")
     with pytest.raises(byhand.ByhandError, match="no-such-compiler") as error:
         compiled()
-    assert "apt-get install gcc" in str(error.value)
+    assert "apt-get install gcc" in str(error.value) and "pip install 'byhand[c]'" in str(error.value)
+    monkeypatch.setenv("CC", "/path with a lone ' in it/cc")
+    with pytest.raises(byhand.ByhandError, match="no program here"):
+        compiled()
     monkeypatch.delenv("CC")
     monkeypatch.setenv("PATH", os.devnull)
     with pytest.raises(byhand.ByhandError, match="no C compiler was found"):
         compiled()
     assert "double value(" in byhand.derive(byhand.parse("sum(w**2)", {"w": "n"})).code("c")  # source needs none
+    assert not ENGINES["c"].available
+
+
+@pytest.mark.parametrize("home", [True, False])
+def test_the_wheel_stands_in_for_a_compiler(monkeypatch, tmp_path, home):
+    """Where there is no cc, gcc or clang, and even no home where it could keep its library."""
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", os.devnull)
+    if not home:
+        for name in ("HOME", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(name, raising=False)
+    assert compiler_command() == wheel_command()
+    value, gradients = compiled(f"sum((X @ w - y)**2)/m + {int(home)}*sum(w)")(
+        X=np.eye(3), w=np.arange(3.0), y=np.zeros(3)
+    )
+    assert value == pytest.approx(5 / 3 + 3 * home) and gradients["w"].shape == (3,)
+    assert ENGINES["c"].available
 
 
 @pytest.mark.parametrize(
@@ -402,8 +432,3 @@ def test_identifiers_are_new_and_valid():
     ids = CIdentifiers()
     given = [ids.give(w) for w in ("a b", "a b", "λ", "λ", "ℌ", "int", "expf", "", "1")]
     assert len({*given}) == len(given) and all(re.fullmatch(r"[A-Za-z]\w*", g, re.ASCII) for g in given), given
-
-
-def test_compilers_are_there():
-    """The tests of this file need gcc, clang and valgrind: scripts/install-c-tools.sh installs them."""
-    assert all(map(shutil.which, ("gcc", "clang", "valgrind")))

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from tools import needed
 
 import byhand
 from byhand.code.counting import ROWS
@@ -133,7 +134,7 @@ def test_the_peak_is_the_measured_one(name):
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
 def test_saved_is_what_pytorch_saves(activation):
-    torch = pytest.importorskip("torch")
+    torch = needed("torch")
     net = byhand.MLP("5-7-6-3", activation=activation)
     kept = {}
 

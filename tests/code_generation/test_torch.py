@@ -5,13 +5,14 @@ import re
 import numpy as np
 import pytest
 from code_generation.generated import load
+from tools import needed
 
 import byhand
 from byhand.code.torch_module import INITS
 from byhand.nets.inits import INITS as ROWS
 from byhand.nets.inits import default_init
 
-torch = pytest.importorskip("torch")
+torch = needed("torch")
 
 FUNCTIONAL = {
     "relu": torch.relu,

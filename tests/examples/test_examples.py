@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tools import needed
 
 pytest.importorskip("sklearn")
 FOLDER = Path(__file__).parents[2] / "examples"
@@ -150,7 +151,7 @@ def test_gradient_check_compares_and_draws(tmp_path, capsys):
 @pytest.mark.slow
 def test_iris_mean_accuracy_and_exact_gradients():
     m = example("iris")
-    torch = pytest.importorskip("torch")
+    torch = needed("torch")
     accuracies = m.main(["--epochs", "3000"])
     assert len(accuracies) == 8 and np.mean(accuracies) >= 0.93
     X, y, *_ = m.split(0)

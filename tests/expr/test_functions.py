@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tools import needed
 
 from byhand.expr import numeric
 from byhand.expr.dims import named_dimension
@@ -95,7 +96,7 @@ def test_value_and_derivative_against_jax(row, jax):
 
 @by_name
 def test_value_and_derivative_against_torch(row):
-    torch = pytest.importorskip("torch")
+    torch = needed("torch")
     f = torch_functions(torch)[row.name]
     z = torch.tensor(points(row), dtype=torch.float64, requires_grad=True)
     value = f(z)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tools import needed
 
 import byhand
 
@@ -37,7 +38,7 @@ def same(found, wanted):
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_products(name, target):
     if target == "torch":
-        pytest.importorskip("torch")
+        needed("torch")
     product = PRODUCTS[name]()
     arrays = {n: a for n, a in ARRAYS.items() if n in product.f.symbols}
     for s in product.directions.values():
@@ -55,7 +56,7 @@ def test_products(name, target):
 @pytest.mark.parametrize("derive", [byhand.hessian, byhand.jacobian])
 def test_derivatives(derive, target):
     if target == "torch":
-        pytest.importorskip("torch")
+        needed("torch")
     d = derive(F, "w")
     arrays = {n: ARRAYS[n] for n in "Xw"}
     same(d.function(target)(**arrays), d.function()(**arrays))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tools import needed
 
 from byhand.errors import ParseError
 from byhand.train.optimizers import BLOCK, OPTIMIZERS, Updater, clip_gradient
@@ -24,7 +25,7 @@ def test_every_optimizer_has_its_counterpart():
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("count", [7, BLOCK + 5])
 def test_optimizer_equals_torch_over_50_steps(name, count):
-    torch = pytest.importorskip("torch")
+    torch = needed("torch")
     torch.set_num_threads(1)  # the vectors are short
     rng = np.random.default_rng(0)
     start, a = rng.standard_normal((2, count))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
+import shlex
 import sys
 from typing import Any
 
@@ -44,14 +44,15 @@ def diagnosis() -> dict[str, Any]:
     """Everything that doctor prints."""
     from importlib import metadata
 
+    from byhand.code.c.compiler import compiler_command
+
     versions: dict[str, str | None] = {}
     for name, (package, _) in PACKAGES.items():
         try:
             versions[name] = metadata.version(package)
         except metadata.PackageNotFoundError:
             versions[name] = None
-    compilers = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
-    compiler = next((path for name in compilers if name and (path := shutil.which(name))), None)
+    compiler = compiler_command()
     ok, summary = self_check()
     missing = [name for name, (_, purpose) in PACKAGES.items() if purpose == "needed" and versions[name] is None]
     return {
@@ -59,7 +60,7 @@ def diagnosis() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": versions,
-        "c_compiler": compiler,
+        "c_compiler": shlex.join(compiler) if compiler else None,
         "terminal": {
             "stdout_encoding": sys.stdout.encoding,
             "is_terminal": sys.stdout.isatty(),
@@ -89,6 +90,7 @@ def _show(found: dict[str, Any]) -> None:
     from rich.text import Text
 
     from byhand.cli.output import console, writes_unicode
+    from byhand.code.c.compiler import INSTALL
 
     terminal, check = found["terminal"], found["self_check"]
     unicode = "shows mathematics" if writes_unicode() else "no mathematics: --ascii, or PYTHONIOENCODING=utf-8"
@@ -96,7 +98,7 @@ def _show(found: dict[str, Any]) -> None:
         ("byhand", found["byhand"], ""),
         ("python", found["python"], found["platform"]),
         *((name, found["packages"][name] or "not installed", purpose) for name, (_, purpose) in PACKAGES.items()),
-        ("C compiler", found["c_compiler"] or "none found", "compiled C code"),
+        ("C compiler", found["c_compiler"] or f"none found: {INSTALL}", "compiled C code"),
         ("encoding", str(terminal["stdout_encoding"]), unicode),
     ]
     table = Table(box=None, show_header=False, padding=(0, 3, 0, 0))

@@ -119,7 +119,7 @@ _TABLE = (
            0.0, 0.001, 0.0, 4e-6, 0.8e-6, 1.8e-10, 1.2e-11, "NumPy, in place; starts at once"),
     Engine("jax", ("byhand.train.jax_engine", "JaxEngine"), ("jax", "pip install 'byhand[jax]'"),
            0.8, 0.3, 0.002, 1e-6, 0.12e-6, 0.4e-10, 1.2e-11, "a whole epoch compiled by XLA; CPU or GPU"),
-    Engine("c", ("byhand.train.c_engine", "CEngine"), (COMPILER, "apt-get install gcc, or CC=/path/to/compiler"),
+    Engine("c", ("byhand.train.c_engine", "CEngine"), (COMPILER, "pip install 'byhand[c]', or CC=/path/to/compiler"),
            0.2, 0.25, 0.02, 0.1e-6, 0.02e-6, 1.0e-9, 2.0e-10, "an epoch in one call of generated C; for small networks"),
 )  # fmt: skip
 ENGINES: dict[str, Engine] = {row.name: row for row in _TABLE}

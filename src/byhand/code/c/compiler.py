@@ -9,13 +9,17 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from byhand.errors import ByhandError
 
 CANDIDATES = ("cc", "gcc", "clang")
+WHEEL = "ziglang"  # clang, headers and a C library as a wheel: a compiler where a user may install nothing else
+INSTALL = "pip install 'byhand[c]'"
 PORTABLE = ("-std=c99", "-O2", "-fPIC", "-shared")
 FAST = (
     "-std=c99",
@@ -31,12 +35,37 @@ LONGEST = 300  # seconds that a compilation may take
 
 
 def compiler_command() -> list[str] | None:
-    """The command of the C compiler: $CC, or the first of cc, gcc and clang on the path; None where there is none."""
+    """The command of the C compiler: $CC, or the first of cc, gcc and clang on the path, or the one of the extra `c`.
+
+    None where there is none of them.
+    """
     given = os.environ.get("CC", "").strip()
     if given:
-        words = shlex.split(given)
+        words = _words(given)
         return words if words and shutil.which(words[0]) else None
-    return next(([path] for path in map(shutil.which, CANDIDATES) if path), None)
+    return next(([path] for path in map(shutil.which, CANDIDATES) if path), None) or wheel_command()
+
+
+def wheel_command() -> list[str] | None:
+    """The command of the compiler that comes with the extra `c`; None where it is not installed."""
+    return [sys.executable, "-m", WHEEL, "cc"] if find_spec(WHEEL) else None
+
+
+def _words(command: str) -> list[str]:
+    """The words of a command as a shell reads it; a path with a lone quote in it is one word."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return [command]
+
+
+def environment() -> dict[str, str]:
+    """The environment that a compiler runs in: the wheel's keeps its C library in a folder, and here always has one."""
+    variables = dict(os.environ)
+    given = variables.get("XDG_CACHE_HOME") or variables.get("HOME")
+    if "ZIG_GLOBAL_CACHE_DIR" not in variables and not (given and os.access(given, os.W_OK)):
+        variables["ZIG_GLOBAL_CACHE_DIR"] = str(_folder() / "zig")
+    return variables
 
 
 def needed_compiler() -> list[str]:
@@ -49,7 +78,9 @@ def needed_compiler() -> list[str]:
         named = f"$CC is {os.environ['CC']!r}, which is no program here; " if os.environ.get("CC") else ""
         raise ByhandError(
             f"{named}no C compiler was found (cc, gcc or clang)",
-            "install one: `apt-get install gcc` (Debian, Ubuntu), `dnf install gcc` (Fedora), `xcode-select --install` (macOS)",
+            f"install one into this environment: {INSTALL}",
+            "or for the machine: `apt-get install gcc` (Debian, Ubuntu), `dnf install gcc` (Fedora), "
+            "`xcode-select --install` (macOS)",
             "or name one: CC=/path/to/compiler",
         )
     return command
@@ -101,11 +132,21 @@ def _compiled(command: list[str], flags: tuple[str, ...], path: Path, target: Pa
     try:
         done = subprocess.run(
             [*command, *flags, str(path), "-o", str(target), "-lm"],
-            capture_output=True, text=True, errors="replace", timeout=LONGEST, check=False,
+            capture_output=True, text=True, errors="replace", timeout=LONGEST, check=False, env=environment(),
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     return "" if done.returncode == 0 else done.stderr or f"exit code {done.returncode}"
 
 
-__all__ = ["FAST", "PORTABLE", "compiler_command", "compiler_works", "library", "needed_compiler"]
+__all__ = [
+    "FAST",
+    "INSTALL",
+    "PORTABLE",
+    "compiler_command",
+    "compiler_works",
+    "environment",
+    "library",
+    "needed_compiler",
+    "wheel_command",
+]
