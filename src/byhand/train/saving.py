@@ -1,19 +1,31 @@
-"""Models as files: one safetensors file, its arrays the numbers, its header (JSON) the description. Never a pickle."""
+"""Models as files: one safetensors file, its arrays the numbers, its header (JSON) the description. Never a pickle.
+
+The description begins with a digest of the whole file, its own 64 places taken as zeros: a file that is not to the bit
+what was written is refused.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from byhand.arguments import shown
 from byhand.errors import ByhandError, DataError
 from byhand.files import write_atomically
 from byhand.train.loop import History
 
-FORMAT = 1
+FORMAT = 2
+WITHOUT_DIGEST = 1  # the format of files that were written before there was one
+_DIGEST = "sha256"
+_NO_DIGEST = "0" * 64
+_PLACE = re.compile(rb'\\"sha256\\": \\"([0-9a-f]{64})\\"')  # a text in a text: each quote has a backslash
 _NOT_SAVED = frozenset({"callbacks"})  # code is not data
 _LEFT_OUT = "__not_saved__"
 
@@ -99,29 +111,65 @@ def write_arrays(path: Path, arrays: dict[str, Any], description: dict[str, Any]
 
     Raises: DataError: the file cannot be written.
     """
-    text = json.dumps(description, ensure_ascii=True, allow_nan=False)
+    text = json.dumps({_DIGEST: _NO_DIGEST, **description}, ensure_ascii=True, allow_nan=False)
     contiguous = {n: np.ascontiguousarray(a) for n, a in arrays.items()}
-    write_atomically(path, _safetensors().save(contiguous, metadata={key: text}))
+    content = _safetensors().save(contiguous, metadata={key: text})
+    digest = hashlib.sha256(content).hexdigest()
+    place = _PLACE.search(content)
+    assert place is not None  # the first: metadata stand before the arrays, whatever these are called
+    write_atomically(path, content[: place.start(1)] + digest.encode() + content[place.end(1) :])
 
 
-def read_arrays(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_arrays(path: Path, key: str, kind: str, without_digest: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `write_arrays` wrote.
 
+    Args:
+        path: the file.
+        key: what kind of file it is.
+        kind: the same in words.
+        without_digest: the last format that had no digest; such a file is read, with a warning.
     Raises: DataError: no such file, or not a whole one of that kind.
     """
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    except (OSError, ValueError) as error:  # a path with a null character
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise DataError(f"cannot read {path}: {reason.lower()}") from None
+    place = _PLACE.search(content)
+    whole = place is not None and place[1] == _digest_of(content, place).encode()
     try:
         length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length])
-        return _safetensors().load(content), json.loads(header["__metadata__"][key])
+        metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+        arrays, description = _safetensors().load(content), json.loads(metadata[key])
+        version = description["format"]
     except ByhandError:
         raise
-    except Exception as error:  # whatever a damaged file makes of itself
-        kind = "model" if key == "byhand" else key
-        raise DataError(f"{path} is not a whole {kind} of byhand: {type(error).__name__}") from None
+    except Exception:  # whatever a damaged file makes of itself
+        raise _damaged(path, kind) from None
+    if not whole:
+        if place is not None or _DIGEST in description or version != without_digest:
+            raise _damaged(path, kind)
+        warnings.warn(
+            f"{path} is of an earlier version of byhand and has no digest: damage to it would not be noticed; saved "
+            "again, it has one",
+            stacklevel=3,
+        )
+    return arrays, description
+
+
+def _digest_of(content: bytes, place: re.Match[bytes]) -> str:
+    """The digest of a file whose own stands at a place."""
+    found = hashlib.sha256(memoryview(content)[: place.start(1)])
+    found.update(_NO_DIGEST.encode())
+    found.update(memoryview(content)[place.end(1) :])
+    return found.hexdigest()
+
+
+def _damaged(path: Path, kind: str) -> DataError:
+    return DataError(
+        f"{path} is not a whole {kind} of byhand: it is damaged, cut off, or another kind of file",
+        "copy it again from where it came from, or train again",
+    )
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -129,16 +177,16 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Raises: DataError: no such file, or not a whole model of byhand.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise DataError(f"a path is needed, not {shown(path)}")
     where = Path(path)
-    arrays, d = read_arrays(where, "byhand")
+    arrays, d = read_arrays(where, "byhand", "model", WITHOUT_DIGEST)
+    if d["format"] not in (WITHOUT_DIGEST, FORMAT):
+        raise DataError(f"{where} has format {d['format']}, this version of byhand reads {FORMAT}")
     try:
-        if d["format"] != FORMAT:
-            raise DataError(f"{where} has format {d['format']}, this version of byhand reads {FORMAT}")
         return _rebuilt(d, arrays)
-    except ByhandError:
-        raise
-    except Exception as error:  # whatever a damaged file makes of itself
-        raise DataError(f"{where} is not a whole model of byhand: {type(error).__name__}") from None
+    except Exception:  # whatever a damaged file without a digest, or a forged one, makes of itself
+        raise _damaged(where, "model") from None
 
 
 def _rebuilt(d: dict[str, Any], arrays: dict[str, Any]) -> Any:

@@ -11,10 +11,11 @@ import numpy as np
 
 from byhand.errors import ByhandError, DataError
 from byhand.train.data.blocks import Blocks, read_table
-from byhand.train.data.data import Data
+from byhand.train.data.data import Data, whole
 from byhand.train.data.rows import spilled
 
 Array = Any
+_PARQUET = "Parquet file"
 
 
 def _pyarrow(what: str) -> Any:
@@ -37,13 +38,16 @@ class ParquetBlocks(Blocks):
 
     def __init__(self, path: Path, file: IO[bytes] | None = None) -> None:
         self.pa = _pyarrow("Parquet")
-        try:
-            self.file = self.pa.parquet.ParquetFile(file or path, memory_map=False)
-        except self.pa.ArrowInvalid as error:
-            raise DataError(f"{path} is not a whole Parquet file: {str(error).splitlines()[0][:100]}") from None
-        super().__init__(
-            path, self.file.schema_arrow.names, self.file.metadata.num_rows, self.file.num_row_groups, first=1
-        )
+        with whole(path, _PARQUET):
+            self.file = self.pa.parquet.ParquetFile(
+                file or path, memory_map=False, page_checksum_verification=True
+            )  # which a file need not have
+            about = self.file.metadata
+            names, rows, groups = self.file.schema_arrow.names, about.num_rows, self.file.num_row_groups
+            counted = [about.row_group(k).num_rows for k in range(groups)]
+            if min(counted, default=0) < 0 or sum(counted) != rows:
+                raise DataError(f"{path} is damaged: it says that it has {rows} rows, and {sum(counted)} in its groups")
+        super().__init__(path, names, rows, groups, first=1)
 
     def kind(self, name: str) -> str:
         """Number or category."""
@@ -60,18 +64,22 @@ class ParquetBlocks(Blocks):
 
         Raises: DataError: the file is damaged.
         """
-        try:
+        with whole(self.path, _PARQUET):
             read = self.file.read_row_group(block, columns=[name])
-        except (self.pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"{self.path} is damaged: {str(error).splitlines()[0][:100]}") from None
-        return read.column(name)  # a column a brings a.b with it
+            if read.num_rows != self.file.metadata.row_group(block).num_rows:
+                raise ValueError("other rows than announced")
+            return read.column(name)  # a column a brings a.b with it
 
     def column(self, name: str, block: int) -> Any:
         """A column of a group of rows."""
-        values = self.values(name, block)
+        values, kind = self.values(name, block), self.kind(name)
+        with whole(self.path, _PARQUET):
+            return self._converted(values, kind)
+
+    def _converted(self, values: Any, kind: str) -> Any:
         if self.pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        if self.kind(name) == "category":
+        if kind == "category":
             return ["" if v is None else v.strip() for v in values.to_pylist()]
         return np.asarray(values.cast(self.pa.float64()).to_numpy(zero_copy_only=False), np.float64)
 

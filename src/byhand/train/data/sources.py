@@ -36,7 +36,12 @@ def read(
         stream: whether the features stay on disk; None where they would take a quarter of the free memory.
     Raises: DataError: what is wrong, and in which column and row.
     """
-    return _checked(_read(source, target, table, impute, stream), source)
+    try:
+        return _checked(_read(source, target, table, impute, stream), source)
+    except DataError as error:  # of a column or a cell: whoever reads several files asks of which
+        if source not in str(error):
+            error.details = (*error.details, f"in {source}")
+        raise
 
 
 def _checked(data: Data, source: str) -> Data:
