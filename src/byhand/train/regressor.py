@@ -11,29 +11,36 @@ from sklearn.base import RegressorMixin
 from byhand.errors import ParseError
 from byhand.nets.losses import LOSSES, loss_row
 from byhand.train.fitting import Estimator
+from byhand.train.parameters import arguments_named
 from byhand.train.scaling import Scaling
 
 Array = Any
 _OF_VALUES = ("mse", "mae", "huber", "log_cosh", "poisson")
+_ROBUST = ("mae", "huber", "log_cosh")
 _OF_SHARES = ("softmax_cross_entropy", "binary_cross_entropy", "multilabel_cross_entropy")  # targets from 0 to 1
 
 
 class MLPRegressor(RegressorMixin, Estimator):
     """A network that predicts numbers: y (N,) or (N, outputs).
 
-    Inputs and targets are standardised inside the model: losses are in those units, predictions in the targets' own.
+    Inputs and targets are standardised inside the model: losses are in those units, predictions in the targets' own. The
+    targets of "mse" by mean and standard deviation; those of robust losses ("mae", "huber", "log_cosh") and of an
+    expression by median and median absolute deviation (as a standard deviation), so that no single target, whatever its
+    size, moves what the others are measured in. An expression sees Z and Y in those units: a threshold in it is in
+    standard deviations. `standardize_target=False` gives it the targets as they are.
     Counts (loss="poisson") are divided by their mean instead. Soft labels are numbers too: with a cross-entropy y (N,
     outputs) holds probabilities, and so do the predictions.
 
     Args:
         loss: "mse", "mae", "huber", "log_cosh", "poisson"; "softmax_cross_entropy" (rows of y sum to one),
             "binary_cross_entropy" or "multilabel_cross_entropy" (y from 0 to 1); or an expression in Z and Y.
-        standardize_target: whether the targets are scaled to mean zero and variance one; probabilities never are.
+        standardize_target: whether the targets are scaled, as above; probabilities never are.
         monitor: "loss", "r2", another scorer of scikit-learn, or a function (estimator, X, y) -> number.
         others: those of `MLPClassifier`.
     Attributes: as those of `MLPClassifier`, without classes_.
     """
 
+    @arguments_named
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
@@ -156,7 +163,9 @@ class MLPRegressor(RegressorMixin, Estimator):
         if loss == "poisson":  # of rates only the unit is free: Z = 0 is the mean then
             mean = np.average(targets, axis=0, weights=weights)
             return Scaling(none.mean, np.where(mean > 0, mean, 1.0))
-        return Scaling.of(targets, weights)
+        # what is robust, or the user's own, is not to be made otherwise by one target
+        robust = loss in _ROBUST or loss not in LOSSES
+        return Scaling.robust(targets, weights) if robust else Scaling.of(targets, weights)
 
     def _score_name(self) -> str:
         return "r2"
