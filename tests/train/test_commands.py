@@ -1,5 +1,6 @@
 """`byhand train`, `predict`, `evaluate`."""
 
+import csv
 import json
 import warnings
 
@@ -9,8 +10,9 @@ from click.testing import CliRunner
 
 pytest.importorskip("sklearn")
 from byhand.cli.main import Commands
-from byhand.cli.predict import evaluate, predict
+from byhand.cli.predict import FORMULA, cell, evaluate, predict
 from byhand.cli.train import train
+from byhand.train.estimators import MLPClassifier
 from byhand.train.saving import load
 
 cli = Commands(commands={c.name: c for c in (train, predict, evaluate)})
@@ -212,3 +214,29 @@ def test_a_checkpointed_run_is_resumed(tmp_path):
     other = run("train", "iris", "-o", tmp_path / "b", *common, "--resume", "--lr", 0.5)
     assert other.exit_code == 2 and "another run" in other.stderr
     assert run("train", "iris", "--resume").exit_code == 2
+
+
+TEXTS = ["=HYPERLINK(1)", "+cmd|x", "-lambda", "@SUM(A1)", "\ttab", "＝A1"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("proba", [False, True])
+def test_no_cell_is_a_formula(tmp_path, text, proba):
+    """Classes that begin like a formula are quoted, in the cells and in the head."""
+    X, names = np.random.default_rng(0).standard_normal((40, 2)), np.array(["fine", text])
+    model = MLPClassifier((3,), max_epochs=20, random_state=0).fit(X, names[(X[:, 0] > 0).astype(int)])
+    model.save(tmp_path / "m")
+    np.save(tmp_path / "x.npy", X)
+    found = run("predict", tmp_path / "m", tmp_path / "x.npy", "-o", tmp_path / "p.csv", *["--proba"] * proba)
+    assert found.exit_code == 0, found.output
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    cells = [c for row in (rows[:1] if proba else rows) for c in row]
+    assert f"'{text}" in cells and not any(c.startswith(FORMULA) for c in cells)
+    if proba:
+        assert all(0 <= float(c) <= 1 for row in rows[1:] for c in row)  # numbers stay numbers
+
+
+@pytest.mark.parametrize("value", [-1.5, "-1", "+2e3", "-inf", 7, True, None, "a=b", "x", "", -0.0])
+def test_what_is_no_formula_stays(value):
+    assert cell(value) == value

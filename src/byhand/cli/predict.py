@@ -12,6 +12,8 @@ import click
 
 from byhand.cli.output import Failure, deliver_text, note, write
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # how a formula begins; the wide forms too
+
 
 def metrics_of(model: Any, X: Any, y: Any) -> dict[str, float]:
     """Accuracy of classes; root mean square error and R² of numbers."""
@@ -39,11 +41,26 @@ def _loaded(model: Path, data: str, with_target: str | None, need: bool) -> tupl
         found = read(data, target, table)
     except DataError as error:
         if any("--impute" in line for line in error.details):  # that is decided in training
-            error.details = ("the model was trained without missing values: fill them in, or leave the row out",)
+            remedy = "the model was trained without missing values: fill them in, or leave the row out"
+            error.details = (remedy, *(line for line in error.details if "--impute" not in line))
         raise
     if need and found.y is None:
         raise DataError("the true targets are needed to evaluate", "--target NAME")
     return m, found
+
+
+def cell(value: Any) -> Any:
+    """A value as a cell of a table that no spreadsheet takes for a formula: text that begins like one gets a ' before it.
+
+    Numbers stay numbers, in text as well: the class "-1" is no formula.
+    """
+    if not isinstance(value, str) or not value.lstrip(" ").startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 @click.command()
@@ -68,8 +85,8 @@ def predict(model: Path, data: str, proba: bool, as_json: bool, output: Path | N
     writer = csv.writer(text, lineterminator="\n")
     columns = values.shape[1] if values.ndim == 2 else 1
     names = [str(c) for c in m.classes_] if proba else [f"prediction{k + 1}" for k in range(columns)]
-    writer.writerow(names if columns > 1 else ["prediction"])
-    writer.writerows(values.reshape(len(values), -1).tolist())
+    writer.writerow(map(cell, names if columns > 1 else ["prediction"]))
+    writer.writerows(map(cell, row) for row in values.reshape(len(values), -1).tolist())
     deliver_text(text.getvalue(), output)
 
 
