@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Self
 
 # {0}, {1}: an operand; the first form, between brackets or commas, needs no brackets of its own
@@ -113,9 +114,39 @@ class DataError(ByhandError):
     """Arrays that do not match the expression: missing, of the wrong shape or kind, or breaking a declared property."""
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """', did you mean `x`?' for the closest known word, or an empty string."""
-    from difflib import get_close_matches
+def nearest(word: object, known: Iterable[str]) -> str:
+    """', did you mean `x`?' for the known word that was probably meant, or an empty string.
 
-    close = get_close_matches(word, known, n=1)
-    return f", did you mean `{close[0]}`?" if close else ""
+    Meant is what is few slips of a hand away (a letter left out, added, changed, or two exchanged: one in three letters,
+    at least one), or begins or ends like the other: `max` is `maximum`, and nothing is near `nosuch`. Of equally near
+    words it is the one with the same letters (`tahn` is `tanh`, not `tan`), then the one that begins like it.
+    """
+    if not isinstance(word, str) or not word or len(word) > _LONGEST_WORD:
+        return ""
+    found = []
+    for other in known:
+        slips = _slips(word, other)
+        short, long = sorted((word, other), key=len)
+        begins = 3 * len(short) >= len(long) and (long.startswith(short) or long.endswith(short))
+        if other != word and short and (slips <= max(1, len(word) // 3) or begins):
+            letters = sorted(word.lower()) != sorted(other.lower())
+            alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(word, other, strict=False)))
+            found.append((slips, letters, abs(len(word) - len(other)), -alike, other))
+    return f", did you mean `{min(found)[-1]}`?" if found else ""
+
+
+_LONGEST_WORD = 64
+
+
+def _slips(a: str, b: str) -> int:
+    """How many letters are left out, added, changed, or exchanged with their neighbour between two words."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        older, before = before, row
+        row = [i]
+        for j, y in enumerate(b, 1):
+            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y)))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                row[j] = min(row[j], older[j - 2] + 1)
+    return row[-1]

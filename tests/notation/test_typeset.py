@@ -377,7 +377,7 @@ def test_printing_is_fast() -> None:
 
 
 def _seconds(formulas: list[ts.Math]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     for formula in formulas:
         to_text(formula), to_latex(formula), to_mathml(formula)
-    return time.perf_counter() - start
+    return time.process_time() - start

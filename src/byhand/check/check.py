@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from byhand.arguments import names_in, sequence, whole_number
 from byhand.check.compare import DERIVATIVE, SAME, Finding, GradientCheck
 from byhand.check.draw import NoPointError, Point, draw_point
 from byhand.check.numeric import worst_entry
 from byhand.check.oracles import installed
 from byhand.check.report import Evidence, Report, Row, size_words
+from byhand.check.small import small_twin
 from byhand.check.steps import Claim, Claims, Numbers, Side
 from byhand.derive.derivation import Derivation
 from byhand.derive.record import Pairing
@@ -24,6 +26,7 @@ ORACLES: dict[str, tuple[str, str, float, Callable[[GradientCheck, Point], dict[
     "jax": ("JAX", "jax", SAME, GradientCheck.jax),
     "torch": ("PyTorch", "torch", SAME, GradientCheck.torch),
 }
+MOST_POINTS = 10_000
 QUICK = ("complex step", "numpy")
 
 
@@ -31,9 +34,10 @@ def check(derivation: Derivation, seeds: int | Iterable[int] = 3, oracles: str |
     """Check a derivation by numbers: each step, and each gradient.
 
     The points are drawn from the declared domains on pairwise distinct prime sizes (integer dimensions stay as they
-    are). A step is right where both sides agree for random adjoints and differentials; a gradient, where it agrees with
-    the derivative of the function as it was written, by complex step along random directions (and along every entry of
-    small variables), and with what the oracles compute. Errors are relative and normwise; rounding noise is measured.
+    are, unless the inputs would not fit: then the large ones are small, and a note says so). A step is right where both
+    sides agree for random adjoints and differentials; a gradient, where it agrees with the derivative of the function as
+    it was written, by complex step along random directions (and along every entry of small variables), and with what the
+    oracles compute. Errors are relative and normwise; rounding noise is measured.
 
     Args:
         derivation: what `derive` returned.
@@ -42,18 +46,23 @@ def check(derivation: Derivation, seeds: int | Iterable[int] = 3, oracles: str |
             installed: they take a second or more), "all", or names: "complex step", "numpy", "jax", "torch".
     Returns: a Report; `.ok` is True only if every row could be checked and is right. A library that lacks a function is
         left out, with a note.
-    Raises: CheckError: an unknown oracle, or one whose library is not installed.
+    Raises: CheckError: an unknown oracle, or one whose library is not installed. DataError: sizes too large to check.
     """
     if not isinstance(derivation, Derivation):
         kind = type(derivation).__name__
         raise ByhandError(f"a derivation is needed, not a {kind}", "derive one first: byhand.check(byhand.derive(f))")
     chosen = _oracles(oracles)
-    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if isinstance(seeds, int):
+        numbers = tuple(range(whole_number(seeds, "seeds", 1, MOST_POINTS)))
+    else:
+        numbers = tuple(whole_number(s, "a seed") for s in sequence(seeds, "seeds"))
     if not numbers:
         raise CheckError("seeds: at least one point is needed")
+    derivation, shrunk = small_twin(derivation)
     points, reasons = _points(derivation, numbers)
     ways = dict.fromkeys(p.note for p in points if p.note)
-    notes = {f"inputs without declared properties were drawn as {', '.join(ways)}": None} if ways else {}
+    notes = {shrunk: None} if shrunk else {}
+    notes |= {f"inputs without declared properties were drawn as {', '.join(ways)}": None} if ways else {}
     if reasons:
         rows = _unchecked(derivation, chosen, reasons[0])
     else:
@@ -65,9 +74,12 @@ def check(derivation: Derivation, seeds: int | Iterable[int] = 3, oracles: str |
 
 
 def _oracles(wanted: str | Iterable[str]) -> tuple[str, ...]:
-    if wanted == "installed":
+    if isinstance(wanted, str) and wanted == "installed":
         return tuple(name for name, (_, module, _, _) in ORACLES.items() if installed(module))
-    names = {"quick": QUICK, "all": tuple(ORACLES)}.get(wanted, (wanted,)) if isinstance(wanted, str) else tuple(wanted)
+    if isinstance(wanted, str):
+        names = {"quick": QUICK, "all": tuple(ORACLES)}.get(wanted, (wanted,))
+    else:
+        names = tuple(names_in(wanted, "oracles"))
     for name in names:
         if name not in ORACLES:
             known = ("quick", "installed", "all", *ORACLES)

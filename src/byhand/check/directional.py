@@ -15,7 +15,7 @@ import numpy as np
 
 from byhand.check.numeric import STEP, Environment, Slope, norm
 from byhand.check.subject import Subject, library_of, like, quiet_float64
-from byhand.errors import ByhandError, CheckError
+from byhand.errors import ByhandError, CheckError, DataError
 from byhand.expr.evaluate import bind
 from byhand.expr.expression import Expression
 from byhand.expr.functions import function
@@ -65,6 +65,9 @@ class ExpressionForward:
         """The values of all nodes; those at the last point are kept."""
         if self.last is None or any(self.last[0].get(n) is not v for n, v in values.items()):
             bound, sizes = bind(self.expression, values)
+            for s, value in bound.items():
+                if np.iscomplexobj(value):
+                    raise DataError(f"{s}: a real array is needed, not {value.dtype}")
             self.last = dict(values), Environment(bound, sizes)
         return self.last[1]
 

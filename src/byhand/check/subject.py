@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from byhand.errors import ByhandError, CheckError, DataError, nearest
+from byhand.expr.given import refuse_masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ def as_numpy(x: Any, name: str) -> Array:
 
     Raises: DataError: it is not an array of numbers.
     """
+    refuse_masked(name, x)
     try:
         array = np.asarray(x.detach().cpu().resolve_conj().numpy() if library_of(x) == "torch" else x)
     except Exception as error:

@@ -96,6 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         note("Interrupted.")
         code = 130
+    except MemoryError as error:
+        note(f"Error: this does not fit into memory{f': {error}' if str(error) else ''}")
+        code = 2
     except Exception as error:
         if os.environ.get("BYHAND_DEBUG"):
             raise

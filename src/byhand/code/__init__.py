@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from byhand.arguments import one_of, whole_number
 from byhand.code.function import CompiledFunction
 from byhand.code.kinks import with_slope_at_zero
 from byhand.code.lower import lower_derivation, lower_expression
-from byhand.errors import ByhandError, nearest
+from byhand.errors import ByhandError
 from byhand.expr.expression import as_expression
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def generate(
     Raises: ByhandError: an unknown target, or an operation that the target lacks.
     """
     _check_options(target, options)
-    if chunk is not None and target in TARGETS:
+    if chunk is not None:
+        whole_number(chunk, "chunk", 1)
         if target not in CHUNKED:
             raise ByhandError(f"target {target!r} has no chunks", f"there is: {', '.join(CHUNKED)}")
         from byhand.code.two_functions import RESERVED
@@ -95,9 +97,10 @@ def _network_parameters(derivation: Derivation) -> tuple[str, ...]:
 
 
 def _check_options(target: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that the target has not."""
+    """Refuse a target that is none, and options that it has not."""
+    one_of(target, TARGETS, "target")
     for name in options:
-        if target in TARGETS and name not in OPTIONS.get(target, ()):
+        if name not in OPTIONS.get(target, ()):
             have = [f"{t!r} has {', '.join(names)}" for t, names in OPTIONS.items()]
             raise ByhandError(f"target {target!r} has no option {name}", *have)
 
@@ -109,6 +112,7 @@ def compile_function(
 
     Raises: ByhandError: an unknown target, or one that is not installed.
     """
+    _check_options(target, {})
     roots = [derivation.prepared.root, *(g.root for g in derivation.gradients.values())]
     if target == "c" and chunk is None:
         from byhand.code.c import c_function
@@ -150,11 +154,11 @@ def program_function(
         target: a key of TARGETS.
     Raises: ByhandError: an unknown target, or one that is not installed.
     """
-    if target == "c":
+    if one_of(target, TARGETS, "target") == "c":
         from byhand.code.c import c_function
 
         return c_function(program, roots, declared)
-    source = program_source(program, target)  # first: an unknown target is refused here
+    source = program_source(program, target)
     return _function(target, program, source, roots, declared)
 
 
@@ -163,10 +167,7 @@ def program_source(program: Program, target: str, **options: Any) -> str:
 
     Raises: ByhandError: an unknown target.
     """
-    if target in TARGETS:
-        return str(_imported(TARGETS[target])(program, **options))
-    near = nearest(str(target), list(TARGETS))
-    raise ByhandError(f"unknown target {target!r}{near}", f"known: {', '.join(TARGETS)}")
+    return str(_imported(TARGETS[one_of(target, TARGETS, "target")])(program, **options))
 
 
 def _function(

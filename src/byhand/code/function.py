@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import keyword
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -13,9 +13,10 @@ import numpy as np
 from byhand.code.program import Program
 from byhand.errors import ByhandError, DataError
 from byhand.expr.dims import Dim, dim_value
-from byhand.expr.evaluate import bind
+from byhand.expr.evaluate import bind, evaluate_nodes
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr, Structured, Symbol, topological
+from byhand.memory import within_memory
 
 Array = Any
 
@@ -49,12 +50,36 @@ class CompiledFunction:
     def __call__(self, /, **arrays: Any) -> Any:
         """The results for the given arrays.
 
-        Raises: DataError: an array is missing, unknown, of the wrong shape or kind, or a label is out of range.
+        Half precision is computed in single, long double in double precision.
+
+        Raises: DataError: an array is missing, unknown, of the wrong shape or kind, or a label is out of range; a matrix
+            to be inverted is singular; the arrays between do not fit into memory.
         """
         values = self.checked(arrays)
         dtype = next((v.dtype for v in values if v.dtype.kind == "f"), np.dtype(np.float64))
         # results of the inputs' type, also where a result is a plain number
-        return each_result(self.raw(*values), lambda a: np.asarray(a, dtype)[()])
+        return each_result(self.run(*values), lambda a: np.asarray(a, dtype)[()])
+
+    def run(self, *values: Any) -> Any:
+        """`raw`, with errors that name the array of the user.
+
+        Raises: DataError: a matrix is singular, or memory runs out.
+        """
+        try:
+            with within_memory(f"what {self.program.function} computes from these arrays"):
+                return self.raw(*values)
+        except Exception as error:
+            if not type(error).__name__.endswith("LinAlgError"):  # NumPy's, SciPy's and PyTorch's
+                raise
+            self._name_singular(values)
+            raise DataError(f"a matrix to be inverted is singular, or has no number in it: {error}") from None
+
+    def _name_singular(self, values: Sequence[Any]) -> None:
+        """Raise the interpreter's error about these arguments, which names the matrix."""
+        arrays = {s.name: to_numpy(v) for s, v in zip(self.program.inputs, values, strict=True)}
+        bound, sizes = bind(self._expression, arrays)
+        with np.errstate(all="ignore"):
+            evaluate_nodes(self._roots, bound, sizes)
 
     @cached_property
     def _expression(self) -> Expression:
@@ -85,7 +110,7 @@ class CompiledFunction:
         """The arguments of `raw`: checked, of one floating-point type."""
         values = self.check(arrays)
         given = [arrays[n].dtype for n in self.inputs if isinstance(arrays[n], (np.ndarray, np.generic))]
-        floats = [t for t in given if t.kind == "f"]
+        floats = [computed_in(t) for t in given if t.kind == "f"]
         dtype = np.result_type(*floats) if floats else np.dtype(np.float64)
         return [_real(values[s], s, dtype) for s in self.program.inputs]
 
@@ -98,6 +123,16 @@ class CompiledFunction:
                     raise DataError(f"{n.args[0].name}: a label is outside 0..{classes - 1}: {low}..{high}")
             elif n.operation == "selection":
                 _check_span(n.attributes, sizes)
+
+
+def computed_in(dtype: Any) -> Any:
+    """The type that numbers of a floating type are computed in: half precision in single, long double in double."""
+    return np.dtype(np.float32) if dtype.itemsize < 4 else np.dtype(np.float64) if dtype.itemsize > 8 else dtype
+
+
+def to_numpy(value: Any) -> Array:
+    """A NumPy array of what a target computes with: a tensor, a JAX array."""
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def _check_span(attributes: tuple[Dim, ...], sizes: Mapping[str, int]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.code.function import CompiledFunction
+from byhand.code.function import CompiledFunction, computed_in
 from byhand.code.stand_ins import checked_by_shape
 from byhand.errors import ByhandError
 
@@ -43,7 +43,7 @@ class JaxFunction(CompiledFunction):
         Raises: DataError: an array is missing, unknown, of the wrong shape or kind, or a label is out of range.
         """
         checked_by_shape(self, {name: _stand_in(a) for name, a in arrays.items()}, arrays)
-        floats = [a.dtype for n in self.inputs if (a := arrays[n]) is not None and _is_float_array(a)]
+        floats = [_computed_in(a) for n in self.inputs if (a := arrays[n]) is not None and _is_float_array(a)]
         dtype = np.result_type(*floats) if floats else np.dtype(np.float64)
         with _precision(dtype):
             values = [_value(arrays[s.name], dtype, "labels" in s.assumptions) for s in self.program.inputs]
@@ -54,10 +54,15 @@ def _is_float_array(a: Any) -> bool:
     return isinstance(a, np.ndarray | np.generic | jax.Array) and jax.numpy.issubdtype(a.dtype, jax.numpy.floating)
 
 
+def _computed_in(a: Any) -> Any:
+    """The type that an array is computed in: that of a JAX array, whatever it is, else one that all operations have."""
+    return a.dtype if isinstance(a, jax.Array) else computed_in(a.dtype)
+
+
 def _value(array: Any, dtype: Any, labels: bool) -> Any:
     if labels:
         return jax.numpy.asarray(array)
-    return jax.numpy.asarray(array, dtype)
+    return jax.numpy.asarray(array if isinstance(array, jax.Array) else np.asarray(array, dtype), dtype)
 
 
 def _stand_in(value: Any) -> Any:

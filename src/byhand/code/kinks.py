@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+from byhand.arguments import shown
 from byhand.code.forms import mapped, parts
 from byhand.code.program import Program, with_form
 from byhand.errors import ByhandError
@@ -23,8 +24,8 @@ def with_slope_at_zero(program: Program, slope: float) -> Program:
         slope: 0 (as derived), 0.5 or 1: relu'(0).
     Raises: ByhandError: another number; or a function that asks for z > 0 itself, where the two cannot be told apart.
     """
-    if slope not in CHOICES:
-        raise ByhandError(f"relu'(0) is {slope!r}: it can be {', '.join(str(float(c)) for c in CHOICES)}")
+    if not isinstance(slope, (int, float, Fraction)) or slope not in CHOICES:
+        raise ByhandError(f"relu'(0) is {shown(slope)}: it can be {', '.join(str(float(c)) for c in CHOICES)}")
     forward = [p for s in program.statements if s.section != "backward" for p in parts(s.form)]
     arguments = {p.args[0] for p in forward if p.kind == "function" and p.data in KINKED}
     program = replace(program, notes=(*program.notes, *_conventions(forward, slope)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.code.function import CompiledFunction, each_result
+from byhand.code.function import CompiledFunction, computed_in, each_result
 from byhand.code.stand_ins import checked_by_shape
 from byhand.errors import ByhandError
 
@@ -39,7 +39,7 @@ class TorchFunction(CompiledFunction):
         like = next((v for v in values if v.is_floating_point()), None)
         dtype = torch.float64 if like is None else like.dtype
         with torch.no_grad():
-            return each_result(self.raw(*values), lambda a: torch.as_tensor(a, dtype=dtype))
+            return each_result(self.run(*values), lambda a: torch.as_tensor(a, dtype=dtype))
 
     def checked(self, arrays: Mapping[str, Any]) -> list[Any]:
         """The arguments of `raw`: checked, of one floating-point type, on one device."""
@@ -63,6 +63,10 @@ class TorchFunction(CompiledFunction):
 def _as_tensor(value: Any) -> Any:
     """An array as a tensor; read-only and reversed arrays are copied."""
     array = np.asarray(value)
+    if array.dtype.kind == "f":
+        array = array.astype(computed_in(array.dtype.newbyteorder("=")), copy=False)
+    elif not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     shared = array.flags.writeable and all(step >= 0 for step in array.strides)
     return torch.from_numpy(array if shared else array.copy())
 

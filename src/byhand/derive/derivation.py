@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from byhand.arguments import names_in
 from byhand.derive.gradient import Accumulation
 from byhand.derive.prepare import Prepared, prepare
 from byhand.derive.record import Step, Unit
@@ -59,7 +60,7 @@ def variable_names(
         usual = [n for n, s in symbols.items() if not s.assumptions & {"constant", "labels", "one_hot"}]
         names = list(parameters) if parameters is not None else usual
     else:
-        names = [w.strip() for w in wrt.split(",")] if isinstance(wrt, str) else list(wrt)
+        names = names_in(wrt, "wrt")
     if not names:
         raise ParseError("no variable to differentiate with respect to", f"inputs: {', '.join(symbols) or 'none'}")
     for name in names:
@@ -145,7 +146,9 @@ class Derivation(Shown):
         """The same derivation in another layout of samples and weights."""
         from byhand.derive.layout import relayout
 
-        return self if layout == "rows" else derive(relayout(self.f, layout), [v.name for v in self.variables])
+        if isinstance(layout, str) and layout == "rows":
+            return self
+        return derive(relayout(self.f, layout), [v.name for v in self.variables])
 
     def pulled_back(self, upstream: Symbol) -> Derivation:
         """The derivation with an adjoint other than 1 of the function: what a further function of its value asks for.

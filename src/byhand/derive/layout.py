@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from byhand.arguments import shown
 from byhand.errors import ParseError, nearest
 from byhand.expr.contraction import transpose
 from byhand.expr.dims import Dim, show_shape
@@ -46,9 +47,9 @@ def relayout(f: Expression, layout: str) -> Expression:
     Raises: ParseError: an unknown layout, or a function whose samples cannot be told from its weights, or
         whose weights stand the other way.
     """
-    if layout not in LAYOUTS:
+    if not isinstance(layout, str) or layout not in LAYOUTS:
         raise ParseError(
-            f"unknown layout {layout!r}{nearest(layout, list(LAYOUTS))}",
+            f"unknown layout {shown(layout)}{nearest(layout, list(LAYOUTS))}",
             *(f"{x.name}: {x.words}" for x in LAYOUTS.values()),
         )
     wanted = LAYOUTS[layout]

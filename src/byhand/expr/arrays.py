@@ -23,11 +23,15 @@ def axes_of(x: Expr, axis: object) -> tuple[int, ...]:
         return tuple(range(x.ndim))
     found = []
     for a in axis if isinstance(axis, (tuple, list)) else (axis,):
-        if isinstance(a, (bool, str, float, Expr)) or not hasattr(a, "__index__"):
+        try:
+            given = None if isinstance(a, (bool, str, float, Expr)) else index(a)
+        except TypeError:
+            given = None
+        if given is None:
             raise ParseError("an axis is an integer or a tuple of integers")
-        if not -x.ndim <= a < x.ndim:
-            raise misfit(f"axis {a}: {{0}} has {counted(x.ndim)}", [x])
-        found.append(index(a) % x.ndim)
+        if not -x.ndim <= given < x.ndim:
+            raise misfit(f"axis {given}: {{0}} has {counted(x.ndim)}", [x])
+        found.append(given % x.ndim)
     if len(set(found)) < len(found):
         raise ParseError("an axis is named twice")
     return tuple(sorted(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from fractions import Fraction
 from functools import cache
 from operator import index
@@ -135,7 +136,8 @@ def parse_dim(part: object) -> Dim:
         if isinstance(size, Dimension):
             return size
     elif not isinstance(part, bool) and hasattr(part, "__index__"):
-        size = index(part)
+        with suppress(TypeError):  # an array has the method, and is an index only where it is one number
+            size = index(part)
     if size is None:
         raise ParseError(
             f"{str(part)[:40]!r} is not a dimension: a name such as n, a positive integer, or m*n, n+1, n-2, n**2"

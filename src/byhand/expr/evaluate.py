@@ -14,6 +14,7 @@ from byhand.expr.assume import broken_properties
 from byhand.expr.dims import Dim, Dimension, Shape, dim_names, dim_value, show_shape
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.functions import function
+from byhand.expr.given import read_array
 from byhand.expr.nodes import (
     Constant,
     Contraction,
@@ -28,6 +29,7 @@ from byhand.expr.nodes import (
 )
 from byhand.expr.operations import OPERATIONS
 from byhand.expr.sizes import solved_names
+from byhand.memory import within_memory
 
 Array = Any
 SMALL, MOST_FACTORS = (
@@ -48,7 +50,8 @@ def evaluate(expression: Expression | Expr, *, check: bool = False, **arrays: An
     """
     e = as_expression(expression)
     values, sizes = bind(e, arrays, check=check)
-    return evaluate_node(e.root, values, sizes)
+    with within_memory(f"the value of {e.name}"):
+        return evaluate_node(e.root, values, sizes)
 
 
 def bind(e: Expression, arrays: Mapping[str, Any], check: bool = False) -> tuple[dict[Expr, Array], dict[str, int]]:
@@ -72,12 +75,7 @@ def bind(e: Expression, arrays: Mapping[str, Any], check: bool = False) -> tuple
 
 def as_array(name: str, value: Any, s: Symbol) -> Array:
     """The value as a float, complex or (for labels) integer array."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # rows of different lengths
-        raise DataError(f"{name}: an array of numbers is needed", str(error)) from None
-    if array.dtype.kind not in "biufc":
-        raise DataError(f"{name}: an array of numbers is needed, not {array.dtype}")
+    array = read_array(name, value)
     if "labels" in s.assumptions:
         if array.dtype.kind not in "iu":
             remedy = f"{name}.astype(int)" if array.dtype.kind == "f" and np.all(array == np.round(array)) else ""
@@ -85,7 +83,8 @@ def as_array(name: str, value: Any, s: Symbol) -> Array:
                 f"{name}: integer labels are needed, not {array.dtype}", *([f"this fits: {remedy}"] if remedy else [])
             )
         return array
-    return array.astype(np.float64) if array.dtype.kind in "biu" else array
+    half = array.dtype.kind == "f" and array.dtype.itemsize < 4  # which LAPACK does not compute with
+    return array.astype(np.float64) if half or array.dtype.kind in "biu" else array
 
 
 def read_sizes(shapes: Mapping[str, tuple[Shape, tuple[int, ...]]]) -> dict[str, int]:
@@ -202,7 +201,8 @@ def _structured(
     try:
         return OPERATIONS[operation].numpy(arrays, attributes, sizes)
     except np.linalg.LinAlgError as error:
-        raise DataError(f"{operation}: {str(error).lower()}") from None
+        argument = f" {args[0].name}" if isinstance(args[0], (Symbol, Named)) else ""
+        raise DataError(f"{operation}: {str(error).lower()}{argument}") from None
 
 
 @lru_cache(maxsize=4096)

@@ -23,11 +23,11 @@ def getitem(a: Expr, index: object) -> Expr:
     if sum(p is Ellipsis for p in parts) > 1:
         raise ParseError("an index has at most one ...")
     used = sum(p is not None and p is not Ellipsis for p in parts)
-    if Ellipsis not in parts:
+    if not any(p is Ellipsis for p in parts):
         parts.append(Ellipsis)
     if used > a.ndim:
         raise misfit(f"{{0}}[...]: {used} indices for {a.ndim} axes", [a])
-    at = parts.index(Ellipsis)
+    at = next(k for k, p in enumerate(parts) if p is Ellipsis)
     parts[at : at + 1] = [slice(None)] * (a.ndim - used)
     factors: list[LooseFactor] = [(a, list(range(a.ndim)), P1)]
     out: list[Label] = []

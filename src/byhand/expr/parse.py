@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ def parse(text: str, shapes: Shapes | None = None, assume: Assumptions | None = 
         assume: input -> declared properties, e.g. {"Y": "simplexrows", "A": "symmetric"}.
     Raises: ParseError: syntax, unknown names or functions, wrong arguments. ShapeError: shapes that clash.
     """
-    return read(text, declare(shapes or {}, assume or {}))
+    return read(text, declare({} if shapes is None else shapes, {} if assume is None else assume))
 
 
 def read(text: str, inputs: Mapping[str, Symbol], longest: int = LONGEST_TEXT) -> Expression:
@@ -141,6 +142,7 @@ def declare(shapes: Shapes, assume: Assumptions) -> dict[str, Symbol]:
     for name, text in shapes.items():
         if not isinstance(name, str) or not _IDENTIFIER.fullmatch(name):
             raise ParseError(f"{name!r} is not a name: letters, digits and _, a letter first")
+        _refuse_keyword(name)
         if name in VOCABULARY or name == "pi":
             raise ParseError(f"{name} is the name of a function or a number: call the input something else")
         read[name] = _shape(name, text)
@@ -149,12 +151,19 @@ def declare(shapes: Shapes, assume: Assumptions) -> dict[str, Symbol]:
         if name in dims:
             raise ParseError(f"{name} is both an input and a dimension", "give one of them another name")
     for d in sorted(dims):
+        _refuse_keyword(d, "dimension ")
         if d in VOCABULARY or d == "pi":
             raise ParseError(f"dimension {d} is the name of a function or a number: call it something else")
     for name in assume:
         if name not in read:
             raise ParseError(f"properties of {name}, which has no shape{nearest(str(name), list(read))}")
     return {n: symbol(n, s, read_properties(assume.get(n, ()), n, s)) for n, s in read.items()}
+
+
+def _refuse_keyword(name: str, what: str = "") -> None:
+    """Refuse a name that no text can hold and no code can have as an argument."""
+    if keyword.iskeyword(name):
+        raise ParseError(f"{what}{name} is a word of Python, not a name: call it something else")
 
 
 def _shape(name: str, text: ShapeLike) -> Shape:

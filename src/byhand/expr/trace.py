@@ -46,7 +46,7 @@ def trace(function: Callable[..., Any], shapes: Shapes | None = None, assume: As
     if not callable(function):
         remedy = "byhand.parse reads a text" if isinstance(function, str) else ""
         raise ParseError(f"trace needs a function, not a {type(function).__name__}", *([remedy] if remedy else []))
-    inputs = declare(shapes or {}, assume or {})
+    inputs = declare({} if shapes is None else shapes, {} if assume is None else assume)
     positional, keywords = _arguments(function, inputs)
     dimensions = {d for s in inputs.values() for size in s.shape for d in dim_names(size)}
     recorder = Recorder(_code_of(function), {*inputs, *dimensions, *VOCABULARY, "pi"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Sequence
 from math import isfinite
@@ -109,7 +110,7 @@ def read_penalty(l2: float | str) -> float | str:
             return read_penalty(float(l2))
         except ValueError:
             pass
-        if not l2.isidentifier():
+        if not l2.isidentifier() or keyword.iskeyword(l2):
             raise ParseError(f"l2 is a number or a name, not {l2[:40]!r}").at(l2 or " ", 1, 1, len(l2))
         return l2
     if isinstance(l2, bool) or not isinstance(l2, (int, float, np.number)) or not isfinite(l2) or l2 < 0:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from byhand.arguments import mapping, shown, whole_number
 from byhand.errors import ByhandError, DataError, ParseError, ShapeError, nearest
 from byhand.expr.contraction import add
 from byhand.expr.dims import Dim, Dimension, dim_names, dim_value, parse_dim
@@ -18,6 +19,7 @@ from byhand.expr.nodes import Expr, Symbol, named
 from byhand.expr.operands import lift
 from byhand.expr.parse import declare, finish, scope
 from byhand.expr.surface import multiply
+from byhand.memory import refuse_larger_than_memory, within_memory
 from byhand.nets.architecture import activation_definition, read_activation, read_penalty, read_sizes
 from byhand.nets.definition import Definition, definition
 from byhand.nets.inits import default_init, init_row
@@ -73,7 +75,9 @@ class MLP:
         self.output_activation = "identity" if output_activation is None else read_activation(output_activation)
         self.row = loss_row(loss)
         self.loss = self.row.name
-        self.bias, self.seed = bool(bias), seed
+        if not isinstance(bias, (bool, np.bool_)):
+            raise ParseError(f"bias is {shown(bias)}: True or False")
+        self.bias, self.seed = bool(bias), whole_number(seed, "the seed", most=2**128)
         self.batch: Dim | None = None if batch is None else parse_dim(batch)
         self.l2 = read_penalty(l2)
         self.targets = self._targets(targets)
@@ -88,7 +92,7 @@ class MLP:
         hidden = len(self.sizes) - 2
         if isinstance(activation, str):
             return (read_activation(activation),) * hidden
-        if not isinstance(activation, Iterable):
+        if not isinstance(activation, Iterable) or getattr(activation, "ndim", 1) == 0:
             raise ParseError(f"an activation is a name or a list of names, not a {type(activation).__name__}")
         names = tuple(read_activation(a) for a in activation)
         if len(names) != hidden:
@@ -101,8 +105,10 @@ class MLP:
     def _targets(self, targets: str | None) -> str:
         if targets is None:
             return self.row.targets[0]
-        if targets not in self.row.targets:
-            near = nearest(str(targets), self.row.targets) if targets not in TARGETS else ""
+        if not isinstance(targets, str) or targets not in self.row.targets:
+            near = (
+                nearest(str(targets), self.row.targets) if isinstance(targets, str) and targets not in TARGETS else ""
+            )
             raise ParseError(
                 f"{self.loss} takes no targets {str(targets)[:40]!r}{near}", f"it takes {' or '.join(self.row.targets)}"
             )
@@ -354,16 +360,25 @@ class MLP:
             sizes: the sizes of symbolic dimensions.
         Raises: ParseError: an unknown method. DataError: a symbolic size without a value.
         """
-        rng = np.random.default_rng(self.seed if seed is None else seed)
-        unknown = [n for d in self.sizes for n in sorted(dim_names(d)) if n not in (sizes or {})]
+        rng = np.random.default_rng(whole_number(self.seed if seed is None else seed, "the seed", most=2**128))
+        sizes = mapping(sizes, "sizes", "sizes={'D': 100}")
+        kind = _dtype(dtype)
+        if isinstance(std, bool) or not isinstance(std, (int, float, np.number)) or not 0 < std < np.inf:
+            raise DataError(f"std is {shown(std)}: a number above 0")
+        unknown = [n for d in self.sizes for n in sorted(dim_names(d)) if n not in sizes]
         if unknown:
             raise DataError(f"the size of {unknown[0]} is unknown", f"init(sizes={{{unknown[0]!r}: 100}})")
+        sizes = {n: whole_number(size, f"the size of {n}", 1) for n, size in sizes.items()}
         values: dict[str, Any] = {}
         for layer in self.layers:
             row = init_row(default_init(layer.activation) if method is None else method)
-            m, n = (dim_value(d, sizes or {}) for d in (layer.inputs, layer.outputs))
+            m, n = (dim_value(d, sizes) for d in (layer.inputs, layer.outputs))
             for p in layer.parameters:
-                values[p.name] = (row.draw(rng, m, n, std) if p.role == "weight" else np.zeros(n)).astype(dtype)
+                if p.role == "weight":
+                    refuse_larger_than_memory(p.name, (m, n))
+                with within_memory(p.name):
+                    drawn = row.draw(rng, m, n, float(std)) if p.role == "weight" else np.zeros(n)
+                    values[p.name] = drawn.astype(kind)
         return values
 
     def __call__(self, **arrays: Any) -> Any:
@@ -382,3 +397,17 @@ class MLP:
         batch = str(self.batch) if isinstance(self.batch, Dimension) else self.batch
         options += [f"batch={batch!r}"] if batch != "N" else []
         return f"MLP({shown!r}, {', '.join(options)})"
+
+
+def _dtype(dtype: Any) -> np.dtype[Any]:
+    """The type of parameters.
+
+    Raises: DataError: no type of real numbers.
+    """
+    try:
+        kind: np.dtype[Any] = np.dtype(dtype)
+    except (TypeError, ValueError):
+        kind = np.dtype(object)
+    if kind.kind != "f":
+        raise DataError(f"dtype is {shown(dtype)}: np.float64 or np.float32")
+    return kind

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from byhand.arguments import one_of
 from byhand.derive.derivation import Derivation
-from byhand.errors import ParseError, nearest
 from byhand.notation import differential, jacobian
 from byhand.notation.blocks import Document
 from byhand.notation.names import Names
@@ -24,8 +24,7 @@ def document(d: Derivation, notation: str = "differential", level: str = "steps"
     Raises: ParseError: an unknown notation, level or layout.
     """
     for word, known, what in ((notation, NOTATIONS, "notation"), (level, LEVELS, "level")):
-        if word not in known:
-            raise ParseError(f"unknown {what} {word!r}{nearest(str(word), known)}", f"known: {', '.join(known)}")
+        one_of(word, known, what)
     turned = d.in_layout(layout)
     if notation == "jacobian":
         return jacobian.build(turned, level)  # type: ignore[arg-type]

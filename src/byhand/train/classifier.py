@@ -15,6 +15,7 @@ from byhand.errors import ByhandError, ParseError
 from byhand.nets.losses import LOSSES, loss_row
 from byhand.train.coding import Coding, NoProbabilitiesError, is_of_classes, is_of_labels, with_probabilities
 from byhand.train.fitting import Estimator
+from byhand.train.parameters import arguments_named
 
 Array = Any
 
@@ -73,6 +74,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         n_iter_, history_, engine_, net_.
     """
 
+    @arguments_named
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from byhand.errors import DataError
+from byhand.memory import within_memory
 from byhand.nets.layers import Role
 from byhand.nets.mlp import MLP
 from byhand.train.callbacks import CallbackSupport, FitTask, with_callbacks
@@ -71,7 +72,7 @@ class Estimator(CallbackSupport, Preparation):
                 "jax": to rounding); without one, start.
         Raises: ValueError: data that do not fit. DivergedError: the loss is no finite number any more.
         """
-        with self._kept_on_failure():
+        with self._kept_on_failure(), within_memory("this fit"):
             if isinstance(X, Rows):
                 from byhand.train.streaming import fit_rows
 

@@ -6,12 +6,14 @@ scikit-learn's users expect a ValueError that names the parameter; byhand's say 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from inspect import signature
 from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 
-from byhand.errors import ByhandError, DataError
+from byhand.errors import ByhandError, DataError, nearest
 from byhand.nets.architecture import read_activation, read_penalty, read_sizes
 from byhand.nets.inits import init_row
 from byhand.nets.losses import LOSSES
@@ -25,6 +27,39 @@ Check = Callable[[Any, Any], None]  # of the value and the estimator; raises whe
 
 class ParameterError(DataError, ValueError):
     """A parameter of an estimator that is none of what it can be."""
+
+
+class ArgumentError(ParameterError, TypeError):
+    """An argument of an estimator's constructor that is not there."""
+
+
+# what other libraries and `byhand train` call it
+_CALLED_HERE = {
+    "act": "activation", "alpha": "l2", "batch": "batch_size", "beta_1": "optimizer_settings", "beta_2": "optimizer_settings",
+    "epochs": "max_epochs", "epsilon": "optimizer_settings", "eta": "learning_rate", "hidden": "hidden_layer_sizes",
+    "layers": "hidden_layer_sizes", "learning_rate_init": "learning_rate", "lr": "learning_rate", "max_fun": "max_epochs",
+    "max_iter": "max_epochs", "momentum": "optimizer_settings", "n_epochs": "max_epochs", "n_iter": "max_epochs",
+    "n_iter_no_change": "patience", "nesterovs_momentum": "optimizer_settings", "power_t": "schedule_settings",
+    "seed": "random_state", "sizes": "hidden_layer_sizes", "smoothing": "label_smoothing", "weight_decay": "l2",
+}  # fmt: skip
+
+
+def arguments_named(constructor: Callable[..., None]) -> Callable[..., None]:
+    """A constructor that names the argument that was meant where it is given one that it has not."""
+    parameters = list(signature(constructor).parameters)[1:]
+
+    @wraps(constructor)
+    def called(self: Any, *arguments: Any, **named: Any) -> None:
+        for word in named:
+            if word not in parameters:
+                meant = _CALLED_HERE.get(word)
+                said = f"; here it is {meant}" if meant in parameters else nearest(word, parameters)
+                raise ArgumentError(
+                    f"{type(self).__name__} has no parameter {word[:60]}{said}", f"parameters: {', '.join(parameters)}"
+                )
+        constructor(self, *arguments, **named)
+
+    return called
 
 
 def _number(low: float, high: float = inf, words: str = "", open_low: bool = False, open_high: bool = False) -> Check:

@@ -13,7 +13,6 @@ from byhand.code.c.source import CFile, c_file
 from byhand.code.function import CompiledFunction
 from byhand.code.program import Program
 from byhand.code.source import numpy_source
-from byhand.errors import DataError
 from byhand.expr.dims import Shape, dim_value
 from byhand.expr.evaluate import read_sizes
 from byhand.expr.nodes import Expr, Symbol
@@ -49,8 +48,6 @@ class CFunction(CompiledFunction):
 
     def _called(self, *values: Array) -> Any:
         dtype = next((v.dtype for v in values if v.dtype.kind == "f"), np.dtype(np.float64))
-        if dtype.itemsize > 8:
-            raise DataError(f"the C target has float and double, not {dtype}", "give float64 arrays")
         kind = "double" if dtype.itemsize == 8 else "float"
         inputs = zip(self.program.inputs, values, strict=True)
         known = read_sizes({s.name: (s.shape, np.shape(v)) for s, v in inputs})

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from byhand.arguments import mapping, shown
 from byhand.code.c.body import INDENT, Body
 from byhand.code.c.comments import head_comment, statement_comment
 from byhand.code.c.functions import KERNELS, with_needed
@@ -76,14 +77,18 @@ def c_file(
         runtime: a dimension that is an argument of the functions, at most its size in memory.
     Raises: MissingRuleError: an operation that C has no row for. DataError: sizes that are none, or too large.
     """
-    return _Writer(program, _checked_sizes(program, sizes or {}), dtype, tuple(parameters), runtime).file()
+    given = mapping(sizes, "sizes", "sizes={'N': 16}")
+    return _Writer(program, _checked_sizes(program, given), dtype, tuple(parameters), runtime).file()
 
 
 def _checked_sizes(program: Program, sizes: Mapping[str, int]) -> dict[str, int]:
     for name, size in sizes.items():
         if name not in program.dims:
             known = f"it has: {', '.join(program.dims) or 'numbers only'}"
-            raise DataError(f"the program has no dimension {name}{nearest(name, list(program.dims))}", known)
+            raise DataError(
+                f"the program has no dimension {str(name)[:60]}{nearest(name, list(program.dims))}",
+                known,
+            )
         if isinstance(size, bool) or not hasattr(size, "__index__") or not 1 <= size.__index__() <= LARGEST_ARRAY:
             raise DataError(f"the size of {name} is {size!r}: a whole number from 1 on")
     return {name: size.__index__() for name, size in sizes.items()}
@@ -93,8 +98,8 @@ class _Writer:
     def __init__(
         self, program: Program, sizes: Mapping[str, int], dtype: str, parameters: tuple[str, ...], runtime: str | None
     ) -> None:
-        if dtype not in DTYPES:
-            raise ParseError(f"dtype is {str(dtype)[:40]!r}: 'float' or 'double'")
+        if not isinstance(dtype, str) or dtype not in DTYPES:
+            raise ParseError(f"dtype is {shown(dtype)}: 'float' or 'double'")
         self.dtype, self.runtime = dtype, runtime
         program, identifiers = in_c(program)
         capacity = identifiers.give(f"{program.dims[runtime]}_MAX") if runtime is not None else ""
