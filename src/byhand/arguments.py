@@ -71,12 +71,12 @@ def whole_number(value: object, what: str, least: int = 0, most: int = 2**63 - 1
     except TypeError:
         number = None
     if number is None or not least <= number <= most:
-        raise DataError(f"{what} is {shown(value)}: a whole number from {least} on{_up_to(most)}")
+        raise DataError(f"{what} is {shown(value)}: a whole number from {least} {_up_to(most)}")
     return number
 
 
 def _up_to(most: int) -> str:
-    return "" if most >= 2**63 - 1 else f" to {most}"
+    return "on" if most >= 2**63 - 1 else f"to {most}"
 
 
 def sequence(value: object, what: str) -> Sequence[Any]:

@@ -39,7 +39,7 @@ def getitem(a: Expr, index: object) -> Expr:
             dims["new", k] = 1
             continue
         size = a.shape[axis]
-        if part == slice(None):
+        if isinstance(part, slice) and part == slice(None):
             out.append(axis)
         elif isinstance(part, slice) or _bound(part) is not None:
             first, how_many = _range(part, size, a)

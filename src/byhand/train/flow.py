@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from byhand.arguments import shown
 from byhand.derive.derivation import derive
 from byhand.errors import DataError
 from byhand.expr.evaluate import bind, evaluate_nodes
@@ -208,6 +209,8 @@ def _of_estimator(model: Any, X: Array, y: Array) -> tuple[MLP, dict[str, Array]
 
     from byhand.train.programs import plain_net, program_of
 
+    if not hasattr(model, "_program_key"):
+        raise DataError(f"an MLPClassifier, an MLPRegressor or a network is needed, not {shown(model)}")
     check_is_fitted(model, "parameters_")
     X, y = model._validated(X, y, reset=False)
     net = plain_net(program_of(model._program_key(False, model._targets_kind())).net)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from byhand.arguments import mapping, shown
+from byhand.arguments import mapping, shown, whole_number
 from byhand.code.c.body import INDENT, Body
 from byhand.code.c.comments import head_comment, statement_comment
 from byhand.code.c.functions import KERNELS, with_needed
@@ -82,16 +82,14 @@ def c_file(
 
 
 def _checked_sizes(program: Program, sizes: Mapping[str, int]) -> dict[str, int]:
-    for name, size in sizes.items():
+    for name in sizes:
         if name not in program.dims:
             known = f"it has: {', '.join(program.dims) or 'numbers only'}"
             raise DataError(
                 f"the program has no dimension {str(name)[:60]}{nearest(name, list(program.dims))}",
                 known,
             )
-        if isinstance(size, bool) or not hasattr(size, "__index__") or not 1 <= size.__index__() <= LARGEST_ARRAY:
-            raise DataError(f"the size of {name} is {size!r}: a whole number from 1 on")
-    return {name: size.__index__() for name, size in sizes.items()}
+    return {name: whole_number(size, f"the size of {name}", 1, LARGEST_ARRAY) for name, size in sizes.items()}
 
 
 class _Writer:
