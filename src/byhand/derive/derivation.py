@@ -17,10 +17,12 @@ from byhand.expr.contraction import is_zero
 from byhand.expr.dims import dim_names, show_shape
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Expr, Named, Symbol
+from byhand.rules.effort import Effort
 from byhand.views import Shown
 
 if TYPE_CHECKING:
     from byhand.code.cost import Cost
+    from byhand.notation.closed import ClosedForms
 
 Notation = Literal["differential", "index", "jacobian"]
 Level = Literal["result", "steps", "micro"]
@@ -45,10 +47,11 @@ def derive(f: Any, wrt: str | Iterable[str] | None = None) -> Derivation:
             "sum(...) or mean(...) makes one; byhand.jacobian differentiates all entries",
         )
     names = variable_names(expression, wrt, getattr(f, "parameters", None))
-    prepared = prepare(expression)
+    effort = Effort()
+    prepared = prepare(expression, effort)
     variables = tuple(expression.symbols[n] for n in names)
-    units = Accumulation(prepared, variables, expression.name).run()
-    return Derivation(expression, prepared, variables, tuple(units), source=f)
+    units = Accumulation(prepared, variables, expression.name, effort=effort).run()
+    return Derivation(expression, prepared, variables, tuple(units), effort, source=f)
 
 
 def variable_names(
@@ -95,12 +98,14 @@ class Derivation(Shown):
         prepared: its definitions in normal form.
         variables: what it was differentiated with respect to.
         units: one record per intermediate and variable, last first.
+        effort: what simplifying took; it knows whether a search was broken off.
     """
 
     f: Expression
     prepared: Prepared
     variables: tuple[Symbol, ...]
     units: tuple[Unit, ...]
+    effort: Effort = field(default_factory=Effort, repr=False)
     source: Any = field(default=None, repr=False)
 
     @cached_property
@@ -142,6 +147,13 @@ class Derivation(Shown):
         """The declared properties that the result rests on, as sentences."""
         return tuple(dict.fromkeys(a for u in self.units for s in u.stages for a in s.assumptions))
 
+    @cached_property
+    def closed_forms(self) -> ClosedForms:
+        """The gradients written out in full, where that is short: made once, whatever prints them."""
+        from byhand.notation.closed import ClosedForms
+
+        return ClosedForms(self)
+
     def in_layout(self, layout: str) -> Derivation:
         """The same derivation in another layout of samples and weights."""
         from byhand.derive.layout import relayout
@@ -156,8 +168,9 @@ class Derivation(Shown):
         Args:
             upstream: a scalar symbol, the derivative of that further function with respect to this one.
         """
-        units = Accumulation(self.prepared, self.variables, self.f.name, upstream).run()
-        return replace(self, units=tuple(units))
+        effort = Effort()
+        units = Accumulation(self.prepared, self.variables, self.f.name, upstream, effort).run()
+        return replace(self, units=tuple(units), effort=effort)
 
     # ---- views and code, which later rooms make: imported when asked for, so that deriving loads none of them
 

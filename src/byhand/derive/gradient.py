@@ -28,6 +28,7 @@ from byhand.expr.nodes import (
     topological,
 )
 from byhand.rules.differentials import differential, rule_for
+from byhand.rules.effort import Effort
 from byhand.rules.linear import LinearTerm, linear_terms
 from byhand.rules.patterns import move_name, view_name
 from byhand.rules.score import weight
@@ -46,16 +47,25 @@ class Accumulation:
         wrt: the inputs to differentiate with respect to.
         name: what the function is called; adjoints are named after it.
         upstream: the adjoint of the function, a scalar; 1 where the function is the last one.
+        effort: what simplifying may take.
     """
 
-    def __init__(self, prepared: Prepared, wrt: Sequence[Symbol], name: str, upstream: Expr | None = None) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        wrt: Sequence[Symbol],
+        name: str,
+        upstream: Expr | None = None,
+        effort: Effort | None = None,
+    ) -> None:
         self.prepared, self.wrt, self.name = prepared, list(wrt), name
         self.active = self.depending()
         self.units: list[Unit] = []
         self.contributions: dict[Expr, list[Expr]] = {prepared.root: [number(1) if upstream is None else upstream]}
         self.adjoints: dict[Expr, Expr] = {}
         self.adjoint_nodes: set[Expr] = set()
-        self.plain = Simplifier(fold=prepared.fold)
+        self.effort = effort or Effort()
+        self.plain = Simplifier(fold=prepared.fold, effort=self.effort)
         self.bearing = self.bearing_properties()
         self.ranks = {n.name: n.ndim for n in topological([prepared.root]) if isinstance(n, Symbol)}
         self.taken = {n.name for n in topological([prepared.root]) if isinstance(n, (Named, Symbol))} | {
@@ -127,7 +137,7 @@ class Accumulation:
         restricted = restricted_gradient(variable, stages[-1].node)
         if restricted is not None:
             rule, node = restricted
-            simplifier = Simplifier(facts=True, fold=self.prepared.fold)
+            simplifier = Simplifier(facts=True, fold=self.prepared.fold, effort=self.effort)
             prop = "symmetric" if rule == FREE_ENTRIES else "diagonal"
             stages.append(
                 Stage(rule, simplifier.normal(node), "structure", (sentence(variable.name, variable.ndim, prop),))
@@ -229,7 +239,7 @@ class Accumulation:
         stages = [Stage(", ".join(dict.fromkeys(plain.applied)) or "collect and cancel", first, "simplify")]
         if not self.may_use_properties(first):
             return stages
-        assuming = Simplifier(facts=True, fold=self.prepared.fold)
+        assuming = Simplifier(facts=True, fold=self.prepared.fold, effort=self.effort)
         second = assuming.normal(first)
         if second is not first:
             words = tuple(sentence(name, self.ranks[name], p) for name, p in sorted(assuming.used))

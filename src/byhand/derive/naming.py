@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from byhand.derive.pieces import in_pieces
 from byhand.expr.expression import name_nodes
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, topological
 
 _KEPT_INLINE = frozenset({"log", "exp", "abs", "sign", "step", "sin", "cos", "log1p"})
-_DEEPEST = 40  # levels of nameless nesting before a name is given
+_DEEPEST = 12  # levels of nameless nesting before a name is given
 
 
 def name_intermediates(root: Expr, taken: set[str]) -> Expr:
-    """The expression with its residuals, pre-activations, activations and probabilities named."""
+    """The expression with its residuals, pre-activations, activations and probabilities named; long products in pieces."""
+    root, pieces = in_pieces(root)
     order = topological([root])
     users: dict[Expr, list[Expr]] = {}
     for node in order:
@@ -28,7 +30,9 @@ def name_intermediates(root: Expr, taken: set[str]) -> Expr:
         ):
             depth[node] = 0 if isinstance(node, Named) else depth[node]
             continue
-        letter = _letter(node, users.get(node, []), wanted) or ("T" if depth[node] >= _DEEPEST else None)
+        letter = _letter(node, users.get(node, []), wanted) or (
+            "T" if depth[node] >= _DEEPEST or node in pieces else None
+        )
         if letter and not _is_view(node):
             wanted[node] = letter.lower() if node.ndim < 2 else letter
     return name_nodes(root, _numbered(wanted, taken))

@@ -8,6 +8,7 @@ from byhand.derive.naming import name_intermediates
 from byhand.expr.expression import Expression, rebuild
 from byhand.expr.nodes import Expr, Named, Structured, Symbol, named, topological
 from byhand.expr.operations import apply
+from byhand.rules.effort import Effort
 from byhand.rules.simplify import Simplifier
 
 
@@ -30,25 +31,26 @@ class Prepared:
     automatic: set[str] = field(default_factory=set)
 
 
-def prepare(f: Expression) -> Prepared:
-    """Normalise the definitions of a function and name its intermediates."""
+def prepare(f: Expression, effort: Effort | None = None) -> Prepared:
+    """Normalise the definitions of a function, with this effort at most, and name its intermediates."""
+    effort = effort or Effort()
     users = {n.name for n in topological([f.root]) if isinstance(n, Named)}
     taken = {*f.symbols, *users, f.name, *f.dimension_names}
-    root = name_intermediates(_normalised(f.root, {})[0], taken)
-    return _with_helpers(root, taken, users)
+    root = name_intermediates(_normalised(f.root, {}, effort)[0], taken)
+    return _with_helpers(root, taken, users, effort)
 
 
-def _normalised(root: Expr, fold: dict[Expr, Named]) -> tuple[Expr, dict[Expr, Named]]:
+def _normalised(root: Expr, fold: dict[Expr, Named], effort: Effort) -> tuple[Expr, dict[Expr, Named]]:
     """The expression with the body of each intermediate, and the root, in normal form."""
     done: dict[Expr, Expr] = {}
     order = [n for n in topological([root]) if isinstance(n, Named)]
     for unit in order:
-        body = Simplifier(fold=fold).normal(_replaced(unit.body, done))
+        body = Simplifier(fold=fold, effort=effort).normal(_replaced(unit.body, done))
         new = named(unit.name, body)
         done[unit] = new
         if not isinstance(body, (Symbol, Named)):
             fold.setdefault(body, new)
-    return Simplifier(fold=fold).normal(_replaced(root, done)), fold
+    return Simplifier(fold=fold, effort=effort).normal(_replaced(root, done)), fold
 
 
 def _replaced(root: Expr, done: dict[Expr, Expr]) -> Expr:
@@ -62,7 +64,7 @@ def _replaced(root: Expr, done: dict[Expr, Expr]) -> Expr:
     return memo[root]
 
 
-def _with_helpers(root: Expr, taken: set[str], users: set[str]) -> Prepared:
+def _with_helpers(root: Expr, taken: set[str], users: set[str], effort: Effort) -> Prepared:
     """Fresh names for softmax(Z) where a log-softmax or log-sum-exp will produce it, and for one-hot labels."""
     fold: dict[Expr, Named] = {}
     for n in topological([root]):
@@ -81,7 +83,7 @@ def _with_helpers(root: Expr, taken: set[str], users: set[str]) -> Prepared:
         used.add(name)
         fold[body] = named(name, body)
         made.append(fold[body])
-    root, fold = _normalised(root, {h.body: h for h in made})
+    root, fold = _normalised(root, {h.body: h for h in made}, effort)
     units = [n for n in topological([root]) if isinstance(n, Named)]
     automatic = {n.name for n in units if n.name not in users} | {h.name for h in made}
     return Prepared(root, units, fold, [h for h in made if h not in units], automatic)

@@ -20,6 +20,8 @@ from byhand.notation.pickers import PICKERS
 from byhand.notation.typeset import Math
 from byhand.notation.writer import Writer
 
+NOT_THE_SHORTEST = "The search for shorter forms was broken off: the result is right, not the shortest."
+
 
 def build(d: Derivation, level: Level, indices: bool) -> Document:
     """The derivation as a document in differential or index notation."""
@@ -56,6 +58,8 @@ def notes(w: Writer) -> tuple[Words, ...]:
     picked = d.prepared.root.operations & PICKERS
     if "selection" in picked or (picked and w.indices):
         lines.append("Indices start at 0, as in the code.")
+    if d.effort.gave_up or d.closed_forms.gave_up:
+        lines.append(NOT_THE_SHORTEST)
     return (*lines, *d.f.notes)
 
 
@@ -169,7 +173,7 @@ def result(w: Writer, level: Level) -> Section:
     """The gradients: in closed form where that is short, through the adjoints otherwise."""
     lines: list[Line] = []
     units = [u for u in w.d.units if isinstance(u.node, Symbol)]
-    closed = [w.closed_form(u) for u in units]
+    closed = [w.d.closed_forms.of(u) for u in units]
     if None in closed:  # the adjoints are written anyway: only what is shorter than through them stays closed
         closed = [
             c if c is not None and w.length(c) <= w.length(u.value) else None

@@ -13,7 +13,7 @@ from byhand.expr.dims import Coefficient, add_dims
 from byhand.expr.nodes import Expr
 from byhand.notation import typeset as ts
 from byhand.notation.algebra import flat, product, quotient, raised, transposed, unsigned
-from byhand.notation.measure import count_transposes, lateness, size, starts_with_differential
+from byhand.notation.measure import Spelling, count_transposes, lateness, size, starts_with_differential
 from byhand.notation.orientation import is_row
 from byhand.notation.style import Style, dimension_math, name_math, ones_math
 from byhand.notation.typeset import Math
@@ -30,8 +30,14 @@ def matrix_math(node: Expr, style: Style, turned: bool = False) -> Math:
 
 
 def form_math(form: Form, style: Style, turned: bool = False) -> Math:
-    """A form as mathematics."""
-    return MATRIX_NOTATION[form.kind](form, style, turned)
+    """A form as mathematics, made once: of a product inside a product both directions are asked for at each level."""
+    key = id(form), turned
+    if key not in style.made:
+        style.made[key] = (
+            form,
+            MATRIX_NOTATION[form.kind](form, style, turned),
+        )  # the form is held: its id stays its own
+    return style.made[key][1]
 
 
 def _name(f: Form, s: Style, turned: bool) -> Math:
@@ -114,7 +120,7 @@ def _ordered_sum(f: Form, s: Style, turned: bool) -> Math:
             else core.kind.startswith("spread")
         )
         flipped = isinstance(body, ts.Transpose)
-        terms.append(((not positive, late, flipped, -size(body), repr(body)), positive, body))
+        terms.append(((not positive, late, flipped, -size(body), Spelling(body)), positive, body))
     terms.sort(key=lambda t: t[0])
     return ts.Sum(tuple((positive, body) for _, positive, body in terms))
 
@@ -189,7 +195,7 @@ def _hadamard(f: Form, s: Style, turned: bool) -> Math:
 def _hadamard_way(f: Form, s: Style, turned: bool) -> Math:
     over = [a for a in f.args if not (a.kind == "power" and a.data < 0)]
     under = [a for a in f.args if a.kind == "power" and a.data < 0]
-    tops = sorted((form_math(a, s, turned) for a in over), key=lambda m: (lateness(m), repr(m)))
+    tops = sorted((form_math(a, s, turned) for a in over), key=lambda m: (lateness(m), Spelling(m)))
     m: Math = tops[0] if len(tops) == 1 else ts.Infix("hadamard", tuple(tops)) if tops else ts.Number(Fraction(1))
     for a in under:
         m = ts.Infix(
@@ -206,7 +212,7 @@ def _dot(f: Form, s: Style, turned: bool) -> Math:
     ways = [product(form_math(a, s, True), form_math(b, s))]
     if not has_differential(b):
         ways.append(product(form_math(b, s, True), form_math(a, s)))
-    return min(ways, key=lambda m: (count_transposes(m), repr(m)))
+    return min(ways, key=lambda m: (count_transposes(m), Spelling(m)))
 
 
 def _inner(f: Form, s: Style, turned: bool) -> Math:
@@ -217,8 +223,10 @@ def _inner(f: Form, s: Style, turned: bool) -> Math:
             for first in (True, False)
             for x, y in ((a, b), (b, a))
         ]
-        return ts.Call("tr", (min(ways, key=lambda m: (starts_with_differential(m), count_transposes(m), repr(m))),))
-    left, right = sorted((a, b), key=lambda f: (has_differential(f), size(form_math(f, s)), repr(form_math(f, s))))
+        return ts.Call(
+            "tr", (min(ways, key=lambda m: (starts_with_differential(m), count_transposes(m), Spelling(m))),)
+        )
+    left, right = sorted((a, b), key=lambda f: (has_differential(f), size(form_math(f, s)), Spelling(form_math(f, s))))
     return ts.Inner(form_math(left, s), form_math(right, s))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import total_ordering
+from typing import NamedTuple
 
 from byhand.notation import typeset as ts
 from byhand.notation.typeset import Math
@@ -13,15 +14,56 @@ def parts(m: Math) -> list[Math]:
     return ts.children(m)
 
 
+class Measures(NamedTuple):
+    """What is asked of a formula again and again: kept with it, for formulas are built from below."""
+
+    size: int
+    transposes: int
+
+
+def measures(m: Math) -> Measures:
+    """The measures of a formula."""
+    known: Measures | None = getattr(m, "measures", None)
+    if known is None:
+        inside = [measures(p) for p in parts(m)]
+        own = isinstance(m, ts.Transpose) and not isinstance(m.base, ts.Ones)
+        size = 1 if isinstance(m, ts.Name) else 1 + sum(p.size for p in inside)
+        known = Measures(size, own + sum(p.transposes for p in inside))
+        object.__setattr__(m, "measures", known)
+    return known
+
+
 def count_transposes(m: Math) -> int:
     """Transposes in a formula; those of ones do not count."""
-    own = isinstance(m, ts.Transpose) and not isinstance(m.base, ts.Ones)
-    return reduce(lambda n, p: n + count_transposes(p), parts(m), int(own))
+    return measures(m).transposes
 
 
 def size(m: Math) -> int:
     """How many symbols."""
-    return 1 + sum(map(size, parts(m))) if not isinstance(m, ts.Name) else 1
+    return measures(m).size
+
+
+@total_ordering
+class Spelling:
+    """The last key of an order: a formula by its spelling, which is only looked at where all other keys are equal."""
+
+    __slots__ = ("math", "spelled")
+
+    def __init__(self, math: Math) -> None:
+        self.math, self.spelled = math, ""
+
+    def __str__(self) -> str:
+        if not self.spelled:
+            self.spelled = repr(self.math)
+        return self.spelled
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spelling) and (self.math is other.math or str(self) == str(other))
+
+    def __lt__(self, other: Spelling) -> bool:
+        return str(self) < str(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def lateness(m: Math) -> int:

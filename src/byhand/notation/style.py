@@ -10,6 +10,7 @@ from byhand.expr.dims import Dim, Dimension
 from byhand.expr.nodes import Constant, Expr, Named, Symbol
 from byhand.notation import typeset as ts
 from byhand.notation.typeset import Math
+from byhand.rules.forms import Form
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Style:
         sized_ones: whether 1 shows its size, 1_N.
         all_rows: every vector is printed as a row.
         reserved: names that index letters must not take.
+        made: what was written already, by the form and its direction.
     """
 
     rows: frozenset[Expr] = frozenset()
@@ -31,6 +33,7 @@ class Style:
     sized_ones: bool = True
     all_rows: bool = False
     reserved: frozenset[str] = frozenset()
+    made: dict[tuple[int, bool], tuple[Form, Math]] = field(default_factory=dict, repr=False, compare=False)
 
 
 def dimension_math(d: Dim) -> Math:

@@ -22,8 +22,14 @@ RelationOperator: TypeAlias = Literal[
 Direction: TypeAlias = Literal["horizontal", "vertical", "diagonal"]
 
 
+class _Measured:
+    """A place for what `measure` finds out about a node."""
+
+    __slots__ = ("measures",)
+
+
 @dataclass(frozen=True, slots=True)
-class Math:
+class Math(_Measured):
     """Base of all nodes."""
 
 

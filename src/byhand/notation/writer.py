@@ -1,4 +1,4 @@
-"""Writes the nodes of one derivation: names of adjoints, rows and columns, hover texts, closed forms."""
+"""Writes the nodes of one derivation: names of adjoints, rows and columns, hover texts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from byhand.derive.record import Pairing, Unit
 from byhand.expr.assume import sentence
 from byhand.expr.contraction import number
 from byhand.expr.dims import show_shape
-from byhand.expr.expression import unfold
-from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
+from byhand.expr.nodes import Contraction, Expr, Named, Symbol
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Words
+from byhand.notation.closed import adjoint_nodes
 from byhand.notation.index import axis_letters, free_letters, index_math, inner_math
 from byhand.notation.matrix import matrix_math
 from byhand.notation.names import Names
@@ -22,11 +22,6 @@ from byhand.notation.slices import slice_math
 from byhand.notation.style import Style
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm
-from byhand.rules.score import Scores, weight
-from byhand.rules.simplify import Simplifier
-
-LONGEST_CLOSED_FORM = 34.0  # in symbols; beyond it the gradient is written through the adjoints
-MOST_ADJOINTS = 8
 
 
 class Writer:
@@ -154,55 +149,13 @@ class Writer:
 
     @cached_property
     def adjoint_nodes(self) -> set[Expr]:
-        return {u.adjoint for u in self.d.units if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)}
-
-    def closed_form(self, u: Unit) -> Expr | None:
-        """The gradient with adjoints and automatic names written out; None where that gets too long to read.
-
-        An automatic name that would be written out more than once stays: 2 Xᵀ (H ⊙ (1 − H²)) with H = tanh(X W).
-        """
-        ours = set() if self.d.f.intermediates else self.d.prepared.automatic  # beside the user's names, P stays P
-        hidden = self.reachable(u.value, ours)
-        if hidden is None:
-            return None
-        best = self.opened(u.value, hidden)
-        kept = repeated(self.opened(u.value, [n for n in hidden if n in self.adjoint_nodes]))
-        if kept:
-            kept += [n for n in hidden if n not in kept and n in topological([k.body for k in kept], into_named=False)]
-            inner = [n for n in hidden if n not in kept]
-            named = self.opened(u.value, inner)
-            if self.length(named) + sum(self.length(unfold(n.body, inner)) for n in kept) < self.length(best):
-                best = named
-        return best if weight(best, self.scores) <= LONGEST_CLOSED_FORM else None
-
-    def opened(self, node: Expr, hidden: list[Named]) -> Expr:
-        """A node with these names written out, products in the order derived unless another is shorter."""
-        opened = unfold(node, hidden)
-        merged = Simplifier(facts=True).normal(opened)
-        return merged if weight(merged, self.scores) < weight(opened, self.scores) else opened
+        return adjoint_nodes(self.d)
 
     def length(self, node: Expr) -> int:
         """How many characters a node takes."""
         from byhand.notation.text import to_text
 
         return len(to_text(self.write(node)))
-
-    @cached_property
-    def scores(self) -> Scores:
-        return {}
-
-    def reachable(self, node: Expr, ours: set[str]) -> list[Named] | None:
-        """Adjoints and automatic names below a node; None as soon as there are too many."""
-        found: list[Named] = []
-        todo = [node]
-        while todo:
-            for n in topological([todo.pop()], into_named=False):
-                if isinstance(n, Named) and n not in found and (n in self.adjoint_nodes or n.name in ours):
-                    found.append(n)
-                    todo.append(n.body)
-            if len(found) > MOST_ADJOINTS:
-                return None
-        return found
 
     def slices(self, node: Expr) -> tuple[Math, str] | None:
         """A stack of matrices written slice by slice, with the index letter."""
@@ -213,20 +166,3 @@ class Writer:
             return slice_math(node, self.style, letter), letter
         except NoMatrixForm:
             return None
-
-
-def repeated(root: Expr) -> list[Named]:
-    """The names that are written more than once in a node."""
-    order = topological([root], into_named=False)
-    times = dict.fromkeys(order, 0) | {root: 1}
-    for node in reversed(order):
-        match node:
-            case Contraction(_, factors):
-                inside = [f for f, _, _ in factors]
-            case Named():
-                inside = []
-            case _:
-                inside = list(node.children)
-        for child in inside:
-            times[child] += times[node]
-    return [n for n in order if isinstance(n, Named) and times[n] > 1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import lru_cache
 from itertools import permutations
 from typing import Any
 
@@ -42,6 +43,21 @@ Labels = tuple[int, ...]
 
 def lower(node: Expr, einsum: bool = False) -> Form:
     """The form of a node. With `einsum`, contractions without a matrix form become an `einsum` form."""
+    form = _kept(node, einsum)
+    if form is None:
+        raise NoMatrixForm
+    return form
+
+
+@lru_cache(maxsize=2048)  # a node that stands in many places is lowered once
+def _kept(node: Expr, einsum: bool) -> Form | None:
+    try:
+        return _form(node, einsum)
+    except NoMatrixForm:
+        return None
+
+
+def _form(node: Expr, einsum: bool) -> Form:
     match node:
         case Symbol() | Named() | Constant():
             return Form("name", data=node, rank=node.ndim)

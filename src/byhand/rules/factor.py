@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, label_dims, scale
 from byhand.expr.dims import ONE, Coefficient, Dim
-from byhand.expr.nodes import Contraction, Expr, Sum
+from byhand.expr.nodes import Contraction, Expr, Sum, topological
+from byhand.rules.score import Scores, weight
 
 CHOICES = 16  # ways tried to pick one occurrence of a factor from each term
 
@@ -58,11 +59,19 @@ def distribute(node: Expr) -> list[tuple[Coefficient, Expr]]:
     return [(ONE, node)] if terms is None else [found for t in terms for found in distribute(t)]
 
 
-def count_products(node: Expr) -> int:
-    """How many terms `distribute` makes of a node."""
-    if not isinstance(node, Contraction):
-        return 1
-    return prod(len(f.terms) for f, _, p in node.factors if isinstance(f, Sum) and p == 1)
+def count_products(root: Expr, counts: dict[Expr, int]) -> int:
+    """How many terms `distribute` makes of a node, or of all the terms of a sum; `counts` holds what is known."""
+    if root not in counts:
+        for node in topological([root], into_named=False):
+            if node not in counts:
+                match node:
+                    case Sum(terms):
+                        counts[node] = sum(counts[t] for _, t in terms)
+                    case Contraction(_, factors):
+                        counts[node] = prod(counts[f] for f, _, p in factors if p == 1)
+                    case _:
+                        counts[node] = 1
+    return counts[root]
 
 
 def common_coefficient(node: Sum) -> Expr:
@@ -85,9 +94,28 @@ def common_coefficient(node: Sum) -> Expr:
     return contract([(body, range(body.ndim), P1)], range(body.ndim), Coefficient(k, dims), dict(enumerate(body.shape)))
 
 
-def factorings(node: Sum) -> Iterator[tuple[Expr, list[Expr], bool]]:
-    """Candidates F (rest + rest), F in two or more terms; the flag: take it even where the length stays equal."""
+class _Way(NamedTuple):
+    """A common factor, where it is taken from each term, and the power that is taken."""
+
+    gain: float
+    factor: Expr
+    picked: dict[int, int]
+    power: Fraction
+
+
+def factorings(node: Sum, scores: Scores) -> Iterator[tuple[Expr, list[Expr], bool]]:
+    """Candidates F (rest + rest), F in two or more terms; the flag: take it even where the length stays equal.
+
+    The longest that is written less often comes first: who cannot try them all tries the best.
+    """
     terms = [_term(c, t) for c, t in node.terms]
+    for way in sorted(_ways(node, terms, scores), key=lambda way: (-way.gain, way.factor.digest)):
+        candidate = _take_out(node, terms, way.factor, way.picked, way.power)
+        if candidate is not None:
+            yield *candidate, way.factor.ndim == 0 or way.power < 0
+
+
+def _ways(node: Sum, terms: list[_Term], scores: Scores) -> Iterator[_Way]:
     places: dict[Expr, dict[int, list[int]]] = {}
     for i, term in enumerate(terms):
         for j, (factor, labels, _) in enumerate(term.factors):
@@ -97,15 +125,31 @@ def factorings(node: Sum) -> Iterator[tuple[Expr, list[Expr], bool]]:
         where = places[factor]
         if len(where) < 2 or (node.ndim == 0 and factor.ndim):
             continue
+        length = weight(factor, scores)
         for choice in islice(product(*where.values()), CHOICES):
             picked = dict(zip(where, choice, strict=True))
             powers = [terms[i].factors[j][2] for i, j in picked.items()]
             if any(p * powers[0] < 0 for p in powers):
                 continue
             power = min(powers, key=abs)
-            candidate = _take_out(node, terms, factor, picked, power)
-            if candidate is not None:
-                yield *candidate, factor.ndim == 0 or power < 0
+            gone = sum(_length(length, p) - _length(length, p - power) for p in powers)
+            yield _Way(gone - _length(length, power), factor, picked, power)
+
+
+def _length(length: float, power: Fraction) -> float:
+    """What a factor of this length takes in a product, to this power."""
+    return length + 0.25 * (abs(power) != 1) if power else 0.0
+
+
+def size(node: Expr) -> int:
+    """How many factors stand in the terms of a node: what one step of a search over it costs."""
+    match node:
+        case Sum(terms):
+            return sum(len(t.factors) if isinstance(t, Contraction) else 1 for _, t in terms)
+        case Contraction(_, factors):
+            return len(factors)
+        case _:
+            return 1
 
 
 def _in_scalar(term: _Term, j: int) -> bool:

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from weakref import WeakKeyDictionary
 
-from byhand.expr.contraction import contract, label_dims, split_coefficient, transpose
+from byhand.expr.contraction import split_coefficient, transpose
 from byhand.expr.functions import POSITIVE_VALUED
-from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol
+from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, topological
+from byhand.rules.words import words_of
 
 Proof = frozenset[tuple[str, str]]  # (symbol, property) that were used
 NOTHING: Proof = frozenset()
-FLIPS = 3  # symmetric factors that are turned at once in the search for a proof
+_known: dict[str, WeakKeyDictionary[Expr, Proof | None]] = {
+    wanted: WeakKeyDictionary() for wanted in ("symmetric", "positive")
+}
 
 
 def proof(node: Expr, wanted: str) -> Proof | None:
-    """The assumptions from which `wanted` follows, empty where it holds by structure; None where it is not known."""
+    """The assumptions from which `wanted` follows, empty where it holds by structure; None where it is not known.
+
+    What was found of a node is kept for as long as the node lives; intermediates are asked from below, so that nothing
+    recurses on how many there are.
+    """
+    known = _known.get(wanted)
+    if known is None:
+        return _proof(node, wanted)
+    if node not in known:
+        if isinstance(node, Named):
+            for inner in topological([node]):
+                if isinstance(inner, Named) and inner not in known:
+                    known[inner] = _proof(inner, wanted)
+        else:
+            known[node] = _proof(node, wanted)
+    return known[node]
+
+
+def _proof(node: Expr, wanted: str) -> Proof | None:
     match node:
         case Symbol(name):
             return frozenset({(name, wanted)}) if wanted in node.assumptions else None
@@ -52,18 +73,16 @@ def _symmetric(node: Expr) -> Proof | None:
 
 
 def _equals_its_transpose(node: Contraction) -> Proof | None:
-    """X Z Xᵀ with symmetric Z: turned, and its symmetric factors turned back, it is the same node."""
-    proofs = {
-        i: proved
-        for i, (f, ls, _) in enumerate(node.factors)
-        if len(ls) == 2 and (proved := proof(f, "symmetric")) is not None
-    }
-    for size in range(1, min(len(proofs), FLIPS) + 1):
-        for flipped in combinations(proofs, size):
-            factors = [(f, ls[::-1] if i in flipped else ls, p) for i, (f, ls, p) in enumerate(node.factors)]
-            if contract(factors, node.out[::-1], node.coefficient, label_dims(node)) is node:
-                return _together(*(proofs[i] for i in flipped))
-    return None
+    """X Z Xᵀ with symmetric Z: read from its last axis, it is the same product."""
+    proofs: dict[Expr, Proof] = {}
+    for factor, labels, _ in node.factors:
+        if len(labels) == 2 and (proved := proof(factor, "symmetric")) is not None:
+            proofs[factor] = proved
+    words = words_of(node, frozenset(proofs))
+    if words is None or sorted(words) != sorted(word.turned() for word in words):
+        return None
+    read = {letter.digest for word in words for letter in word.letters}
+    return _together(*(proved for f, proved in proofs.items() if f.digest in read))
 
 
 def _positive(node: Expr) -> Proof | None:

@@ -3,25 +3,32 @@
 Every pass is a function of the structure alone (nodes are canonical and sorted by digest), so the result depends
 neither on the order of terms nor on what was built before. `normal` repeats the passes until nothing changes; should
 they ever run in a circle, the smallest form of the circle is taken, so the normal form is idempotent.
+
+What shorter forms are searched for is bounded in steps (`rules/effort.py`), not in seconds: first every way to factor a
+sum is tried, then the best one only, then what is left stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import combinations
 
 from byhand.expr.contraction import P1, add, contract, label_dims, scale, transpose
 from byhand.expr.dims import ONE
 from byhand.expr.expression import rebuild
 from byhand.expr.nodes import Contraction, Differential, Expr, Named, Structured, Sum, topological
-from byhand.rules.factor import common_coefficient, count_products, distribute, factorings
+from byhand.rules.effort import Effort
+from byhand.rules.factor import common_coefficient, count_products, distribute, factorings, size
 from byhand.rules.identities import Identity, apply_identity, candidates
 from byhand.rules.properties import Proof, proof
 from byhand.rules.score import Scores, transposes, weight
+from byhand.rules.words import readings
 
 FACTORS = 8  # merged into one contraction at most: keeps a deep chain of products from becoming quadratic
 ROUNDS = 8
+FEW = 4  # symmetric factors of which every orientation is tried
+DEEPEST = 40  # simplifications inside each other: a product of a sum that holds a product of a sum
 LONGEST_PRODUCT = 16  # terms that a sum of products of sums may be multiplied out to; more than that nobody reads
 
 
@@ -34,17 +41,22 @@ class Simplifier:
         fold: bodies of named intermediates -> the intermediate, so that a node met again is written by its name.
         used: (symbol, property) pairs that the result rests on.
         applied: names of identities that were applied, in order.
+        effort: the steps that may be spent; several simplifiers may share it.
     """
 
     facts: bool = False
     fold: Mapping[Expr, Named] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
     applied: list[str] = field(default_factory=list)
+    effort: Effort = field(default_factory=Effort)
     scores: Scores = field(default_factory=dict)
+    counts: dict[Expr, int] = field(default_factory=dict)
     memo: dict[Expr, Expr] = field(default_factory=dict)
+    nested: int = 0
 
     def normal(self, root: Expr) -> Expr:
         """The normal form of a node; bodies of named intermediates are left as they are."""
+        self.effort.begin()
         seen = [root]
         for _ in range(ROUNDS):
             new = self.once(seen[-1])
@@ -55,11 +67,11 @@ class Simplifier:
         return min(seen[1:], key=lambda e: (weight(e, self.scores), e.digest))
 
     def once(self, root: Expr) -> Expr:
-        """One pass, children first."""
+        """One pass, children first; where the effort is spent, nodes stay as they are."""
         for node in topological([root], into_named=False):
-            if node not in self.memo:
+            if node not in self.memo and self.effort.step(size(node)):
                 self.memo[node] = self.folded(self.tidy(node))
-        return self.memo[root]
+        return self.memo.get(root, root)
 
     def folded(self, node: Expr) -> Expr:
         return self.fold.get(node, node)
@@ -85,18 +97,17 @@ class Simplifier:
             case _:
                 return self.identities(node)
 
-    def again(self, node: Expr) -> Expr:
+    def again(self, root: Expr) -> Expr:
         """A node made on the way, simplified in full."""
-        if node not in self.memo:
-            self.memo[node] = node  # a circle ends here
-            self.memo[node] = self.folded(self.shape_up(self.rebuilt(node)))
-        return self.memo[node]
-
-    def rebuilt(self, node: Expr) -> Expr:
-        if isinstance(node, (Named, Differential)) or not node.children:
-            return node
-        children = {c: self.again(c) for c in node.children}
-        return node if all(children[c] is c for c in node.children) else rebuild(node, children)
+        if root in self.memo or self.nested >= DEEPEST:
+            return self.memo.get(root, root)
+        self.nested += 1
+        for node in topological([root], into_named=False):
+            if node not in self.memo and self.effort.step(size(node)):
+                self.memo[node] = node  # a circle ends here
+                self.memo[node] = self.folded(self.tidy(node))
+        self.nested -= 1
+        return self.memo.get(root, root)
 
     # ---- one node
 
@@ -163,17 +174,16 @@ class Simplifier:
         return isinstance(factor, Sum) and power == 1 and len(set(labels)) == 2 and labels == node.out[::-1]
 
     def with_symmetry(self, node: Contraction) -> Expr:
-        """Of all orientations of its symmetric factors, the one with fewest transposes."""
+        """Of the orientations of its symmetric factors, the one with fewest transposes."""
         symmetric: dict[int, Proof] = {}
         for i, (factor, labels, _) in enumerate(node.factors):
-            if len(labels) == 2 and labels[0] != labels[1] and len(symmetric) < 4:
+            if len(labels) == 2 and labels[0] != labels[1]:
                 proved = proof(factor, "symmetric")
                 if proved:
                     symmetric[i] = proved
         best: Expr = node
         turned: set[int] = set()
-        for flips in product((False, True), repeat=len(symmetric)):
-            these = {i for i, flip in zip(symmetric, flips, strict=True) if flip}
+        for these in _turns(node, list(symmetric)):
             factors = [(f, ls[::-1] if i in these else ls, p) for i, (f, ls, p) in enumerate(node.factors)]
             candidate = contract(factors, node.out, node.coefficient, label_dims(node))
             if (transposes(candidate), candidate.digest) < (transposes(best), best.digest):
@@ -188,7 +198,8 @@ class Simplifier:
             if not (isinstance(factor, Sum) and power == 1):
                 continue
             is_trace = len(node.factors) == 1 and len(labels) == 2 and labels[0] == labels[1]
-            if not (is_trace or any(_cancels(term, labels, present) for _, term in factor.terms)):
+            cancels = any(_cancels(term, labels, present) for _, term in factor.terms)
+            if not (is_trace or (cancels and self.effort.thorough)):
                 continue
             others = [f for j, f in enumerate(node.factors) if j != i]
             parts = [
@@ -206,7 +217,7 @@ class Simplifier:
         if self.facts and isinstance(node, Sum):
             node = add(*(scale(c, self.again(t)) for c, t in node.terms))
         node = self.factored(node)
-        if isinstance(node, Sum) and sum(map(count_products, (t for _, t in node.terms))) <= LONGEST_PRODUCT:
+        if isinstance(node, Sum) and count_products(node, self.counts) <= LONGEST_PRODUCT and self.effort.thorough:
             opened = add(*(scale(c, t) for k, u in node.terms for c, t in distribute(scale(k, u))))
             if opened is not node:
                 opened = self.factored(
@@ -230,15 +241,37 @@ class Simplifier:
                 return self.again(node)
             now = weight(node, self.scores)
             best: tuple[float, bytes, Expr] | None = None
-            for factored, others, keeps_tie in factorings(node):
+            for factored, others, keeps_tie in factorings(node, self.scores):
+                self.effort.step(size(node))
                 new = add(self.again(factored), *others)
                 w = weight(new, self.scores)
                 if (w < now or (w == now and keeps_tie)) and (best is None or (w, new.digest) < best[:2]):
                     best = w, new.digest, new
+                if self.effort.exhausted or (best is not None and not self.effort.thorough):
+                    break
             if best is None or best[2] is node:
                 return node
             node = best[2]
         return node
+
+
+def _turns(node: Contraction, symmetric: list[int]) -> Iterator[set[int]]:
+    """Which of the symmetric factors to turn: every choice among a few, else so that all are read one way."""
+    if len(symmetric) <= FEW:
+        for size in range(len(symmetric) + 1):
+            yield from map(set, combinations(symmetric, size))
+        return
+    forward: set[int] = set()
+    backward: set[int] = set()
+    for chain in readings(node):
+        own = {i: as_it_is for i, as_it_is in chain if i in symmetric}
+        others = sum(1 if as_it_is else -1 for i, as_it_is in chain if i not in own)
+        along = {i for i, as_it_is in own.items() if not as_it_is}
+        against = own.keys() - along
+        forward |= along if others >= 0 else against
+        backward |= along if others > 0 else against
+    yield forward
+    yield backward
 
 
 def _count(node: Contraction) -> int:
