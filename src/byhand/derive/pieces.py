@@ -42,7 +42,7 @@ def in_pieces(root: Expr) -> tuple[Expr, set[Expr]]:
             new = rebuild(new, {c: done.get(c, c) for c in new.children})
         while isinstance(new, Contraction) and len(new.factors) > WIDEST:
             shorter, made = _taken_apart(new)
-            if not made:
+            if not isinstance(shorter, Contraction) or len(shorter.factors) >= len(new.factors):
                 break
             new, pieces = shorter, pieces | made
         done[node] = new
@@ -99,10 +99,11 @@ def _private(node: Contraction, label: int) -> bool:
 
 
 def _groups(node: Contraction) -> Iterator[tuple[list[int], Labels, Fraction]]:
-    """Factors under the same labels, those of numerators and of denominators apart."""
+    """Factors under the same labels, those of numerators and of denominators apart; numbers stay: no product holds
+    together a product of theirs."""
     groups: dict[tuple[Labels, int], list[int]] = {}
     for i, (_, labels, power) in enumerate(node.factors):
-        if len(set(labels)) == len(labels):
+        if labels and len(set(labels)) == len(labels):
             groups.setdefault((labels, 1 if power > 0 else -1), []).append(i)
     for (labels, sign), places in groups.items():
         if len(places) > PIECE:
