@@ -44,5 +44,6 @@ def general(roles: Roles) -> list[Patch]:
         *unit_constants(roles),
         *upstream(roles),
         *forgotten_paths(roles),
+        *cuts(roles, off=False),
         *forgotten_factors(roles),
     ]

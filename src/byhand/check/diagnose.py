@@ -83,9 +83,12 @@ def explained(job: _Job, graph: Graph, judge: Judge, notes: dict[str, str]) -> t
     broadcast = tuple(d for d in form.values() if d.mistake == 35)
     if broadcast:
         return broadcast[:1]
-    # of a tensor of a wrong form the numbers cannot be told apart from what its form did to them
+    # of a tensor of a wrong form the numbers cannot be told apart from what its form did to them; one that is not wrong
+    # may differ by rounding
     given = {
-        n: right.gradient(n) if n in form else np.asarray(judge.gradients.get(n, job.found[n]), dtype=float)
+        n: np.asarray(judge.gradients.get(n, job.found[n]), dtype=float)
+        if n in notes and n not in form
+        else right.gradient(n)
         for n in order
     }
     search = Search(graph, given, judge.floors, (lambda: elsewhere(job, graph)) if job.subject.repeatable else None)

@@ -48,7 +48,7 @@ class Diagnosis:
     def lines(self) -> tuple[str, ...]:
         """The diagnosis, line by line."""
         number = f" (mistake {self.mistake})" if self.mistake is not None else ""
-        at = f" at {self.place}" if self.place and self.place != self.tensor else ""
+        at = f" at {self.place}" if self.place and self.place != self.tensor and self.place not in self.name else ""
         return (
             f"{self.tensor}: {self.name}{at}{number}",
             f"evidence: {self.evidence}",

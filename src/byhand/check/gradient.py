@@ -218,7 +218,7 @@ class _Job:
                     )
                     continue
             if floors is None:
-                floors = {} if self.trusted is None else self.trusted.floors()
+                floors = {} if self.trusted is None else self.trusted.floors(judged)
             self.floors[n] = max(64 * eps, 16 * eps * floors.get(n, 30.0))
             self.notes.append(f"{self.found[n].dtype}: judged by its own noise floor (mistake 32 is none)")
         return judged

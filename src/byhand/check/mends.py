@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -102,21 +102,20 @@ class Mends:
         return [n for n in order if n in found]
 
     def formula(self, node: Expr) -> Expr:
-        """The adjoint of a node; adjoints of what has no name of the user's are inserted."""
+        """The adjoint of a node; adjoints of what has no name of the user's are inserted, and definitions where that is shorter."""
         value = self.graph.records[node].value
-        hidden: list[Named] = []
-        todo = [value]
-        while todo:
-            for n in topological([todo.pop()], into_named=False):
-                unnamed = n in self.adjoints and not self.roles.is_named(self.adjoints[n])
-                if isinstance(n, Named) and unnamed and n not in hidden:
-                    hidden.append(n)
-                    todo.append(n.body)
-        if not hidden or len(hidden) > MOST_INSERTED:
-            return value
-        opened = unfold(value, hidden)
-        merged = Simplifier(facts=True, fold=self.graph.derivation.prepared.fold).normal(opened)
-        return merged if weight(merged, self.scores) < weight(opened, self.scores) else opened
+        hidden = names_in([value], lambda n: n in self.adjoints and not self.roles.is_named(self.adjoints[n]))
+        if hidden and len(hidden) <= MOST_INSERTED:
+            opened = unfold(value, hidden)
+            merged = Simplifier(facts=True, fold=self.graph.derivation.prepared.fold).normal(opened)
+            value = merged if self.length(merged) < self.length(opened) else opened
+        ours = names_in([value], lambda n: n not in self.adjoints and not self.roles.is_named(n))
+        written = unfold(value, ours)
+        return written if self.length(written) <= self.length(value) + sum(self.length(n.body) for n in ours) else value
+
+    def length(self, node: Expr) -> float:
+        """How long a formula is, in symbols."""
+        return weight(node, self.scores)
 
     # ---- their values
 
@@ -143,6 +142,18 @@ class Mends:
         return self.graph.at(formula, {a: replay.adjoint(self.adjoints[a]) for a in used})
 
 
+def names_in(nodes: Iterable[Expr], which: Callable[[Named], bool]) -> list[Named]:
+    """The names in formulas that are of a kind, and those of that kind in what they stand for, after them."""
+    found: dict[Named, None] = {}
+    todo = list(nodes)
+    while todo:
+        for n in topological([todo.pop(0)], into_named=False):
+            if isinstance(n, Named) and n not in found and which(n):
+                found[n] = None
+                todo.append(n.body)
+    return list(found)
+
+
 def agree(a: Array, b: Array) -> bool:
     """Whether two gradients are equal."""
     if np.shape(a) != np.shape(b) or not np.all(np.isfinite(a)):
@@ -161,7 +172,9 @@ def mended(roles: Roles, d: Diagnosis, formulas: Mapping[Expr, Expr]) -> Diagnos
     }
     style = Style(row_vectors([graph.root]), adjoints, all_rows=f.vectors_as_rows)
     lines = [line(adjoint_of(graph.records[n].name), formula, n, style) for n, formula in formulas.items()]
-    where = [line(adjoints.get(n, ts.Name(n.name)), n.body, n, style) for n in unnamed(roles, formulas.values())]
+    nodes = {u.adjoint: u.node for u in graph.derivation.units}
+    ours = names_in(formulas.values(), lambda n: not roles.is_named(nodes.get(n, n)))
+    where = [line(adjoints.get(n, ts.Name(n.name)), n.body, n, style) for n in ours]
     text = "; ".join(lines) + (f", where {', '.join(where)}" if where else "")
     return with_formulas(d, {f"d{graph.records[n].name}": formula for n, formula in formulas.items()}, text, f.inputs)
 
@@ -181,19 +194,6 @@ def assignments(formulas: Mapping[str, Expr]) -> str:
     first, *others = formulas
     text = line(ts.Name(first), formulas[first], formulas[first], Style())
     return text + "".join(f"; likewise {to_text(ts.Name(n))}" for n in others)
-
-
-def unnamed(roles: Roles, formulas: Iterable[Expr]) -> list[Named]:
-    """The names in formulas that the user did not give, those that others are made of after them."""
-    found: dict[Named, None] = {}
-    todo = list(formulas)
-    adjoints = {u.adjoint: u.node for u in roles.graph.derivation.units}
-    while todo:
-        for n in topological([todo.pop(0)], into_named=False):
-            if isinstance(n, Named) and n not in found and not roles.is_named(adjoints.get(n, n)):
-                found[n] = None
-                todo.append(n.body)
-    return list(found)
 
 
 def line(left: Math, formula: Expr, about: Expr, style: Style) -> str:

@@ -15,7 +15,7 @@ from byhand.check.loss_mistakes import place_of, scaled, shown, times
 from byhand.check.numeric import norm
 from byhand.check.replay import Adjoint, Contribution, Edge, Patch, Replay
 from byhand.check.roles import Roles
-from byhand.expr.nodes import Constant, Contraction, Expr, Named, Symbol, topological
+from byhand.expr.nodes import Constant, Expr, Named, Symbol
 
 Array = Any
 SAME = 1e-8  # relative, between the gradients of two tensors that were exchanged
@@ -45,24 +45,32 @@ def statistics(roles: Roles) -> Iterator[Patch]:
 
 
 def what_it_is(roles: Roles, statistic: Expr) -> str:
-    """The mean mu, the variance var, by the powers in its definition."""
-    word, body = roles.word(statistic), statistic.body if isinstance(statistic, Named) else statistic
-    summed = [
-        n
-        for n in topological([body], into_named=False)
-        if isinstance(n, Contraction) and {x for _, ls, _ in n.factors for x in ls} - set(n.out)
-    ]
-    powers = {p for n in summed for _, _, p in n.factors}
-    kind = "variance" if 2 in powers else "mean" if summed and powers == {1} and len(summed[0].factors) == 1 else ""
-    return f"the {kind} {word}" if kind else word
+    """The mean mu, the variance var, the sum of squares q, by the powers and the factor in its definition."""
+    word = roles.word(statistic)
+    summed = roles.summed_up(statistic) if isinstance(statistic, Named) else None
+    if summed is None:
+        return word
+    powers = [p for _, ls, p in summed.factors if ls]
+    mean = summed.coefficient.evaluate(roles.graph.sizes) != 1.0
+    if powers == [1]:
+        return f"the {'mean' if mean else 'sum'} {word}"
+    return f"the {'variance' if mean else 'sum of squares'} {word}" if powers == [2] else word
 
 
-def cuts(roles: Roles) -> Iterator[Patch]:
-    """Row 28: nothing flows below a unit."""
+def cuts(roles: Roles, off: bool = True) -> Iterator[Patch]:
+    """Row 28: nothing flows below a unit; not `off`: row 39, where all that is below is reached in another way too."""
     for u in roles.graph.units:
-        if u.node is not roles.graph.root and u.body.ndim and u.node not in roles.statistics:
-            word = roles.word(u.node)
-            yield Patch(28, u.name, adjoints={u.node: times(0.0)}, note=f"nothing flows through {word}")
+        if u.node is roles.graph.root or not u.body.ndim or u.node in roles.statistics:
+            continue
+        if bool(roles.cut_off(u.node)) is not off:
+            continue
+        word, nothing = roles.word(u.node), {u.node: times(0.0)}
+        if off:
+            yield Patch(28, u.name, adjoints=nothing, note=f"nothing flows through {word}")
+        else:
+            below = roles.graph.below(u.node)
+            names = [n for n, v in roles.graph.variables.items() if v in below]
+            yield Patch(39, u.name, {"c": " and ".join(names), "which": f"that through {word}"}, adjoints=nothing)
 
 
 def upstream(roles: Roles) -> Iterator[Patch]:

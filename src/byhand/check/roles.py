@@ -39,6 +39,7 @@ class Roles:
         self.graph = graph
         self.variables = set(graph.variables.values())
         self.automatic = graph.derivation.prepared.automatic
+        self.words: dict[Expr, str] = {}
 
     # ---- names
 
@@ -48,6 +49,11 @@ class Roles:
 
     def word(self, node: Expr) -> str:
         """What a node is called: by its user, or as byhand prints it."""
+        if node not in self.words:
+            self.words[node] = self.described(node)
+        return self.words[node]
+
+    def described(self, node: Expr) -> str:
         if self.is_named(node):
             return str(getattr(node, "name", ""))
         text = node_text(node.body if isinstance(node, Named) else node)
@@ -270,15 +276,38 @@ class Roles:
 
     # ---- statistics
 
+    def cut_off(self, node: Expr) -> list[str]:
+        """The variables that the loss depends on through this node only, apart from penalties."""
+        reached: set[Expr] = {self.graph.root} - {node}
+        for u in self.graph.units:
+            if u.node in reached:
+                reached |= {e.child for e in self.graph.out_of.get(u.node, []) if e not in self.penalties} - {node}
+        return [v.name for v in self.variables & self.graph.below(node) - reached]
+
     @cached_property
     def statistics(self) -> list[Expr]:
-        """Units that others broadcast: means and variances of a batch or of a row."""
-        found: dict[Expr, None] = {}
-        for e in self.graph.edges:
-            spread = self.axes(e) < set(e.term.out)
-            if isinstance(e.child, Named) and e.source.body.ndim and spread and not self.multiplies(e):
-                found[e.child] = None
-        return list(found)
+        """Units that others broadcast, or that sum up what the loss depends on without them too: means and variances."""
+        spread = {
+            e.child
+            for e in self.graph.edges
+            if e.source.body.ndim and self.axes(e) < set(e.term.out) and not self.multiplies(e)
+        }
+        return [
+            u.node
+            for u in self.graph.units
+            if isinstance(u.node, Named)
+            and (u.node in spread or self.summed_up(u.node) is not None)
+            and not self.cut_off(u.node)
+        ]
+
+    def summed_up(self, statistic: Named) -> Contraction | None:
+        """The sum of one thing, or of a power of it, over an axis that a node is made with."""
+        for n in topological([statistic.body], into_named=False):
+            if isinstance(n, Contraction):
+                arrays = {f for f, ls, _ in n.factors if ls}
+                if len(arrays) == 1 and {x for _, ls, _ in n.factors for x in ls} - set(n.out):
+                    return n
+        return None
 
     @cached_property
     def means(self) -> list[Edge]:

@@ -83,11 +83,6 @@ class Search:
         """Mistakes at any edge: tried where none of those explains a tensor, and not in pairs."""
         return general(self.roles)
 
-    @property
-    def candidates(self) -> list[Patch]:
-        """All, what is special first."""
-        return [*self.special, *self.general]
-
     def gradient(self, replay: Replay, name: str) -> Array:
         """A replayed gradient; not a number where a mistake cannot be computed at this point: it is none then."""
         try:
@@ -280,11 +275,12 @@ class Search:
             return patches
         if any(n not in given for n in self.order):
             return patches
-        other = Search(graph, given, self.floors)
+        other, keys = Search(graph, given, self.floors), {p.key for p in patches}
         wrong = other.wrong(other.base)
-        explained = {
-            p.key for p in other.candidates if wrong and other.explained(other.base.with_patch(p), wrong) is not None
-        }
+        same = [p for p in other.special if p.key in keys]
+        if keys - {p.key for p in same}:
+            same += [p for p in other.general if p.key in keys]
+        explained = {p.key for p in same if wrong and other.explained(other.base.with_patch(p), wrong) is not None}
         return [p for p in patches if p.key in explained] or patches
 
 

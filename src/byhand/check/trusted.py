@@ -84,14 +84,14 @@ class Trusted:
         """What rounding may do to each entry."""
         return NOISE * np.finfo(float).eps * self.magnitudes[name] + SHAKEN * self.changes[name]
 
-    def floors(self) -> dict[str, float]:
-        """How many float32 units in the last place of its size a gradient may be off by."""
+    def floors(self, found: Mapping[str, Array]) -> dict[str, float]:
+        """How many float32 units in the last place of its size a gradient that was found may be off by."""
         eps = float(np.finfo(np.float32).eps)
-        moved, found = self.shaken(eps, 0), {}
+        moved, floors = self.shaken(eps, 0), {}
         for n, g in self.gradients.items():
-            size, change = norm(g), norm(moved[n] - g) / eps
-            found[n] = (norm(self.magnitudes[n]) + change) / size if size else float("inf")
-        return found
+            size, change = max(norm(g), norm(found.get(n, g))), norm(moved[n] - g) / eps
+            floors[n] = (norm(self.magnitudes[n]) + change) / size if size else 0.0
+        return floors
 
 
 def shaken(values: Mapping[str, Array], eps: float, rng: np.random.Generator) -> dict[str, Array]:

@@ -44,7 +44,7 @@ def named(search: Search, mends: Mends, k: int, found: list[Patch], alternatives
     if alternatives:
         evidence.append(f"at these sizes mistake {', '.join(map(str, alternatives))} gives the same numbers")
     d = MISTAKES[patch.mistake].diagnosis(tensor, "; ".join(evidence), patch.place, patch.words, alternatives)
-    if patch.place in search.roles.automatic or patch.place in d.name:
+    if patch.place in search.roles.automatic:
         d = replace(d, place="")
     return mended(search.roles, d, mends.of(found, k))
 
