@@ -59,6 +59,7 @@ def jax_functions(jax):
     return {name: getattr(jnp, name) for name in named} | {
         "sigmoid": nn.sigmoid, "log_sigmoid": nn.log_sigmoid, "softplus": nn.softplus, "relu": nn.relu,
         "logcosh": lambda z: jnp.logaddexp(z, -z) - jnp.log(2.0), "step": lambda z: jnp.where(z > 0, 1.0, 0.0),
+        "nonnegative": lambda z: jnp.where(z >= 0, 1.0, 0.0),
         "leaky_relu": nn.leaky_relu, "elu": nn.elu, "selu": nn.selu, "silu": nn.silu,
         "gelu": lambda z: nn.gelu(z, approximate=False), "hard_tanh": nn.hard_tanh,
         "huber": lambda z: jnp.where(jnp.abs(z) < 1, z * z / 2, jnp.abs(z) - 0.5),
@@ -72,7 +73,7 @@ def torch_functions(torch):
     turned = {name: "a" + name.removeprefix("arc") for name in ("arcsin", "arccos", "arctan", "arcsinh")}
     return {name: getattr(torch, name) for name in plain} | {n: getattr(torch, t) for n, t in turned.items()} | {
         "log_sigmoid": nn.logsigmoid, "softplus": lambda z: nn.softplus(z, threshold=1000), "relu": nn.relu,
-        "logcosh": lambda z: torch.logaddexp(z, -z) - np.log(2.0), "step": lambda z: (z > 0).to(z) + 0 * z,
+        "logcosh": lambda z: torch.logaddexp(z, -z) - np.log(2.0), "step": lambda z: (z > 0).to(z) + 0 * z, "nonnegative": lambda z: (z >= 0).to(z) + 0 * z,
         "leaky_relu": nn.leaky_relu, "elu": nn.elu, "selu": nn.selu, "silu": nn.silu, "gelu": nn.gelu,
         "hard_tanh": nn.hardtanh,
         "huber": lambda z: nn.huber_loss(z, torch.zeros_like(z), reduction="none"),
@@ -151,7 +152,7 @@ def test_kernels_leave_their_argument_alone(row):
 @pytest.mark.parametrize(
     "name, at, slope_there",
     [
-        ("relu", 0.0, 0.0), ("step", 0.0, 0.0), ("abs", 0.0, 0.0), ("sign", 0.0, 0.0), ("leaky_relu", 0.0, 0.01),
+        ("relu", 0.0, 0.0), ("step", 0.0, 0.0), ("nonnegative", 1.0, 0.0), ("abs", 0.0, 0.0), ("sign", 0.0, 0.0), ("leaky_relu", 0.0, 0.01),
         ("elu", 0.0, 1.0), ("selu", 0.0, 1.7580993408473768), ("hard_tanh", 1.0, 0.0), ("hard_tanh", -1.0, 0.0),
         ("huber", 1.0, 1.0), ("huber", -1.0, -1.0),
     ],

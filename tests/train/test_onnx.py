@@ -41,6 +41,7 @@ NOT_TRAINED = {
     "arccos",
     "sign",
     "step",
+    "nonnegative",
     "tan",
     "sinh",
     "cosh",

@@ -148,10 +148,10 @@ def _operation(form: Form) -> Dim:
             return plus([times(5, entries), times(-1, _rows(form))])
         case "logsumexp":
             return times(4, entries)
-        case "inv" | "det" | "logdet":
+        case "inv" | "det" | "logdet" | "adjugate":  # an adjugate takes a singular value decomposition
             n = shape_of(form.args[0])[0]
             cube = multiply_dims(n, multiply_dims(n, n))
-            return times(2, cube) if name == "inv" else cube
+            return times({"inv": 2, "adjugate": 22}.get(name, 1), cube)
         case "power" | "where":
             return _entries(form)
         case "one_hot" | "selection" | "pairing":

@@ -14,6 +14,7 @@ from byhand.code.forms import VIEWS, Einsum, Expand, Span, expand, hadamard, map
 from byhand.code.shapes import shape_of
 from byhand.expr.contraction import P1
 from byhand.expr.dims import ONE, Coefficient, Dim, add_dims, dim_coefficient
+from byhand.expr.functions import MASKS
 from byhand.rules.forms import Form, Scale, flipped
 
 Row = Callable[[Form], Form | None]
@@ -124,22 +125,22 @@ def _divides(form: Form) -> bool:
 
 
 def is_step(form: Form) -> bool:
-    """Whether the form is step(Z), seen through views."""
-    return (form.kind == "function" and form.data == "step") or (form.kind in VIEWS and is_step(form.args[0]))
+    """Whether the form is step(Z) or another comparison with zero, seen through views."""
+    return (form.kind == "function" and form.data in MASKS) or (form.kind in VIEWS and is_step(form.args[0]))
 
 
 def as_mask(form: Form) -> Form:
     """step(Z) as an array of booleans."""
     if form.kind in VIEWS:
         return rebuilt(form, (as_mask(form.args[0]),))
-    return Form("mask", form.args, rank=form.rank)
+    return Form("mask", form.args, form.data, form.rank)
 
 
 def as_number(form: Form) -> Form:
     """A mask as step(Z) again."""
     if form.kind in VIEWS:
         return rebuilt(form, (as_number(form.args[0]),))
-    return Form("function", form.args, "step", form.rank)
+    return Form("function", form.args, form.data, form.rank)
 
 
 def _operation(f: Form) -> Form | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from byhand.code.forms import Span, mapped
 from byhand.code.shapes import shape_of
+from byhand.expr.cofactors import product_with_adjugates
 from byhand.expr.contraction import contract, label_dims
 from byhand.expr.dims import Dim
 from byhand.expr.expression import rebuild
@@ -47,6 +48,9 @@ class Indexing:
 
     def contraction(self, node: Contraction) -> Expr:
         """The product with its masks selecting, then without factors that only pick entries."""
+        adjugates = product_with_adjugates(node)
+        if adjugates is not node:
+            return self.rewritten(adjugates)
         chosen = self.selecting.of(node)
         if chosen is not node:
             return self.rewritten(chosen)

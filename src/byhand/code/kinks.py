@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 
 from byhand.arguments import shown
 from byhand.code.forms import mapped, parts
-from byhand.code.program import Program, with_form
+from byhand.code.program import Program, Statement, leaf_form, with_form
 from byhand.errors import ByhandError
 from byhand.rules.forms import Form
 
@@ -45,6 +46,19 @@ def with_slope_at_zero(program: Program, slope: float) -> Program:
     return replace(program, statements=tuple(changed))
 
 
+def of_kinked(statements: Iterable[Statement]) -> set[Form]:
+    """Arguments and values of relu and its kin. A derivative that asks for their sign may be anything where they are no
+    numbers, for so is the value; a comparison that is written down is false there.
+    """
+    found: set[Form] = set()
+    for s in statements:
+        kinked = [p for p in parts(s.form) if p.kind == "function" and p.data in KINKED]
+        found |= {form for p in kinked for form in (p, p.args[0])}
+        if s.form in kinked:
+            found.add(leaf_form(s.leaf))
+    return found
+
+
 def _conventions(forward: list[Form], slope: float) -> list[str]:
     """What is taken for the derivative at zero, for each function with a kink there."""
     found = dict.fromkeys(p.data for p in forward if p.kind == "function" and p.data in KINKED)
@@ -53,7 +67,7 @@ def _conventions(forward: list[Form], slope: float) -> list[str]:
 
 
 def _asks(form: Form) -> bool:
-    return form.kind == "mask" or (form.kind == "function" and form.data == "step")
+    return form.kind in ("mask", "function") and form.data == "step"
 
 
-__all__ = ["with_slope_at_zero"]
+__all__ = ["of_kinked", "with_slope_at_zero"]

@@ -14,6 +14,7 @@ from byhand.code.sharing import Sharing, with_solves
 from byhand.expr.dims import Dim, Dimension, dim_names
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum, Symbol, topological
+from byhand.expr.norms import with_slopes
 from byhand.expr.sizes import telling
 from byhand.rules.forms import Form
 
@@ -159,7 +160,7 @@ class _Lowering:
         self.names[node] = name = self.identifiers.give(node.name)
         left = self.partial(name_of) if of is not None else None
         math, ours = self.math(node.body, node if of is None else of), node.name in self.automatic
-        self.statements.append(Statement(name, node, self.form(node.body), section, math, left, ours=ours))
+        self.statements.append(Statement(name, node, self.form(node.body, section), section, math, left, ours=ours))
 
     def result(self, wish: str, result: str, node: Expr, section: Section, of: Symbol | None = None) -> str:
         """A value or gradient that is returned; `of` is what it is the gradient with respect to."""
@@ -167,11 +168,14 @@ class _Lowering:
         leaf = temporary(name, node.shape)
         self.names[leaf] = name
         left = self.partial(of.name) if of is not None else None
-        self.statements.append(Statement(name, leaf, self.form(node), section, self.math(node, of), left, result))
+        self.statements.append(
+            Statement(name, leaf, self.form(node, section), section, self.math(node, of), left, result)
+        )
         return name
 
-    def form(self, node: Expr) -> Form:
-        return self.refined(self.indexing.form(node))
+    def form(self, node: Expr, section: Section) -> Form:
+        """The form of a node; derivatives do not divide by a norm that is zero."""
+        return self.refined(self.indexing.form(with_slopes(node, into_named=False) if section == "backward" else node))
 
     def refined(self, form: Form) -> Form:
         """The form as code; where each part came from is kept for its comment."""

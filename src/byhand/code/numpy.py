@@ -28,6 +28,7 @@ from byhand.code.writer import Row, Writer, joined
 from byhand.errors import ByhandError
 from byhand.expr.dims import Coefficient
 from byhand.expr.functions import FUNCTIONS as KNOWN
+from byhand.expr.functions import MASKS
 from byhand.expr.nodes import Constant, Expr
 from byhand.rules.forms import Form, Scale
 
@@ -50,6 +51,8 @@ def _number(w: Writer, f: Form) -> Code:
 
 def _function(w: Writer, f: Form) -> Code:
     template = w.function_code(f.data)
+    if "heaviside" in template and f.args[0] not in w.kinked:  # what is not a number is not greater than zero
+        template = "step({z})"
     arg = w.code(f.args[0])
     kernel = _KERNEL.match(template)
     if kernel and kernel[1] in KERNELS:
@@ -67,7 +70,7 @@ def _heaviside(w: Writer, f: Form) -> Code:
 
 def _mask(w: Writer, f: Form) -> Code:
     arg = w.code(f.args[0])
-    return Code(f"{arg.at(Level.SUM)} > 0", Level.COMPARE, arg.shape)
+    return Code(f"{arg.at(Level.SUM)} {MASKS[f.data]} 0", Level.COMPARE, arg.shape)
 
 
 def _power(w: Writer, f: Form) -> Code:

@@ -68,6 +68,7 @@ def _pairing(w: Writer, f: Form) -> Code:
 OPERATIONS: dict[str, Row] = {
     "inv": call_row("linalg.inv"),
     "det": call_row("linalg.det"),
+    "adjugate": lambda w, f: Code(call(w.kernel("adjugate"), w.full(f.args[0]).text), shape=shape_of(f)),
     "logdet": lambda w, f: Code(f"{call(f'{w.np}.linalg.slogdet', w.full(f.args[0]).text)}[1]"),
     "softmax": over_axes("softmax", last=True),
     "log_softmax": over_axes("log_softmax", last=True),

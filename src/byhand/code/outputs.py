@@ -18,7 +18,7 @@ def by_outputs(statements: list[Statement]) -> list[Statement]:
     }
 
     def change(form: Form) -> Form:
-        decides = form.kind == "mask" or (form.kind == "function" and form.data == "step")
+        decides = form.kind in ("mask", "function") and form.data == "step"
         return rebuilt(form, (outputs[form.args[0]],)) if decides and form.args[0] in outputs else form
 
     return [with_form(s, mapped(s.form, change)) if s.section == "backward" else s for s in statements]

@@ -100,6 +100,6 @@ def _operation(name: str, attributes: tuple[object, ...], shapes: list[Shape]) -
         case "pairing":
             m, p = attributes
             return (multiply_dims(m, p), m, p)  # type: ignore[arg-type, return-value]
-        case "inv" | "softmax" | "log_softmax" | "power" | "where":
+        case "inv" | "adjugate" | "softmax" | "log_softmax" | "power" | "where":
             return shapes[0]
     raise MissingRuleError(f"no shape of the operation {name} is known", "add a case to byhand/code/shapes.py")

@@ -28,6 +28,7 @@ FUNCTIONS = {name: code.replace("np.", "torch.") for name, code in NUMPY_FUNCTIO
     "log_sigmoid": "torch.nn.functional.logsigmoid({z})",
     "softplus": "-torch.nn.functional.logsigmoid(-{z})",  # its own softplus is z from 20 on
     "step": "({z} > 0).to({dtype})",
+    "nonnegative": "({z} >= 0).to({dtype})",
     "relu": "torch.relu({z})",
     "leaky_relu": "torch.nn.functional.leaky_relu({z}, 0.01)",
     "elu": "torch.nn.functional.elu({z})",

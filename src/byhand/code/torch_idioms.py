@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from byhand.code.forms import Expand, hadamard, mapped
+from byhand.code.kinks import of_kinked
 from byhand.code.program import Program, Statement, uses, with_form, without_dead
 from byhand.code.shapes import shape_of
 from byhand.expr.contraction import P1
@@ -30,6 +31,7 @@ def with_idioms(program: Program) -> Program:
 
 def changed(statements: list[Statement]) -> list[Statement]:
     """The statements with what PyTorch has one call for."""
+    kinked = of_kinked(statements)
     hot = {s.leaf: s.form for s in statements if s.form.kind == "operation" and s.form.data[0] == "one_hot"}
 
     def change(f: Form) -> Form:
@@ -37,7 +39,7 @@ def changed(statements: list[Statement]) -> list[Statement]:
             case "sum":
                 return _addmm(f) or _minus_hot(f, hot) or f
             case "hadamard":
-                return _gate(f) or f
+                return _gate(f, kinked) or f
             case "means":
                 return _nll(f) or f
             case "scaled":
@@ -118,8 +120,8 @@ def _addmm(f: Form) -> Form | None:
     return Form("addmm", (added.args[0], *product.args), rank=2)
 
 
-def _gate(f: Form) -> Form | None:
-    masks = [a for a in f.args if a.kind == "mask"]
+def _gate(f: Form, kinked: set[Form]) -> Form | None:
+    masks = [a for a in f.args if a.kind == "mask" and a.data == "step" and a.args[0] in kinked]
     rest = tuple(a for a in f.args if a is not masks[0]) if len(masks) == 1 else ()
     if not rest or all(a.kind == "power" and a.data < 0 for a in rest) or any(a.kind == "expand" for a in rest):
         return None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, TypeVar
 
 from byhand.code.forms import VIEWS
+from byhand.code.kinks import of_kinked
 from byhand.code.program import Program, Statement
 from byhand.code.python import Code, Level, call, dim_code, literal
 from byhand.code.shapes import shape_of
@@ -58,6 +59,7 @@ class Writer:
         self.plain: set[Expr] = set()  # names of numbers of Python's
         self.arrays = [s for s in program.inputs if s.ndim and "labels" not in s.assumptions]
         self.adjoints = {s.leaf for s in program.statements if s.section == "backward"}
+        self.kinked = of_kinked(program.statements)
 
     # ---- pieces
 

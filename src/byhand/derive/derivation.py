@@ -117,7 +117,11 @@ class Derivation(Shown):
     def gradients(self) -> dict[str, Expression]:
         """Variable -> gradient, of the variable's shape."""
         values = {u.name: u.value for u in self.units if isinstance(u.node, Symbol)}
-        return {v.name: Expression(values[v.name], self.f.inputs, f"∂{self.f.name}/∂{v.name}") for v in self.variables}
+        forward = frozenset({*self.prepared.units, *self.prepared.helpers})
+        return {
+            v.name: Expression(values[v.name], self.f.inputs, f"∂{self.f.name}/∂{v.name}", forward=forward)
+            for v in self.variables
+        }
 
     @property
     def gradient(self) -> Expression:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from byhand.derive.pieces import in_pieces
 from byhand.expr.expression import name_nodes
+from byhand.expr.functions import MASKS
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, topological
 
-_KEPT_INLINE = frozenset({"log", "exp", "abs", "sign", "step", "sin", "cos", "log1p"})
+_KEPT_INLINE = frozenset({"log", "exp", "abs", "sign", *MASKS, "sin", "cos", "log1p"})
 _DEEPEST = 12  # levels of nameless nesting before a name is given
 
 
@@ -65,7 +66,7 @@ def _is_activation(user: Expr) -> bool:
     """Whether a node is what a pre-activation is passed to."""
     match user:
         case Elementwise(function):
-            return function not in ("log", "step")
+            return function not in ("log", *MASKS)
         case Structured(operation):
             return operation in ("softmax", "log_softmax", "logsumexp")
         case _:

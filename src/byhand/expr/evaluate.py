@@ -11,6 +11,7 @@ import numpy as np
 
 from byhand.errors import DataError, nearest
 from byhand.expr.assume import broken_properties
+from byhand.expr.cofactors import with_adjugates
 from byhand.expr.dims import Dim, Dimension, Shape, dim_names, dim_value, show_shape
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.functions import function
@@ -27,6 +28,7 @@ from byhand.expr.nodes import (
     Symbol,
     topological,
 )
+from byhand.expr.norms import with_slopes
 from byhand.expr.operations import OPERATIONS
 from byhand.expr.sizes import solved_names
 from byhand.memory import within_memory
@@ -50,8 +52,9 @@ def evaluate(expression: Expression | Expr, *, check: bool = False, **arrays: An
     """
     e = as_expression(expression)
     values, sizes = bind(e, arrays, check=check)
+    root = e.root if e.forward is None else with_slopes(e.root, e.forward)
     with within_memory(f"the value of {e.name}"):
-        return evaluate_node(e.root, values, sizes)
+        return evaluate_node(with_adjugates(root), values, sizes)
 
 
 def bind(e: Expression, arrays: Mapping[str, Any], check: bool = False) -> tuple[dict[Expr, Array], dict[str, int]]:

@@ -36,6 +36,7 @@ class Expression:
         notes: sentences for the reader: conventions, warnings.
         vectors_as_rows: whether every vector is printed as a row.
         unused: inputs that were given a shape and are not written anywhere in the text.
+        forward: of a derivative, the intermediates of the function itself; None of anything else.
     """
 
     root: Expr
@@ -44,6 +45,7 @@ class Expression:
     notes: tuple[str, ...] = field(default=())
     vectors_as_rows: bool = False
     unused: tuple[str, ...] = ()
+    forward: frozenset[Expr] | None = None
 
     @property
     def shape(self) -> Shape:

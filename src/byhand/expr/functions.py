@@ -57,6 +57,7 @@ _TABLE = (
     Function("abs", "sign(z)", numeric.absolute, "np.abs({z})", kinks=(0.0,)),
     Function("sign", "0", numeric.sign, "np.sign({z})", kinks=(0.0,)),
     Function("step", "0", numeric.step, "({z} > 0)", kinks=(0.0,), source=_RELU),
+    Function("nonnegative", "0", numeric.nonnegative, "nonnegative({z})", kinks=(0.0,), source="the comparison z >= 0"),
     Function("relu", "step(z)", numeric.relu, "np.maximum({z}, 0.0)", kinks=(0.0,), source=_RELU),
     Function("leaky_relu", "step(z) + 0.01*(1 - step(z))", numeric.leaky_relu, "leaky_relu({z})", kinks=(0.0,), source=_ACTIVATION),
     Function("elu", "step(z) + (1 - step(z))*(1 + y)", numeric.elu, "elu({z})", kinks=(0.0,), source="Clevert et al. (2016)"),
@@ -72,6 +73,8 @@ _TABLE = (
 )  # fmt: skip
 
 FUNCTIONS: dict[str, Function] = {row.name: row for row in _TABLE}
+
+MASKS = {"step": ">", "nonnegative": ">="}  # functions that are comparisons with zero: false where there is no number
 
 # Functions with range (0, inf): a power may be moved inside a product of them.
 POSITIVE_VALUED = frozenset({"exp", "sigmoid", "softplus", "cosh", "normal_cdf", "normal_pdf"})

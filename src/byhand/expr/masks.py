@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from byhand.expr.contraction import P1, contract, is_zero, label_dims, zero
 from byhand.expr.dims import Dim
-from byhand.expr.functions import POSITIVE_VALUED
+from byhand.expr.functions import MASKS, POSITIVE_VALUED
 from byhand.expr.nodes import Constant, Contraction, Elementwise, Expr, Factor, Named, Structured, Sum, Symbol
 from byhand.expr.operations import apply
 from byhand.expr.vocabulary import is_mask
@@ -22,7 +22,7 @@ from byhand.expr.vocabulary import is_mask
 _PARTIAL = frozenset(
     {"log", "log1p", "arcsin", "arccos", "tan", "exp", "expm1", "sinh", "cosh", "inv", "det", "logdet", "power"}
 )
-_NOT_NEGATIVE = frozenset({"abs", "relu", "step", "huber", "logcosh"})
+_NOT_NEGATIVE = frozenset({"abs", "relu", *MASKS, "huber", "logcosh"})
 
 Found = TypeVar("Found")
 
@@ -132,7 +132,7 @@ class Selection:
 
     def _is_partial(self, node: Expr) -> bool:
         match node:
-            case Elementwise("step"):
+            case Elementwise(name) if name in MASKS:
                 return False
             case Elementwise(name, arg):
                 fine = (name in ("log", "log1p") and self.sign(arg) == 2) or name not in _PARTIAL

@@ -31,7 +31,12 @@ def log_sigmoid(z: Array) -> Array:
 
 def step(z: Array) -> Array:
     """1 where z > 0, else 0."""
-    return (z.real > 0) * 1.0
+    return np.where(z.real > 0, 1.0, np.zeros_like(z.real))
+
+
+def nonnegative(z: Array) -> Array:
+    """1 where z >= 0, else 0."""
+    return np.where(z.real >= 0, 1.0, np.zeros_like(z.real))
 
 
 def sign(z: Array) -> Array:
@@ -46,7 +51,7 @@ def absolute(z: Array) -> Array:
 
 def relu(z: Array) -> Array:
     """max(z, 0)."""
-    return np.where(z.real > 0, z, 0.0)
+    return np.where(z.real <= 0, 0.0, z)
 
 
 def leaky_relu(z: Array) -> Array:
@@ -113,8 +118,9 @@ def silu(z: Array) -> Array:
 
 
 def logsumexp(z: Array, axis: Any = None, keepdims: bool = False) -> Array:
-    """log(sum(exp(z))) over an axis, shifted by the maximum."""
+    """log(sum(exp(z))) over an axis, shifted by the maximum where that is finite."""
     top = np.max(z.real, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
     total = np.log(np.sum(np.exp(z - top), axis=axis, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axis=axis)
 
@@ -137,6 +143,21 @@ def logdet(a: Array) -> Array:
     if np.iscomplexobj(a):
         return magnitude + np.log(phase * np.sign(phase.real))
     return magnitude
+
+
+def adjugate(a: Array) -> Array:
+    """det(a) inv(a), also of a singular matrix: each singular value is replaced by the product of the others."""
+    u, s, v = np.linalg.svd(a)
+    one = np.diag(np.ones_like(s))
+    others = np.prod(s * (1.0 - one) + one, 1)
+    return np.linalg.det(u) * np.linalg.det(v) * (v.T * others) @ u.T
+
+
+def adjugate_by_minors(a: Array) -> Array:
+    """The adjugate by determinants of minors: slow, and analytic in a complex perturbation."""
+    n = len(a)
+    keep = [[k for k in range(n) if k != i] for i in range(n)]
+    return np.array([[(-1.0) ** (i + j) * np.linalg.det(a[keep[j]][:, keep[i]]) for j in range(n)] for i in range(n)])
 
 
 def one_hot(t: Array, k: int, dtype: Any = np.float64) -> Array:

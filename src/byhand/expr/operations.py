@@ -64,6 +64,10 @@ def _pairing(attributes: tuple[Any, ...], sizes: Sizes) -> Any:
     return np.eye(m * p).reshape(m * p, m, p)
 
 
+def _adjugate(a: Any) -> Any:
+    return numeric.adjugate_by_minors(a) if np.iscomplexobj(a) else numeric.adjugate(a)
+
+
 def _where(c: Any, a: Any, b: Any) -> Any:
     return np.where(np.real(c) != 0, a, b)
 
@@ -75,6 +79,8 @@ def _axes(attributes: tuple[Any, ...]) -> Any:
 _TABLE = (
     Operation("inv", _square, lambda a, at, s: np.linalg.inv(a[0]), "the inverse of a square matrix"),
     Operation("det", _scalar_of_square, lambda a, at, s: np.linalg.det(a[0]), "the determinant of a square matrix"),
+    Operation("adjugate", _square, lambda a, at, s: _adjugate(a[0]),
+              "the transposed matrix of the cofactors, det(X) inv(X)"),
     Operation("logdet", _scalar_of_square, lambda a, at, s: numeric.logdet(a[0]), "log|det X|"),
     Operation("softmax", _same, lambda a, at, s: numeric.softmax(a[0], _axes(at)), "exp(Z) / sum(exp(Z)) over the axes"),
     Operation("log_softmax", _same, lambda a, at, s: numeric.log_softmax(a[0], _axes(at)), "Z - logsumexp(Z) over the axes"),

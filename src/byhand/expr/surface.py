@@ -189,19 +189,22 @@ def compare(a: Operand, symbol: str, b: Operand) -> Expr:
     def above(one: Expr, other: Expr) -> Expr:
         return elementwise("step", minus(one, other))
 
+    def not_below(one: Expr, other: Expr) -> Expr:  # not 1 - above: both are false where there is no number
+        return elementwise("nonnegative", minus(one, other))
+
     match symbol:
         case ">":
             return above(x, y)
         case "<":
             return above(y, x)
         case ">=":
-            return minus(1, above(y, x))
+            return not_below(x, y)
         case "<=":
-            return minus(1, above(x, y))
+            return not_below(y, x)
         case "!=":
-            return plus(above(x, y), above(y, x))
+            return minus(1, multiply(not_below(x, y), not_below(y, x)))
         case "==":
-            return minus(1, plus(above(x, y), above(y, x)))
+            return multiply(not_below(x, y), not_below(y, x))
     raise ParseError(f"comparison {symbol} is not known; >, <, >=, <=, ==, != are")
 
 

@@ -29,7 +29,7 @@ from byhand.expr.arrays import (
 )
 from byhand.expr.contraction import P1, add, contract, elementwise, has_sum, is_zero
 from byhand.expr.dims import ONE, show_shape
-from byhand.expr.functions import FUNCTIONS
+from byhand.expr.functions import FUNCTIONS, MASKS
 from byhand.expr.indexing import Arange
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, constant
 from byhand.expr.operands import Operand, as_dim, exact_number, lift, misfit
@@ -52,6 +52,11 @@ def det(x: Operand) -> Expr:
 def logdet(x: Operand) -> Expr:
     """log|det X| of a square matrix."""
     return apply("logdet", square(x, "logdet"))
+
+
+def adjugate(x: Operand) -> Expr:
+    """The adjugate of a square matrix, for the tables of rules and for code."""
+    return apply("adjugate", square(x, "adjugate"))
 
 
 def solve(a: Operand, b: Operand) -> Expr:
@@ -111,7 +116,9 @@ def cross_entropy(z: Operand, target: Operand) -> Expr:
 def is_mask(node: Expr) -> bool:
     """Whether a node has only the values 0 and 1 because of how it was made."""
     match node:
-        case Elementwise("step") | Structured("one_hot"):
+        case Elementwise(function) if function in MASKS:
+            return True
+        case Structured("one_hot"):
             return True
         case Named(_, body):
             return is_mask(body)
@@ -212,4 +219,4 @@ VOCABULARY: dict[str, Any] = {
     "logsumexp": logsumexp, "one_hot": one_hot, "cross_entropy": cross_entropy,
 }  # fmt: skip
 
-__all__ = ["VOCABULARY", "is_mask", "pairing", "pi"]
+__all__ = ["VOCABULARY", "adjugate", "is_mask", "pairing", "pi"]

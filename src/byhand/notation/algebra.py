@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from byhand.notation import typeset as ts
-from byhand.notation.typeset import Math
+from byhand.notation.typeset import Math, RelationOperator
+
+RELATIONS: dict[str, RelationOperator] = {"step": ">", "nonnegative": "≥"}  # functions printed as 1[Z > 0]
 
 
 def transposed(m: Math) -> Math:

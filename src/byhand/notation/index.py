@@ -19,7 +19,7 @@ from byhand.expr.dims import Coefficient, Dim, Shape, add_dims
 from byhand.expr.nodes import Constant, Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol
 from byhand.expr.operations import OVER_AXES
 from byhand.notation import typeset as ts
-from byhand.notation.algebra import quotient, raised
+from byhand.notation.algebra import RELATIONS, quotient, raised
 from byhand.notation.matrix import matrix_math
 from byhand.notation.measure import parts
 from byhand.notation.pickers import PICKERS, Hot, Solution, distributed, picked, solve
@@ -112,8 +112,8 @@ class _Entries:
                 return ts.Differential(self.entry(arg, out))
             case Elementwise(function, arg):
                 body = self.entry(arg, out)
-                if function == "step":
-                    return ts.Indicator(ts.Relation(">", body, ts.Number(Fraction(0))))
+                if function in RELATIONS:
+                    return ts.Indicator(ts.Relation(RELATIONS[function], body, ts.Number(Fraction(0))))
                 return ts.Call(function, (body,))
             case Structured():
                 return self.structured(node, out)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from byhand.expr.dims import Coefficient, add_dims
 from byhand.expr.nodes import Expr
 from byhand.notation import typeset as ts
-from byhand.notation.algebra import flat, product, quotient, raised, transposed, unsigned
+from byhand.notation.algebra import RELATIONS, flat, product, quotient, raised, transposed, unsigned
 from byhand.notation.measure import Spelling, count_transposes, lateness, size, starts_with_differential
 from byhand.notation.orientation import is_row
 from byhand.notation.style import Style, dimension_math, name_math, ones_math
@@ -59,7 +59,9 @@ def _function(f: Form, s: Style, turned: bool) -> Math:
     row = is_row(arg, s)
     body = form_math(arg, s, turned=row)
     m: Math = (
-        ts.Indicator(ts.Relation(">", body, ts.Number(Fraction(0)))) if f.data == "step" else ts.Call(f.data, (body,))
+        ts.Indicator(ts.Relation(RELATIONS[f.data], body, ts.Number(Fraction(0))))
+        if f.data in RELATIONS
+        else ts.Call(f.data, (body,))
     )
     return transposed(m) if f.rank and turned != row else m
 

@@ -29,7 +29,7 @@ from byhand.expr.nodes import (
 )
 from byhand.expr.operands import lift
 from byhand.expr.reader import Reader, parse_tree
-from byhand.expr.vocabulary import VOCABULARY, pairing, pi
+from byhand.expr.vocabulary import VOCABULARY, adjugate, pairing, pi
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ _Z = {"Z": "m n"}
 _TABLE = (
     Rule("inverse", "d(inv(X))", "-inv(X) @ d(X) @ inv(X)", "inv", ("X",), (), {"X": "n n"}, {"X": "wellcond"}, _COOKBOOK + ", (40)"),
     Rule("determinant", "d(det(X))", "det(X)*trace(inv(X) @ d(X))", "det", ("X",), (), {"X": "n n"}, {"X": "wellcond"}, _COOKBOOK + ", (42)"),
+    Rule("adjugate", "d(adjugate(X))", "det(X)*(trace(inv(X) @ d(X))*inv(X) - inv(X) @ d(X) @ inv(X))", "adjugate", ("X",), (), {"X": "n n"}, {"X": "wellcond"}),
     Rule("log-determinant", "d(logdet(X))", "trace(inv(X) @ d(X))", "logdet", ("X",), (), {"X": "n n"}, {"X": "wellcond"}),
     Rule("softmax", "d(softmax(Z, axis))", "softmax(Z, axis)*(d(Z) - sum(softmax(Z, axis)*d(Z), axis, True))",
          "softmax", ("Z",), ("axis",), _Z, {}, "Bishop (2006), (4.106)"),
@@ -126,7 +127,9 @@ def _tree(text: str) -> ast.expr:
 
 def read(text: str, names: dict[str, Any]) -> Any:
     """The value of a text of the tables, with values for its variables."""
-    reader = Reader(text, {**VOCABULARY, "pi": pi, "pairing": pairing, "d": differential_of, **names})
+    reader = Reader(
+        text, {**VOCABULARY, "pi": pi, "pairing": pairing, "adjugate": adjugate, "d": differential_of, **names}
+    )
     return reader.value(_tree(text))
 
 

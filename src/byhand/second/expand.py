@@ -19,7 +19,7 @@ from byhand.expr.dims import Coefficient, Dim, dim_names, dim_value
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Constant, Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol
 from byhand.notation import typeset as ts
-from byhand.notation.algebra import quotient
+from byhand.notation.algebra import RELATIONS, quotient
 from byhand.notation.blocks import Line, Part, Section
 from byhand.notation.latex import to_latex
 from byhand.notation.names import Names
@@ -172,8 +172,8 @@ def _whole(node: Expr) -> Math:
 
 
 def _call(function: str, arg: Math) -> Math:
-    if function == "step":
-        return ts.Indicator(ts.Relation(">", arg, _ZERO))
+    if function in RELATIONS:
+        return ts.Indicator(ts.Relation(RELATIONS[function], arg, _ZERO))
     return ts.Call(function, (arg,))
 
 

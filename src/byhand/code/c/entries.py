@@ -30,6 +30,7 @@ from byhand.code.forms import VIEWS
 from byhand.code.shapes import shape_of
 from byhand.errors import ByhandError, MissingRuleError
 from byhand.expr.dims import Coefficient
+from byhand.expr.functions import MASKS
 from byhand.expr.nodes import Constant
 from byhand.rules.forms import Form, Scale
 
@@ -58,7 +59,7 @@ def condition(b: Body, f: Form, index: Index) -> Piece:
     if f.kind in VIEWS:
         return through(b, f, index, condition)
     if f.kind == "mask":
-        return Piece(f"{b.entry(f.args[0], index).at(Level.SUM)} > 0.0", Level.COMPARE)
+        return Piece(f"{b.entry(f.args[0], index).at(Level.SUM)} {MASKS[f.data]} 0.0", Level.COMPARE)
     return Piece(f"{b.entry(f, index).at(Level.SUM)} != 0.0", Level.COMPARE)
 
 

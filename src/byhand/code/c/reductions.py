@@ -248,7 +248,7 @@ def largest_and_total(b: Body, f: Form, index: Index) -> tuple[str, str]:
 
 def _logsumexp(b: Body, f: Form, index: Index) -> Piece:
     top, total = largest_and_total(b, f, index)
-    return Piece(f"{top} + log({total})", Level.SUM)
+    return Piece(f"(isinf({top}) ? {top} : {top} + log({total}))")
 
 
 def _log_softmax(b: Body, f: Form, index: Index) -> Piece:
@@ -274,6 +274,7 @@ REFUSED: dict[str, str] = {
     "inv": "the inverse of a matrix",
     "det": "the determinant",
     "logdet": "log|det|",
+    "adjugate": "the cofactors of a matrix",
     "solve": "the solution of a linear system",
 }
 

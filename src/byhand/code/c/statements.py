@@ -200,7 +200,7 @@ def _softmax(b: Body, leaf: Expr, form: Form, kept: tuple[Expr, Expr] | None) ->
     b.close(len(axes))
     if kept is not None:
         row = tuple(at.values())
-        for target, text in zip(kept, (top, f"log({total})"), strict=True):
+        for target, text in zip(kept, (top, f"isinf({top}) ? 0.0 : log({total})"), strict=True):
             place = b.element(target, target.shape, row) if target.shape else Piece(b.names[target])
             b.line(f"{place.text} = {text};")
     b.close(len(rows))
