@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from byhand.arguments import names_in
 from byhand.derive.gradient import Accumulation
-from byhand.derive.prepare import Prepared, prepare
+from byhand.derive.prepare import Prepared, as_prepared, prepare
 from byhand.derive.record import Step, Unit
 from byhand.derive.steps import steps_of
 from byhand.errors import ByhandError, ParseError, ShapeError, nearest
 from byhand.expr.contraction import is_zero
 from byhand.expr.dims import dim_names, show_shape
+from byhand.expr.domain import Condition
 from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Expr, Named, Symbol
+from byhand.rules.conditions import dropped
 from byhand.rules.effort import Effort
 from byhand.views import Shown
 
@@ -157,6 +159,11 @@ class Derivation(Shown):
         from byhand.notation.closed import ClosedForms
 
         return ClosedForms(self)
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Where it holds: what the function as it was written asks for, and neither its form here nor what is declared says."""
+        return dropped(self.f.domain, self.prepared.root, as_prepared(self.f)) if self.f.domain else ()
 
     def in_layout(self, layout: str) -> Derivation:
         """The same derivation in another layout of samples and weights."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from byhand.derive.naming import name_intermediates
@@ -40,9 +41,20 @@ def prepare(f: Expression, effort: Effort | None = None) -> Prepared:
     return _with_helpers(root, taken, users, effort)
 
 
-def _normalised(root: Expr, fold: dict[Expr, Named], effort: Effort) -> tuple[Expr, dict[Expr, Named]]:
-    """The expression with the body of each intermediate, and the root, in normal form."""
+def as_prepared(f: Expression) -> Callable[[Expr], Expr]:
+    """A node of a function as it stands among its definitions in normal form."""
+    fold: dict[Expr, Named] = {}
     done: dict[Expr, Expr] = {}
+    effort = Effort()
+    _normalised(f.root, fold, effort, done)
+    return lambda node: Simplifier(fold=fold, effort=effort).normal(_replaced(node, done))
+
+
+def _normalised(
+    root: Expr, fold: dict[Expr, Named], effort: Effort, into: dict[Expr, Expr] | None = None
+) -> tuple[Expr, dict[Expr, Named]]:
+    """The expression with the body of each intermediate, and the root, in normal form; `into` gets what became of each."""
+    done: dict[Expr, Expr] = {} if into is None else into
     order = [n for n in topological([root]) if isinstance(n, Named)]
     for unit in order:
         body = Simplifier(fold=fold, effort=effort).normal(_replaced(unit.body, done))

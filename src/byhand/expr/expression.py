@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from byhand.expr.contraction import add, contract, elementwise, scale
 from byhand.expr.dims import Shape, dim_names, show_shape
+from byhand.expr.domain import Condition
 from byhand.expr.nodes import (
     Contraction,
     Differential,
@@ -36,6 +37,7 @@ class Expression:
         notes: sentences for the reader: conventions, warnings.
         vectors_as_rows: whether every vector is printed as a row.
         unused: inputs that were given a shape and are not written anywhere in the text.
+        domain: what the operations that were written ask of their operands.
         forward: of a derivative, the intermediates of the function itself; None of anything else.
     """
 
@@ -45,6 +47,7 @@ class Expression:
     notes: tuple[str, ...] = field(default=())
     vectors_as_rows: bool = False
     unused: tuple[str, ...] = ()
+    domain: tuple[Condition, ...] = field(default=(), repr=False)
     forward: frozenset[Expr] | None = None
 
     @property

@@ -15,6 +15,7 @@ from typing import Any
 from byhand.errors import ByhandError, ParseError, nearest
 from byhand.expr.assume import read_properties
 from byhand.expr.dims import Dimension, Shape, dim_names, named_dimension, parse_dim, parse_shape, shape_words
+from byhand.expr.domain import recording
 from byhand.expr.expression import Expression, substitute
 from byhand.expr.nodes import Expr, Named, Structured, Symbol, named, symbol, topological
 from byhand.expr.reader import Reader
@@ -46,10 +47,11 @@ def read(text: str, inputs: Mapping[str, Symbol], longest: int = LONGEST_TEXT) -
     if not source.tree.body:
         raise ParseError("an empty text is not an expression").at(source.text or " ", 1, 1)
     reader = Reader(source, {**scope(inputs.values()), **inputs})
-    with _bounded(source):
+    with _bounded(source), recording() as asked:
         result, name = _statements(reader, inputs)
     written = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}
-    return replace(finish(result, tuple(inputs.values()), name), unused=tuple(n for n in inputs if n not in written))
+    unused = tuple(n for n in inputs if n not in written)
+    return replace(finish(result, tuple(inputs.values()), name), unused=unused, domain=tuple(asked))
 
 
 def read_node(source: Source, names: Mapping[str, Any]) -> Expr:

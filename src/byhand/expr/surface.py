@@ -7,9 +7,10 @@ from itertools import count
 from typing import Any
 
 from byhand.errors import ParseError
-from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, elementwise, scale, transpose
+from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, elementwise, is_zero, scale, transpose
 from byhand.expr.dims import MINUS_ONE, ONE, Dim, Dimension, Shape, show_shape
-from byhand.expr.nodes import Expr, Sum
+from byhand.expr.domain import of_operation, of_power, record
+from byhand.expr.nodes import Expr, Named, Sum
 from byhand.expr.operands import Operand, exact_number, fitting, lift, misfit
 from byhand.expr.operations import apply
 
@@ -121,13 +122,21 @@ def power(a: Operand, p: Operand) -> Expr:
         if exact == 0:
             return contract([], range(x.ndim), ONE, dict(enumerate(x.shape)))
         base = exact_number(x)
-        if base == 0 and exact < 0:
+        if is_zero(_without_names(x)) and exact < 0:
             raise ParseError("division by zero")
         if base is not None and base < 0 and exact.denominator > 1:
             raise ParseError(f"{base} ** {exact} is not a real number")
+        record(of_power(x, exact))
         return contract([(x, range(x.ndim), exact)], range(x.ndim), dims=dict(enumerate(x.shape)))
     _, shape = broadcast([x, exponent], "{0} ** {1}")
+    record(of_operation("power", (expand(x, shape),)))
     return apply("power", expand(x, shape), expand(exponent, shape))
+
+
+def _without_names(node: Expr) -> Expr:
+    while isinstance(node, Named):
+        node = node.body
+    return node
 
 
 def matmul(a: Operand, b: Operand) -> Expr:

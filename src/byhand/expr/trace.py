@@ -7,11 +7,13 @@ import linecache
 import sys
 import types
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from byhand.errors import ByhandError, ParseError, nearest
 from byhand.expr.dims import dim_names
+from byhand.expr.domain import recording
 from byhand.expr.expression import Expression, rebuild
 from byhand.expr.nodes import Constant, Contraction, Expr, Named, Symbol, named, topological
 from byhand.expr.parse import Assumptions, Shapes, declare, finish
@@ -50,7 +52,8 @@ def trace(function: Callable[..., Any], shapes: Shapes | None = None, assume: As
     positional, keywords = _arguments(function, inputs)
     dimensions = {d for s in inputs.values() for size in s.shape for d in dim_names(size)}
     recorder = Recorder(_code_of(function), {*inputs, *dimensions, *VOCABULARY, "pi"})
-    result = recorder.run(function, positional, keywords)
+    with recording() as asked:
+        result = recorder.run(function, positional, keywords)
     if not isinstance(result, Expr):
         kind = (
             "nothing: is `return` missing?"
@@ -59,7 +62,7 @@ def trace(function: Callable[..., Any], shapes: Shapes | None = None, assume: As
         )
         raise ParseError(f"{_name_of(function)} returned {kind}", "return one array or scalar made of the arguments")
     root, name = recorder.named(result)
-    return finish(root, tuple(inputs.values()), name)
+    return replace(finish(root, tuple(inputs.values()), name), domain=tuple(asked))
 
 
 def _name_of(function: Callable[..., Any]) -> str:

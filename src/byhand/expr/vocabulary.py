@@ -29,6 +29,7 @@ from byhand.expr.arrays import (
 )
 from byhand.expr.contraction import P1, add, contract, elementwise, has_sum, is_zero
 from byhand.expr.dims import ONE, show_shape
+from byhand.expr.domain import of_function, of_operation, record
 from byhand.expr.functions import FUNCTIONS, MASKS
 from byhand.expr.indexing import Arange
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, constant
@@ -41,7 +42,9 @@ pi = constant("pi", math.pi)
 
 def inv(x: Operand) -> Expr:
     """The inverse of a square matrix."""
-    return apply("inv", square(x, "inv"))
+    node = square(x, "inv")
+    record(of_operation("inv", (node,)))
+    return apply("inv", node)
 
 
 def det(x: Operand) -> Expr:
@@ -51,7 +54,9 @@ def det(x: Operand) -> Expr:
 
 def logdet(x: Operand) -> Expr:
     """log|det X| of a square matrix."""
-    return apply("logdet", square(x, "logdet"))
+    node = square(x, "logdet")
+    record(of_operation("logdet", (node,)))
+    return apply("logdet", node)
 
 
 def adjugate(x: Operand) -> Expr:
@@ -186,7 +191,9 @@ def minimum(a: Operand, b: Operand) -> Expr:
 
 def _function(name: str) -> Callable[[Operand], Expr]:
     def call(x: Operand) -> Expr:
-        return elementwise(name, lift(x))
+        node = lift(x)
+        record(of_function(name, node))
+        return elementwise(name, node)
 
     call.__name__ = name
     call.__doc__ = f"{name}(x), entry by entry."

@@ -17,6 +17,7 @@ from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section, Words, joined
 from byhand.notation.names import unused
 from byhand.notation.pickers import PICKERS
+from byhand.notation.show import condition_text
 from byhand.notation.typeset import Math
 from byhand.notation.writer import Writer
 

@@ -64,5 +64,6 @@ def as_dict(d: Derivation, notation: str, level: str, layout: str) -> dict[str, 
         "level": level,
         "layout": layout,
         "assumptions": list(d.assumptions),
+        "conditions": [condition_text(c) for c in d.conditions],
         **document_dict(document(d, notation, level, layout)),
     }

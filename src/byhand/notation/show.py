@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from byhand.expr.domain import INVERTIBLE, NONZERO, NOT_NEGATIVE, POSITIVE, Condition
 from byhand.expr.expression import Expression, unfold
 from byhand.expr.nodes import Expr, Named, topological
 from byhand.notation import typeset as ts
@@ -31,6 +32,15 @@ def node_text(node: Expr) -> str:
         return to_text(matrix_math(node, Style()))
     except NoMatrixForm:
         return to_text(index_math(node, Style()))
+
+
+def condition_text(condition: Condition) -> str:
+    """A condition as a sentence says it: x ≠ 0; X is invertible."""
+    node, relation = condition
+    shown = node_text(node)
+    if relation in (NONZERO, POSITIVE, NOT_NEGATIVE):
+        return f"{shown} {relation}"
+    return f"{shown} that is {relation}" if relation == INVERTIBLE else f"{shown} {relation}"
 
 
 def expression_math(e: Expression) -> Math:
