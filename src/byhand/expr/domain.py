@@ -91,6 +91,10 @@ def conditions_of(root: Expr) -> dict[Condition, None]:
 def atoms(condition: Condition) -> list[Condition]:
     """The condition in terms of the factors of a product: x y ≠ 0 is x ≠ 0 and y ≠ 0; numbers in front do not matter."""
     node, relation = condition
+    if relation == INVERTIBLE:
+        while isinstance(node, Structured) and node.operation == "inv":
+            (node,) = node.args
+        return [Condition(node, relation)]
     if relation not in (NONZERO, POSITIVE, NOT_NEGATIVE) or not isinstance(node, Contraction):
         return [condition]
     summed = any(x not in node.out for _, ls, _ in node.factors for x in ls)

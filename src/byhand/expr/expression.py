@@ -78,6 +78,17 @@ class Expression:
         """The symbolic dimensions of the inputs, in order."""
         return list(dict.fromkeys(n for s in self.symbols.values() for d in s.shape for n in sorted(dim_names(d))))
 
+    @cached_property
+    def conditions(self) -> tuple[str, ...]:
+        """Where the value is that of the text: what was written asks for, and the expression as it was collected does not.
+
+        `byhand.parse("x/x")` is 1, for x ≠ 0.
+        """
+        from byhand.notation.show import condition_text
+        from byhand.rules.conditions import dropped
+
+        return tuple(map(condition_text, dropped(self.domain, self.root)))
+
     def __call__(self, **arrays: Any) -> Any:
         """The value for the given arrays."""
         from byhand.expr.evaluate import evaluate

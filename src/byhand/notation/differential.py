@@ -17,7 +17,7 @@ from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section, Words, joined
 from byhand.notation.names import unused
 from byhand.notation.pickers import PICKERS
-from byhand.notation.show import condition_text
+from byhand.notation.show import condition_parts
 from byhand.notation.typeset import Math
 from byhand.notation.writer import Writer
 
@@ -53,6 +53,7 @@ def notes(w: Writer) -> tuple[Words, ...]:
     d = w.d
     lines: list[Words] = ["The gradient has the shape of its variable."]
     lines += [joined(["Used: ", w.sentence(a), "."], "") for a in d.assumptions]
+    lines += [("Holds for ", *condition_parts(c), ".") for c in d.conditions]
     if any("symmetric" in v.assumptions and "diagonal" not in v.assumptions for v in d.variables):
         lines.append("Of a symmetric variable the free entries vary: each off-diagonal entry counts once.")
     lines += [(w.function_name, " does not depend on ", ts.Name(z), ": its gradient is zero.") for z in d.zeros]

@@ -10,7 +10,7 @@ from byhand.notation import differential, jacobian
 from byhand.notation.blocks import Document
 from byhand.notation.names import Names
 from byhand.notation.render import document_dict, document_html, document_latex, document_markdown, document_text
-from byhand.notation.show import expression_math
+from byhand.notation.show import condition_text, expression_math
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Name
 
@@ -64,6 +64,6 @@ def as_dict(d: Derivation, notation: str, level: str, layout: str) -> dict[str, 
         "level": level,
         "layout": layout,
         "assumptions": list(d.assumptions),
-        "conditions": [condition_text(c) for c in d.conditions],
+        "conditions": [condition_text(c, names) for c in d.conditions],
         **document_dict(document(d, notation, level, layout)),
     }

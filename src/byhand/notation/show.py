@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from byhand.expr.domain import INVERTIBLE, NONZERO, NOT_NEGATIVE, POSITIVE, Condition
+from fractions import Fraction
+
+from byhand.expr.domain import Condition
 from byhand.expr.expression import Expression, unfold
 from byhand.expr.nodes import Expr, Named, topological
 from byhand.notation import typeset as ts
@@ -10,6 +12,7 @@ from byhand.notation.index import index_math
 from byhand.notation.latex import to_latex
 from byhand.notation.mathml import to_mathml
 from byhand.notation.matrix import matrix_math
+from byhand.notation.names import Names
 from byhand.notation.orientation import row_vectors
 from byhand.notation.slices import slice_math
 from byhand.notation.style import Style
@@ -34,13 +37,29 @@ def node_text(node: Expr) -> str:
         return to_text(index_math(node, Style()))
 
 
-def condition_text(condition: Condition) -> str:
-    """A condition as a sentence says it: x ≠ 0; X is invertible."""
+def condition_parts(condition: Condition) -> tuple[str | Math, ...]:
+    """A condition as it stands in a sentence: x ≠ 0; invertible X."""
     node, relation = condition
-    shown = node_text(node)
-    if relation in (NONZERO, POSITIVE, NOT_NEGATIVE):
-        return f"{shown} {relation}"
-    return f"{shown} that is {relation}" if relation == INVERTIBLE else f"{shown} {relation}"
+    try:
+        m = matrix_math(node, Style())
+    except NoMatrixForm:
+        m = index_math(node, Style())
+    zero, one = ts.Number(Fraction(0)), ts.Number(Fraction(1))
+    match relation:
+        case "≠ 0":
+            return (ts.Relation("≠", m, zero),)
+        case "> 0":
+            return (ts.Relation(">", m, zero),)
+        case "≥ 0":
+            return (ts.Relation("≥", m, zero),)
+        case "invertible":
+            return ("invertible ", m)
+    return (ts.Relation("≤", ts.Negative(one), ts.Relation("≤", m, one)),)
+
+
+def condition_text(condition: Condition, names: Names | None = None) -> str:
+    """The same as text."""
+    return "".join(p if isinstance(p, str) else to_text(p, names=names) for p in condition_parts(condition))
 
 
 def expression_math(e: Expression) -> Math:

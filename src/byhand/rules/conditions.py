@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from byhand.errors import ParseError
-from byhand.expr.contraction import is_zero
+from byhand.expr.contraction import is_zero, split_coefficient
 from byhand.expr.dims import ONE
 from byhand.expr.domain import INVERTIBLE, NONZERO, NOT_NEGATIVE, POSITIVE, Condition, atoms, conditions_of
 from byhand.expr.expression import rebuild
@@ -70,8 +70,6 @@ def _scaled(node: Expr) -> Expr:
     if isinstance(node, Sum):
         node = common_coefficient(node)
     if isinstance(node, Contraction) and node.coefficient.value > 0 and node.coefficient != ONE and node.factors:
-        from byhand.expr.contraction import split_coefficient
-
         return split_coefficient(node)[1]
     return node
 
@@ -100,12 +98,14 @@ def _one_minus(node: Expr) -> bool:
     others = [(c, t) for c, t in node.terms if not (isinstance(t, Contraction) and not t.factors)]
     if not one or len(others) != 1:
         return False
-    (c, t) = others[0]
-    power = 1
-    if isinstance(t, Contraction) and len(t.factors) == 1 and t.coefficient == ONE:
-        t, power = t.factors[0][0], int(t.factors[0][2])
-    small = isinstance(t, Structured) and t.operation == "softmax"
-    small |= isinstance(t, Elementwise) and t.function in _BELOW_ONE and (t.function != "tanh" or power % 2 == 0)
+    c, term = others[0]
+    base, power = term, 1
+    if isinstance(term, Contraction) and len(term.factors) == 1 and term.coefficient == ONE:
+        base, power = term.factors[0][0], int(term.factors[0][2])
+    small = isinstance(base, Structured) and base.operation == "softmax"
+    small |= (
+        isinstance(base, Elementwise) and base.function in _BELOW_ONE and (base.function != "tanh" or power % 2 == 0)
+    )
     return small and c.value == -1 and not c.dims and power > 0
 
 
