@@ -131,7 +131,7 @@ IDIOMS = {
         {},
         ["v1 = A.sum(axis=(0, 1))", "f = c @ v1", "dA = np.tile(c, (b, m, 1))", "dc = v1"],
     ),
-    "norm(X)": ({"X": "m n"}, {}, ["f = np.linalg.norm(X)", "dX = X / f"]),
+    "norm(X)": ({"X": "m n"}, {}, ["f = np.linalg.norm(X)", "dX = X / np.where(f > 0, f, 1)"]),
     "sum(concatenate([A, B], axis=1)**2)": (
         {"A": "m n", "B": "m k"},
         {},

@@ -38,7 +38,8 @@ def derive(f: Any, wrt: str | Iterable[str] | None = None) -> Derivation:
         wrt: the name of an input, or several; by default every parameter of a network, every input of an expression
             that is not declared constant or labels.
     Returns: a Derivation; each gradient has the shape of its variable.
-    Raises: ShapeError: f is not scalar. ParseError: an unknown input, or one that has a shape but is not used.
+    Raises: ShapeError: f is not scalar. ParseError: an unknown input, one that has a shape but is not used, or a division by
+            what is zero everywhere.
         MissingRuleError: an operation has no differential.
     Source: Magnus and Neudecker (2019), chapter 9.
     """
@@ -53,7 +54,9 @@ def derive(f: Any, wrt: str | Iterable[str] | None = None) -> Derivation:
     prepared = prepare(expression, effort)
     variables = tuple(expression.symbols[n] for n in names)
     units = Accumulation(prepared, variables, expression.name, effort=effort).run()
-    return Derivation(expression, prepared, variables, tuple(units), effort, source=f)
+    derivation = Derivation(expression, prepared, variables, tuple(units), effort, source=f)
+    _ = derivation.conditions  # a divisor that is zero everywhere is refused here
+    return derivation
 
 
 def variable_names(
