@@ -152,7 +152,7 @@ def test_kernels_leave_their_argument_alone(row):
 @pytest.mark.parametrize(
     "name, at, slope_there",
     [
-        ("relu", 0.0, 0.0), ("step", 0.0, 0.0), ("nonnegative", 1.0, 0.0), ("abs", 0.0, 0.0), ("sign", 0.0, 0.0), ("leaky_relu", 0.0, 0.01),
+        ("relu", 0.0, 0.0), ("step", 0.0, 0.0), ("nonnegative", 0.0, 0.0), ("abs", 0.0, 0.0), ("sign", 0.0, 0.0), ("leaky_relu", 0.0, 0.01),
         ("elu", 0.0, 1.0), ("selu", 0.0, 1.7580993408473768), ("hard_tanh", 1.0, 0.0), ("hard_tanh", -1.0, 0.0),
         ("huber", 1.0, 1.0), ("huber", -1.0, -1.0),
     ],
