@@ -18,11 +18,13 @@ class Effort:
     Attributes:
         left: steps left for all the normal forms of a document.
         room: steps left for the normal form that is being made.
+        taken: steps taken so far.
         gave_up: whether a search was broken off: the result is right, not the shortest.
     """
 
     left: int = ALL_FORMS
     room: int = ONE_FORM
+    taken: int = 0
     gave_up: bool = False
 
     def begin(self) -> None:
@@ -39,6 +41,7 @@ class Effort:
         cost = 1 + factors // PER_STEP
         self.room -= cost
         self.left -= cost
+        self.taken += cost
         if self.exhausted:
             self.gave_up = True
         return not self.exhausted
