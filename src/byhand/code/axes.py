@@ -77,6 +77,11 @@ def _take(w: Writer, f: Form) -> Code:
     return _index(w, f, [":"] * f.data + [w.full(f.args[1]).text], view=False)
 
 
+def _scatter(w: Writer, f: Form) -> Code:
+    values, labels = map(w.full, f.args)
+    return Code(call(w.kernel("scatter_add"), labels.text, values.text, w.dim(f.data).text), shape=shape_of(f))
+
+
 def _pick(w: Writer, f: Form) -> Code:
     values, labels = f.args
     if values.rank == 2:
@@ -130,5 +135,6 @@ AXES: dict[str, Row] = {
     "concatenate": _concatenate,
     "take": _take,
     "pick": _pick,
+    "scatter": _scatter,
     "einsum": _einsum,
 }

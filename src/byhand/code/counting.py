@@ -186,6 +186,7 @@ ROWS: dict[str, Row] = {
     "sums": _less,
     "means": _entries_of_first,
     "einsum": _einsum,
+    "scatter": _entries_of_first,
     "solve": _solve,
     "differential": lambda f: 0,
 }

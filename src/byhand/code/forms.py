@@ -14,6 +14,7 @@ Beside the kinds of `rules.forms`, a lowered form may be one of
     concatenate     `data`: (axis, shape)
     take            rows of the first at the integers of the second, along axis `data`
     pick            the entry of the first along its last axis at the integer of the second
+    scatter         rows of the first added up at the integers of the second, along an axis of `data`
     solve           inv(A) B
     einsum          `data`: Einsum
 """

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from byhand.code.forms import Span, mapped
 from byhand.code.shapes import shape_of
 from byhand.expr.cofactors import product_with_adjugates
-from byhand.expr.contraction import contract, label_dims
+from byhand.expr.contraction import P1, contract, label_dims
 from byhand.expr.dims import Dim
 from byhand.expr.expression import rebuild
 from byhand.expr.masks import Selection
@@ -112,18 +112,25 @@ class Indexing:
         return self.stand_in(Form("slice", (self.form(node),), spans, len(kept))), kept, power
 
     def one_hot(self, node: Contraction, factor: Factor) -> Expr | None:
-        """Σ over the classes k of A[..., k] Y[..., k]: the entries of A at the labels."""
+        """Σ over the classes k of A[..., k] Y[..., k]: the entries of A at the labels; Σ over the rows: rows added there."""
         picker, (*rows, classes), _ = factor
         others = [f for f in node.factors if f is not factor]
         users = [ls for _, ls, _ in others if classes in ls]
         fits = all(ls.count(classes) == 1 and (ls == (*rows, classes) or not {*rows} & {*ls}) for ls in users)
-        if classes in node.out or not users or not fits or len({*rows}) < len(rows):
+        scatters = node.out.count(classes) == 1 and rows and not {*rows} & {*node.out}
+        if not (scatters or (classes not in node.out and users)) or not fits or len({*rows}) < len(rows):
             return None
         body = picker.body if isinstance(picker, Named) else picker
         labels = self.form(body.children[0])
         factors = [self.picked(f, tuple(rows), classes, labels) for f in others]
         dims = {x: d for x, d in label_dims(node).items() if x != classes}
-        return contract(factors, node.out, node.coefficient, dims)
+        if not scatters:
+            return contract(factors, node.out, node.coefficient, dims)
+        rest = tuple(x for x in node.out if x != classes)
+        values = contract(factors, (*rows, *rest), dims=dims)
+        form = Form("scatter", (self.form(values), labels), node.dims[classes], 1 + len(rest))
+        axes = {x: node.dims[x] for x in node.out}
+        return contract([(self.stand_in(form), (classes, *rest), P1)], node.out, node.coefficient, axes)
 
     def picked(self, factor: Factor, rows: Labels, classes: int, labels: Form) -> Factor:
         node, have, power = factor

@@ -30,6 +30,12 @@ def _one_hot(w: Writer, f: Form) -> Code:
     return Code(call("jax.nn.one_hot", labels, classes, *w.dtype), shape=shape_of(f))
 
 
+def _scatter(w: Writer, f: Form) -> Code:
+    values, labels = map(w.full, f.args)
+    total = call("jnp.zeros", w.shape(shape_of(f)), f"{values.at(Level.ATOM)}.dtype")
+    return Code(f"{total}.at[{labels.text}].add({values.text})", shape=shape_of(f))
+
+
 JAX_OPERATIONS: dict[str, Row] = {
     **OPERATIONS,
     "softmax": over_axes("jax.nn.softmax", last=True),
@@ -37,7 +43,7 @@ JAX_OPERATIONS: dict[str, Row] = {
     "logsumexp": over_axes("jax.scipy.special.logsumexp", last=False),
     "one_hot": _one_hot,
 }
-JAX: dict[str, Row] = {**NUMPY, **AXES}
+JAX: dict[str, Row] = {**NUMPY, **AXES, "scatter": _scatter}
 
 
 class JaxWriter(Writer):

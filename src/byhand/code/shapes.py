@@ -75,6 +75,8 @@ def shape_of(form: Form) -> Shape:
             return (*shapes[0][:data], *shapes[1], *shapes[0][data + 1 :])
         case "pick":
             return shapes[0][:-1]
+        case "scatter":
+            return (data, *shapes[0][len(shapes[1]) :])
     raise MissingRuleError(f"no shape of the form {kind} is known", "add a case to byhand/code/shapes.py")
 
 

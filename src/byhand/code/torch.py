@@ -77,6 +77,16 @@ def _pick(w: Writer, f: Form) -> Code:
     return Code(f"{call(f'{w.full(values).at(Level.ATOM)}.gather', str(rank), at)}{first}", shape=shape_of(f))
 
 
+def _scatter(w: Writer, f: Form) -> Code:
+    """Rows added at their places; of several axes of labels, as one."""
+    values, labels = (w.full(a).at(Level.ATOM) for a in f.args)
+    axes = f.args[1].rank
+    if axes > 1:
+        labels, values = f"{labels}.flatten()", f"{values}.flatten(0, {axes - 1})"
+    total = call("torch.zeros", w.shape(shape_of(f)), *w.dtype)
+    return Code(f"{total}.index_add(0, {labels}, {values})", shape=shape_of(f))
+
+
 def _pad(w: Writer, f: Form) -> Code:
     """Zeros around, given for the last axis first."""
     around: list[str] = []
@@ -194,6 +204,7 @@ TORCH: dict[str, Row] = {
     "means kept": lambda w, f: _over(w, f, keep=True),
     "permute": _permute,
     "pick": _pick,
+    "scatter": _scatter,
     "pad": _pad,
     "concatenate": _concatenate,
     "einsum": _einsum,

@@ -160,6 +160,13 @@ def adjugate_by_minors(a: Array) -> Array:
     return np.array([[(-1.0) ** (i + j) * np.linalg.det(a[keep[j]][:, keep[i]]) for j in range(n)] for i in range(n)])
 
 
+def scatter_add(t: Array, x: Array, k: int) -> Array:
+    """The rows of x added up at the labels t, of k."""
+    total = np.zeros((k, *x.shape[np.ndim(t) :]), x.dtype)
+    np.add.at(total, t, x)
+    return total
+
+
 def one_hot(t: Array, k: int, dtype: Any = np.float64) -> Array:
     """Rows with a one at the label."""
     return (np.asarray(t)[..., None] == np.arange(k)).astype(dtype)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, label_dims, scale
 from byhand.expr.dims import ONE, Coefficient, Dim
-from byhand.expr.nodes import Contraction, Expr, Sum, topological
+from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum, topological
 from byhand.rules.score import Scores, weight
 
 CHOICES = 16  # ways tried to pick one occurrence of a factor from each term
@@ -196,6 +196,8 @@ def _take_out(
         return terms[i].out[slot[1]] if slot[0] == "out" else terms[i].factors[picked[i]][1][slot[1]]
 
     rests = {i: _rest(terms[i], j, power) for i, j in picked.items()}
+    if _leaves_pickers([(terms[i].factors[j][1], rests[i]) for i, j in picked.items()]):
+        return None
     needed = []
     for slot in slots:
         inside = any(label(i, slot) in ls for i in picked for _, ls, _ in rests[i])
@@ -219,6 +221,22 @@ def _take_out(
         [(factor, factor_labels, power), (inner, needed, P1)], out, dims=dict(zip(out, node.shape, strict=True))
     )
     return new, [scale(c, t) for i, (c, t) in enumerate(node.terms) if i not in picked]
+
+
+def _leaves_pickers(pairs: list[tuple[tuple[int, ...], list[LooseFactor]]]) -> bool:
+    """Whether factors are taken from what picks their entries: x[1:] + x[:-1] would be a matrix of zeros and ones times x.
+
+    Args:
+        pairs: of each term, the labels of the factor that is taken out and what is left beside it.
+    """
+    found = [{_picks(f) for f, ls, _ in rest if {*ls} & {*labels}} for labels, rest in pairs]
+    return any("slice" in f for f in found) or all("label" in f for f in found)
+
+
+def _picks(node: Expr) -> str:
+    body = node.body if isinstance(node, Named) else node
+    operation = body.operation if isinstance(body, Structured) else ""
+    return {"selection": "slice", "pairing": "slice", "one_hot": "label"}.get(operation, "")
 
 
 def _rest(term: _Term, j: int, power: Fraction) -> list[LooseFactor]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from byhand.errors import ByhandError
+from byhand.expr import numeric
 
 Array = Any
 _BINARY: dict[type, tuple[Any, Callable[[Any, Any], Any]]] = {
@@ -35,6 +36,7 @@ _COMPARE: dict[type, Any] = {
 }
 _POWERS: dict[float, tuple[Any, int]] = {2: (np.square, 1), 0.5: (np.sqrt, 1), 1: (np.positive, 1)}
 _REDUCERS: dict[Any, Any] = {np.sum: np.add, np.max: np.maximum, np.min: np.minimum, np.prod: np.multiply}
+_WHOLE = {"scatter_add": numeric.scatter_add}  # kernels that are one operation: they write into what they return
 _METHODS = {"sum": np.sum, "max": np.max, "min": np.min, "mean": np.mean, "prod": np.prod}
 
 
@@ -117,7 +119,7 @@ class Graph:
     def _run(self, function: ast.FunctionDef, env: dict[str, Any]) -> Any:
         for statement in function.body:
             match statement:
-                case ast.Expr():
+                case ast.Expr(value=ast.Constant()):  # a docstring
                     continue
                 case ast.ImportFrom(module="scipy", names=[ast.alias(name="special")]):
                     from scipy import special
@@ -143,7 +145,7 @@ class Graph:
                 return value
             case ast.Name(id=name):
                 return self.functions[name] if name in self.functions and name not in env else env[name]
-            case ast.Tuple(elts=items):
+            case ast.Tuple(elts=items) | ast.List(elts=items):
                 return tuple(self._expr(i, env) for i in items)
             case ast.Dict(keys=keys, values=values):
                 pairs = zip(keys, values, strict=True)
@@ -231,6 +233,8 @@ class Graph:
         return self._node("call", _gather, (x, *items), (), shape, x.dtype)
 
     def _call(self, f: Any, args: list[Any], options: dict[str, Any]) -> Any:
+        if isinstance(f, ast.FunctionDef) and f.name in _WHOLE:
+            f = _WHOLE[f.name]
         if isinstance(f, ast.FunctionDef):
             return self._inline(f, args, options)
         if isinstance(f, _Method):
@@ -238,6 +242,8 @@ class Graph:
                 return self._node("copy", None, (f.of,), (), f.of.shape, np.dtype(args[0]))
             args = [f.of, *args]
             f = _METHODS.get(f.name) or getattr(np, f.name)
+        if f is np.concatenate:
+            f, args = _joined, [*args[0]]
         if not any(isinstance(a, Node) for a in (*args, *options.values())):
             return f(*args, **options)
         if isinstance(f, np.ufunc) and not options:
@@ -293,6 +299,10 @@ class Graph:
 
 def _gather(x: Array, *index: Array) -> Array:
     return x[index]
+
+
+def _joined(*parts: Array, axis: int = 0) -> Array:
+    return np.concatenate(parts, axis=axis)
 
 
 def _sample(a: Any) -> Any:

@@ -209,6 +209,11 @@ def _sums(b: Body, f: Form, index: Index) -> Piece:
     return Piece(name)
 
 
+def _scatter(b: Body, f: Form, index: Index) -> Piece:
+    """Rows added at their places fill an array of their own."""
+    raise NeedsName(f)
+
+
 def open_axes(b: Body, shape: Shape, axes: Sequence[int], index: Index) -> Index:
     """Loops over some axes, the index of the others given; the index of all."""
     kept = iter(index)
@@ -297,6 +302,7 @@ REDUCTIONS: dict[str, Row] = {
     "trace": _product_entry,
     "einsum": _product_entry,
     "sums": _sums,
+    "scatter": _scatter,
     "solve": _refused,
 }
 REDUCED_OPERATIONS: dict[str, Row] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from byhand.code.c.body import Body, Index, NeedsName
 from byhand.code.c.entries import scale_factors
-from byhand.code.c.indexing import is_pure
+from byhand.code.c.indexing import is_pure, pure
 from byhand.code.c.pieces import Level, Piece, negative, product, quotient
 from byhand.code.c.reductions import as_product, is_row_product
 from byhand.code.shapes import shape_of
@@ -45,8 +45,8 @@ def assign(b: Body, leaf: Expr, form: Form, kept: tuple[Expr, Expr] | None = Non
         b.line(f"{b.element(leaf, shape, index).text} = {b.entry(form, index).text};")
         b.close(len(shape))
         return
-    sums = [t for t in added if t.core.kind == "sums"]
-    products = [t for t in added if t.core.kind != "sums"]
+    sums = [t for t in added if t.core.kind in ("sums", "scatter")]
+    products = [t for t in added if t.core.kind not in ("sums", "scatter")]
     outer = tuple(map(b.open, shape[:-1])) if not sums else tuple(map(b.open, shape))
     if sums:
         b.line(f"{b.element(leaf, shape, outer).text} = {_initial(b, here, outer)};")
@@ -110,6 +110,8 @@ def is_added(core: Form) -> bool:
     """Whether a term is added up in loops of its own, along memory."""
     if core.rank == 0:
         return False
+    if core.kind == "scatter":
+        return True
     if core.kind == "sums":  # of leading axes: along memory
         return set(core.data) != set(range(core.rank, core.args[0].rank))
     p = as_product(core)
@@ -126,11 +128,15 @@ def _factor(b: Body, scale: Form | None) -> Piece | None:
 
 
 def _add_sum(b: Body, leaf: Expr, t: Term) -> None:
-    """Sums over axes, in the order of memory."""
-    (arg,) = t.core.args
+    """Sums over axes, in the order of memory; or rows added at their labels."""
+    arg, *labels = t.core.args
     scale = _factor(b, t.scale)
     full = tuple(map(b.open, shape_of(arg)))
-    index = tuple(i for axis, i in enumerate(full) if axis not in t.core.data)
+    if labels:
+        axes = labels[0].rank
+        index: Index = (pure(b, labels[0], full[:axes]).text, *full[axes:])
+    else:
+        index = tuple(i for axis, i in enumerate(full) if axis not in t.core.data)
     value = b.entry(arg, full)
     text = value.text if scale is None else f"{scale.at(Level.TIMES)} * {value.at(Level.UNARY)}"
     b.line(f"{b.element(leaf, leaf.shape, index).text} += {text};")
