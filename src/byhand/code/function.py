@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from byhand.expr.dims import Dim, dim_value
 from byhand.expr.evaluate import bind, evaluate_nodes
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr, Structured, Symbol, topological
+from byhand.expr.plain import check_numbers, numbers
 from byhand.memory import within_memory
 
 Array = Any
@@ -92,6 +94,10 @@ class CompiledFunction:
     def _nodes(self) -> list[Structured]:
         return [n for n in topological(self._roots) if isinstance(n, Structured)]
 
+    @cached_property
+    def _numbers(self) -> list[tuple[Expr, Fraction]]:
+        return numbers(self._roots)
+
     def check(self, arrays: Mapping[str, Any]) -> dict[Expr, Array]:
         """The arguments by input: all there, of fitting shapes, real, not empty, labels in range.
 
@@ -99,11 +105,10 @@ class CompiledFunction:
         """
         values, sizes = bind(self._expression, arrays)
         for s in self.program.inputs:
-            if values[s].size == 0:
-                raise DataError(f"{s.name}: an array of shape {values[s].shape} is empty")
             if values[s].dtype.kind == "c":
                 raise DataError(f"{s.name}: a real array is needed, not {values[s].dtype}")
         self._check_indices(values, sizes)
+        check_numbers(self._numbers, sizes)
         return values
 
     def checked(self, arrays: Mapping[str, Any]) -> list[Array]:

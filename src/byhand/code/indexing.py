@@ -17,6 +17,7 @@ from byhand.expr.dims import Dim
 from byhand.expr.expression import rebuild
 from byhand.expr.masks import Selection
 from byhand.expr.nodes import Contraction, Expr, Factor, Labels, Named, Structured, symbol, topological
+from byhand.expr.plain import with_values
 from byhand.rules.elimination import lower
 from byhand.rules.forms import Form, NoMatrixForm
 
@@ -30,7 +31,7 @@ class Indexing:
 
     def form(self, node: Expr) -> Form:
         """The form of a node."""
-        return self.resolved(lower(self.rewritten(node), einsum=True))
+        return self.resolved(lower(self.rewritten(with_values(node)), einsum=True))
 
     def resolved(self, form: Form) -> Form:
         """Symbols replaced by the forms that they stand for."""

@@ -41,7 +41,10 @@ _KERNEL = re.compile(r"([a-z]\w*)\(")
 def _name(w: Writer, f: Form) -> Code:
     node: Expr = f.data
     if isinstance(node, Constant):
-        return literal(f"{w.np}.pi" if node.name == "pi" else repr(node.value))
+        name = node.name.removeprefix("-")
+        if name in ("pi", "inf", "nan"):
+            return literal(f"{w.np}.{name}") if name == node.name else negative(literal(f"{w.np}.{name}"))
+        return literal(repr(node.value))
     return Code(w.program.names[node], shape=node.shape, view=True, plain=node in w.plain)
 
 

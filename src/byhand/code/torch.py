@@ -227,7 +227,11 @@ class TorchWriter(Writer):
     def right(self, s: Statement) -> str:
         """The right-hand side; in the place of its argument where nobody reads that again."""
         if s.leaf not in self.in_place:
-            return super().right(s)
+            text = super().right(s)
+            if s.result is None or s.leaf not in self.plain:
+                return text
+            self.plain.discard(s.leaf)
+            return f"{self.tensor()}.new_tensor({text})"  # autograd takes no numbers of Python's
         if s.form.kind == "function":
             return f"{self.program.names[self.in_place[s.leaf]]}.{s.form.data}_()"
         minus = s.form if s.form.kind == "minus_hot" else s.form.args[0]

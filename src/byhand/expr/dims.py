@@ -10,7 +10,7 @@ from functools import cache
 from operator import index
 from typing import NamedTuple
 
-from byhand.errors import ParseError, ShapeError
+from byhand.errors import DataError, ParseError, ShapeError
 
 Monomial = tuple[tuple[str, int], ...]
 
@@ -232,10 +232,18 @@ class Coefficient(NamedTuple):
         return Coefficient(Fraction(top, bottom) ** p.numerator, tuple((d, q * p) for d, q in self.dims))
 
     def evaluate(self, sizes: Mapping[str, int]) -> float:
-        """The coefficient as a float, given the sizes of the named dimensions."""
-        result = float(self.value)
+        """The coefficient as a float, given the sizes of the named dimensions.
+
+        Raises: DataError: it is too large for a float, or divides by a size that is 0.
+        """
+        try:
+            result = float(self.value)
+        except OverflowError:
+            raise DataError("a number beyond the range of double precision") from None
         for d, p in self.dims:
             size = dim_value(d, sizes)
+            if size == 0 and p < 0:
+                raise DataError(f"a division by {d}, which is 0 for these sizes")
             result = result / size if p == -1 else result * float(size) ** float(p)
         return result
 

@@ -51,7 +51,10 @@ def evaluate(expression: Expression | Expr, *, check: bool = False, **arrays: An
     Raises: DataError: an array is missing, unknown, of the wrong shape or kind, or (with check) breaks a property.
     """
     e = as_expression(expression)
+    from byhand.expr.plain import check_numbers, numbers  # which evaluates numbers
+
     values, sizes = bind(e, arrays, check=check)
+    check_numbers(numbers([e.root]), sizes)
     root = e.root if e.forward is None else with_slopes(e.root, e.forward)
     with within_memory(f"the value of {e.name}"):
         return evaluate_node(with_adjugates(root), values, sizes)
@@ -69,6 +72,9 @@ def bind(e: Expression, arrays: Mapping[str, Any], check: bool = False) -> tuple
         raise DataError(f"missing: {', '.join(f'{n} {show_shape(symbols[n].shape)}' for n in missing)}")
     values: dict[Expr, Array] = {symbols[name]: as_array(name, value, symbols[name]) for name, value in arrays.items()}
     sizes = read_sizes({name: (symbols[name].shape, values[symbols[name]].shape) for name in arrays})
+    for name in arrays:
+        if values[symbols[name]].size == 0:
+            raise DataError(f"{name}: an array of shape {values[symbols[name]].shape} is empty")
     if check:
         broken = broken_properties({n: s.assumptions for n, s in symbols.items()}, arrays)
         if broken:

@@ -7,6 +7,7 @@ A row gets the body under construction, the form and an index for each axis. Row
 from __future__ import annotations
 
 from fractions import Fraction
+from math import isfinite, isnan
 
 from byhand.code.c.body import Body, Index, Row
 from byhand.code.c.functions import FUNCTIONS, KERNELS
@@ -37,6 +38,9 @@ from byhand.rules.forms import Form, Scale
 
 def _name(b: Body, f: Form, index: Index) -> Piece:
     node = f.data
+    if isinstance(node, Constant) and not isfinite(node.value):
+        word = Piece("NAN" if isnan(node.value) else "INFINITY")
+        return negative(word) if node.value < 0 else word
     if isinstance(node, Constant):
         return Piece(literal(node.value)) if node.value >= 0 else negative(Piece(literal(-node.value)))
     return b.element(node, node.shape, index) if f.rank else Piece(b.names[node])

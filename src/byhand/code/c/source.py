@@ -135,7 +135,7 @@ class _Writer:
         ]
         kernels = [KERNELS[k].strip("\n") for k in with_needed(self.kernels)]
         text = "\n\n".join(["\n\n".join(parts), *kernels, *blocks]) + "\n"
-        if "(" not in "".join(kernels + blocks) or not _uses_mathematics("".join(kernels + blocks)):
+        if not _uses_mathematics("".join(kernels + blocks)):
             text = text.replace("#include <math.h>\n\n", "")
         if self.dtype == "float":
             text = single_precision(text)
@@ -262,7 +262,8 @@ class _Writer:
 
 
 def _uses_mathematics(text: str) -> bool:
-    return re.search(rf"\b({'|'.join(MATHEMATICS)})\(", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)) is not None
+    words = rf"\b(?:(?:{'|'.join(MATHEMATICS)})\(|INFINITY\b|NAN\b)"
+    return re.search(words, re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)) is not None
 
 
 def _listed(front: str, arguments: Sequence[str]) -> str:
