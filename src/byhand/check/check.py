@@ -16,7 +16,7 @@ from byhand.check.small import small_twin
 from byhand.check.steps import Claim, Claims, Numbers, Side
 from byhand.derive.derivation import Derivation
 from byhand.derive.record import Pairing
-from byhand.errors import ByhandError, CheckError, nearest
+from byhand.errors import ByhandError, CheckError, MissingRuleError, nearest
 from byhand.expr.nodes import Differential, Symbol
 
 # name -> (what it is called in reports, the module it needs, tolerance, method of GradientCheck)
@@ -25,6 +25,9 @@ ORACLES: dict[str, tuple[str, str, float, Callable[[GradientCheck, Point], dict[
     "numpy": ("NumPy code", "numpy", SAME, GradientCheck.numpy_code),
     "jax": ("JAX", "jax", SAME, GradientCheck.jax),
     "torch": ("PyTorch", "torch", SAME, GradientCheck.torch),
+    "jax code": ("JAX code", "jax", SAME, GradientCheck.jax_code),
+    "torch code": ("PyTorch code", "torch", SAME, GradientCheck.torch_code),
+    "c code": ("C code", "cc", SAME, GradientCheck.c_code),
 }
 MOST_POINTS = 10_000
 QUICK = ("complex step", "numpy")
@@ -37,13 +40,15 @@ def check(derivation: Derivation, seeds: int | Iterable[int] = 3, oracles: str |
     are, unless the inputs would not fit: then the large ones are small, and a note says so). A step is right where both
     sides agree for random adjoints and differentials; a gradient, where it agrees with the derivative of the function as
     it was written, by complex step along random directions (and along every entry of small variables), and with what the
-    oracles compute. Errors are relative and normwise; rounding noise is measured.
+    oracles compute. Generated code is run at negative, zero, tied, tiny and huge values too, where it has to find what
+    the interpreter finds. Errors are relative and normwise; rounding noise is measured.
 
     Args:
         derivation: what `derive` returned.
         seeds: how many points, or their seeds.
         oracles: "quick" (complex step and the generated NumPy code), "installed" (these, JAX and PyTorch where they are
-            installed: they take a second or more), "all", or names: "complex step", "numpy", "jax", "torch".
+            installed: they take a second or more; and the generated code for both, and in C where there is a compiler),
+            "all", or names: "complex step", "numpy", "jax", "torch", "jax code", "torch code", "c code".
     Returns: a Report; `.ok` is True only if every row could be checked and is right. A library that lacks a function is
         left out, with a note.
     Raises: CheckError: an unknown oracle, or one whose library is not installed. DataError: sizes too large to check.
@@ -85,7 +90,7 @@ def _oracles(wanted: str | Iterable[str]) -> tuple[str, ...]:
             known = ("quick", "installed", "all", *ORACLES)
             raise CheckError(f"no oracle is called {name!r}{nearest(str(name), known)}", f"known: {', '.join(known)}")
         if not installed(ORACLES[name][1]):
-            remedy = f"pip install 'byhand[{name}]', or oracles='installed'"
+            remedy = f"pip install 'byhand[{name.removesuffix(' code')}]', or oracles='installed'"
             raise CheckError(f"{ORACLES[name][0]} is not installed", remedy)
     return tuple(name for name in ORACLES if name in names)
 
@@ -191,7 +196,7 @@ def gradient_rows(d: Derivation, points: list[Point], chosen: Iterable[str], not
             for point in points:
                 for v, finding in run(job, point).items():
                     found.setdefault((v, oracle), []).append((finding, point))
-        except CheckError as e:  # the other library lacks a function: the complex step stands by itself
+        except (CheckError, MissingRuleError) as e:  # it lacks a function: the complex step stands by itself
             notes[f"{label} was left out: {e.message}"] = None
             found = {key: value for key, value in found.items() if key[1] != oracle}
         except Exception as e:

@@ -22,6 +22,7 @@ from byhand.check.numeric import (
     worst_entry,
 )
 from byhand.check.oracles import jax_gradients, torch_gradients
+from byhand.check.own_code import OwnCode, compiled
 from byhand.derive.derivation import Derivation
 from byhand.expr.nodes import Expr, Symbol, symbols_of
 
@@ -52,6 +53,7 @@ class GradientCheck:
     derivation: Derivation
     entries_left: float = ENTRY_BUDGET
     shakes: dict[tuple[int, int], Environment] = field(default_factory=dict, repr=False)
+    codes: dict[str, OwnCode] = field(default_factory=dict, repr=False)
 
     @property
     def root(self) -> Expr:
@@ -199,9 +201,42 @@ class GradientCheck:
 
         error = agreement(difference(value, exact), norm(exact), SAME, noise, amplitude)
         found = {}
+        rim = self.rim(point, "numpy")
         for v in self.derivation.variables:
             g = self.compare(point, v, np.asarray(gradients[v.name]), self.claimed(v, point.env))
-            found[v] = g if g.error >= error else Finding(error, "the value", (float(value), float(exact)))
+            g = g if g.error >= error else Finding(error, "the value", (float(value), float(exact)))
+            found[v] = g if g.error >= rim[v].error else rim[v]
+        return found
+
+    def jax_code(self, point: Point) -> dict[Symbol, Finding]:
+        """The generated JAX function."""
+        return self.rim(point, "jax")
+
+    def torch_code(self, point: Point) -> dict[Symbol, Finding]:
+        """The generated PyTorch functions."""
+        return self.rim(point, "torch")
+
+    def c_code(self, point: Point) -> dict[Symbol, Finding]:
+        """The generated C, compiled."""
+        return self.rim(point, "c")
+
+    def rim(self, point: Point, target: str) -> dict[Symbol, Finding]:
+        """Value and gradients of a target's own code at the first point that is asked for, and at its rim."""
+        done = self.codes.get(target)
+        if done is not None:
+            return dict.fromkeys(self.derivation.variables, Finding(0.0))
+        run = self.function if target == "numpy" else compiled(self.derivation, target)
+        code = self.codes[target] = OwnCode(self.derivation, run)
+        here = {} if target == "numpy" else code.errors(point)
+        rim = code.at_the_rim(point)
+        none = (0.0, "")
+        value = max(here.get(None, none), rim.get(None, none), key=lambda e: e[0])
+        found = {}
+        for v in self.derivation.variables:
+            error, place = max(here.get(v, none), rim.get(v, none), key=lambda e: e[0])
+            if value[0] > max(error, SAME):
+                error, place = value[0], f"the value, {value[1]}".rstrip(", ")
+            found[v] = Finding(error, place)
         return found
 
     @cached_property

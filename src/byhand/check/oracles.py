@@ -61,7 +61,11 @@ class Library:
 
 
 def installed(module: str) -> bool:
-    """Whether a module can be imported, without importing it."""
+    """Whether a module can be imported, without importing it; "cc": whether there is a C compiler."""
+    if module == "cc":
+        from byhand.code.c.compiler import compiler_command
+
+        return compiler_command() is not None
     return find_spec(module) is not None
 
 

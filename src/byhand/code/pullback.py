@@ -117,11 +117,18 @@ def _recomputed(statements: list[Statement]) -> list[Statement]:
         if s.section == "forward" and s.leaf in read and (not uses([s.form]) or _is_function_of(s.form, read))
     }
     done: list[Statement] = []
+
+    def recompute(s: Statement) -> None:
+        """What a statement uses, before it; a function of a function is computed after that."""
+        for leaf in uses([s.form]):
+            if leaf in again:
+                made = again.pop(leaf)
+                recompute(made)
+                done.append(made)
+
     for s in statements:
         if s.section == "backward":
-            for leaf in uses([s.form]):
-                if leaf in again:
-                    done.append(again.pop(leaf))
+            recompute(s)
         done.append(s)
     return done
 

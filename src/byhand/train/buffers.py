@@ -59,7 +59,7 @@ class Lowering:
         wanted = [graph.results[k] for k in outputs] + ([graph.value] if value else [])
         self.order = _comparisons_early(_needed(graph, [w for w in wanted if isinstance(w, Node)]))
         self.added = self._added_products() if accumulate else {}
-        self.last = self._last_uses([w for w in wanted if w not in self.added])
+        self.last = self._last_uses([w for w in wanted if isinstance(w, Node) and w not in self.added])
         self.targets = (
             {}
             if accumulate
@@ -76,7 +76,9 @@ class Lowering:
             self._emit(place, node)
         for name, target in outputs.items():
             node = graph.results[name]
-            if node not in self.added and (not isinstance(node, Node) or self.storage.get(node) is not target):
+            if not (isinstance(node, Node) and node in self.added) and (
+                not isinstance(node, Node) or self.storage.get(node) is not target
+            ):
                 self.late.append((node, target))
         self._finish(value)
 

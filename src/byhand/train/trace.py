@@ -240,6 +240,8 @@ class Graph:
         if isinstance(f, _Method):
             if f.name == "astype":
                 return self._node("copy", None, (f.of,), (), f.of.shape, np.dtype(args[0]))
+            if f.name in ("transpose", "reshape") and args and isinstance(args[0], int):
+                args = [tuple(args)]
             args = [f.of, *args]
             f = _METHODS.get(f.name) or getattr(np, f.name)
         if f is np.concatenate:
