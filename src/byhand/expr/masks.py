@@ -22,7 +22,8 @@ from byhand.expr.vocabulary import is_mask
 _PARTIAL = frozenset(
     {"log", "log1p", "arcsin", "arccos", "tan", "exp", "expm1", "sinh", "cosh", "inv", "det", "logdet", "power"}
 )
-_NOT_NEGATIVE = frozenset({"abs", "relu", *MASKS, "huber", "logcosh"})
+# What is positive may still be too small for a float: exp(-1000) is 0.
+_NOT_NEGATIVE = POSITIVE_VALUED | {"abs", "relu", *MASKS, "huber", "logcosh"}
 
 Found = TypeVar("Found")
 
@@ -154,9 +155,9 @@ class Selection:
             case Named(_, body):
                 return self._sign[body]
             case Elementwise(name):
-                return 2 if name in POSITIVE_VALUED else int(name in _NOT_NEGATIVE)
+                return 2 if name == "cosh" else int(name in _NOT_NEGATIVE)
             case Structured("softmax"):
-                return 2
+                return 1
             case Sum(terms):
                 signs = [self._sign[t] if c.value > 0 else 0 for c, t in terms]
                 return min(1, *signs) + (2 in signs and 0 not in signs)

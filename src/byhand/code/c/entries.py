@@ -6,6 +6,7 @@ A row gets the body under construction, the form and an index for each axis. Row
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from math import isfinite, isnan
 
@@ -184,8 +185,16 @@ def _kron(b: Body, f: Form, index: Index) -> Piece:
 
 
 def _where(b: Body, f: Form, index: Index) -> Piece:
+    """Both are read before one is chosen: GCC 12 (-O3, AVX2) makes zeros of entries that are read under a condition."""
     test, yes, no = f.args
-    return chosen(condition(b, test, index), b.entry(yes, index), b.entry(no, index))
+    pieces = [b.entry(a, index) for a in (yes, no)]
+    pieces = [p if _is_plain(p) else named(b, p) for p in pieces]
+    return chosen(condition(b, test, index), *pieces)
+
+
+def _is_plain(piece: Piece) -> bool:
+    """A name or a number: nothing is read from memory."""
+    return re.fullmatch(r"-?[\w.]+", piece.text) is not None
 
 
 def _general_power(b: Body, f: Form, index: Index) -> Piece:
