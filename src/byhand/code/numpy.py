@@ -73,7 +73,7 @@ def _heaviside(w: Writer, f: Form) -> Code:
 
 def _mask(w: Writer, f: Form) -> Code:
     arg = w.code(f.args[0])
-    return Code(f"{arg.at(Level.SUM)} {MASKS[f.data]} 0", Level.COMPARE, arg.shape)
+    return Code(f"{arg.at(Level.SUM)} {MASKS[f.data]} 0", Level.COMPARE, arg.shape, plain=arg.plain)
 
 
 def _power(w: Writer, f: Form) -> Code:

@@ -47,6 +47,8 @@ OF_NUMBERS = {
     "sigmoid": "1 / (1 + math.exp(-{z}))",
     "abs": "abs({z})",
     "relu": "max({z}, 0.0)",
+    "step": "float({z} > 0)",
+    "sign": "float({z} > 0) - float({z} < 0)",
     "normal_cdf": "math.erfc(-{z} / math.sqrt(2)) / 2",
     "normal_pdf": "math.exp(-({z}**2) / 2) / math.sqrt(2 * math.pi)",
 }
@@ -126,7 +128,9 @@ def _heaviside(w: Writer, f: Form) -> Code:
 def _where(w: Writer, f: Form) -> Code:
     condition, *codes = map(w.code, f.args)
     if not is_boolean(f.args[0]):
-        condition = Code(f"{condition.at(Level.SUM)} != 0", Level.COMPARE, condition.shape)
+        condition = Code(f"{condition.at(Level.SUM)} != 0", Level.COMPARE, condition.shape, plain=condition.plain)
+    if condition.plain:
+        condition = Code(f"{w.tensor()}.new_tensor({condition.text}, dtype=bool)")
     first, second = (c.text for c in codes)
     if codes[0].plain and codes[1].plain:  # two numbers would take the precision that is set for all
         first = f"{w.tensor()}.new_tensor({first})"

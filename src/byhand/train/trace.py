@@ -221,10 +221,10 @@ class Graph:
         return known
 
     def _item(self, x: Any, index: Any) -> Any:
-        if not isinstance(x, Node):
-            return x[index]
         items = index if isinstance(index, tuple) else (index,)
-        if all(i is None or i is Ellipsis or isinstance(i, (int, slice)) for i in items):
+        if not isinstance(x, Node) and not any(isinstance(i, Node) for i in items):
+            return x[index]
+        if isinstance(x, Node) and all(i is None or i is Ellipsis or isinstance(i, (int, slice)) for i in items):
             if not np.broadcast_to(np.zeros(1), x.shape)[index].shape:
                 index = (*items, Ellipsis)  # an array of no axes, not a number: numbers are no views
             return self._view(operator.itemgetter(index), repr(index), x)
