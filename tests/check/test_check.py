@@ -13,6 +13,8 @@ import pytest
 from acceptance.random_expressions import generate
 
 from byhand.check.check import ORACLES, QUICK, check
+from byhand.check.oracles import installed
+from byhand.code.c.compiler import compiler_command
 from byhand.derive.derivation import derive
 from byhand.errors import ByhandError, CheckError
 from byhand.expr.functions import FUNCTIONS
@@ -64,7 +66,9 @@ def test_every_oracle():
     report = check(d)
     report.assert_ok()
     torch = ("PyTorch",) if find_spec("torch") else ()
-    assert report.oracles == ("complex step", "NumPy code", "JAX", *torch)
+    own = ("PyTorch code",) if find_spec("torch") else ()
+    c = ("C code",) if compiler_command() else ()
+    assert report.oracles == ("complex step", "NumPy code", "JAX", *torch, "JAX code", *own, *c)
     assert sum(row.what == "step" for row in report.rows) == len(d.steps)
     assert sum(row.what == "gradient" for row in report.rows) == len(report.oracles) * len(PARAMETERS)
     assert report.summary.startswith(f"checked: {len(d.steps)} steps and 4 gradients, 3 seeds, worst relative error ")
@@ -215,11 +219,12 @@ def test_unknown_oracles(wanted):
 
 def test_an_oracle_that_is_not_installed(monkeypatch):
     module = import_module("byhand.check.check")
-    monkeypatch.setattr(module, "installed", lambda name: name != "jax")
+    monkeypatch.setattr(module, "installed", lambda name: name != "jax" and installed(name))
     d = derive(parse("sum(x)", {"x": "n"}), "x")
     with pytest.raises(CheckError, match="JAX is not installed"):
         check(d, oracles="all")
-    assert check(d).oracles == ("complex step", "NumPy code", "PyTorch")
+    others = ("complex step", "NumPy code", "PyTorch", "PyTorch code", "C code")
+    assert check(d).oracles == tuple(o for o in others if o != "C code" or compiler_command())
 
 
 def test_wrong_arguments():
