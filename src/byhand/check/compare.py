@@ -22,7 +22,7 @@ from byhand.check.numeric import (
     worst_entry,
 )
 from byhand.check.oracles import jax_gradients, torch_gradients
-from byhand.check.own_code import OwnCode, compiled
+from byhand.check.own_code import OwnCode, Worst, compiled
 from byhand.derive.derivation import Derivation
 from byhand.expr.nodes import Expr, Symbol, symbols_of
 
@@ -229,14 +229,14 @@ class GradientCheck:
         code = self.codes[target] = OwnCode(self.derivation, run)
         here = {} if target == "numpy" else code.errors(point)
         rim = code.at_the_rim(point)
-        none = (0.0, "")
-        value = max(here.get(None, none), rim.get(None, none), key=lambda e: e[0])
+        none = Worst(0.0, (0.0, 0.0), "")
+        value = max(here.get(None, none), rim.get(None, none), key=lambda e: e.error)
         found = {}
         for v in self.derivation.variables:
-            error, place = max(here.get(v, none), rim.get(v, none), key=lambda e: e[0])
-            if value[0] > max(error, SAME):
-                error, place = value[0], f"the value, {value[1]}".rstrip(", ")
-            found[v] = Finding(error, place)
+            worst = max(here.get(v, none), rim.get(v, none), key=lambda e: e.error)
+            found[v] = Finding(worst.error, worst.words, worst.numbers)
+            if value.error > max(worst.error, SAME):
+                found[v] = Finding(value.error, f"the value, {value.words}".rstrip(", "), value.numbers)
         return found
 
     @cached_property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,11 +24,11 @@ RIM: dict[str, Callable[[Array], Array]] = {
     "negative values": lambda x: -np.abs(x),
     "zeros": np.zeros_like,
     "tied values": np.ones_like,
-    "tiny values": lambda x: 1e-150 * x,
+    "tiny values": lambda x: 1e-20 * x,
     "huge values": lambda x: 1e3 * x,
 }
 SAME = 1e-10
-LEAST = 1e-200  # of a scale: below it, numbers lose their digits
+LEAST = 1.0  # of a scale: a small number may be what is left of ones, as in √x + 1 − 1
 SHAKES = 4
 NOISE = 1e3  # how many times the rounding noise that was seen counts as agreement
 _FREE = frozenset({"constant"})
@@ -83,6 +83,14 @@ def _in_jax(d: Derivation) -> Compiled:
     return call
 
 
+class Worst(NamedTuple):
+    """The largest relative error, both numbers there, and at which values."""
+
+    error: float
+    numbers: tuple[float, float]
+    words: str
+
+
 class OwnCode:
     """The generated code of one target, compared at a point and its rim.
 
@@ -96,7 +104,7 @@ class OwnCode:
         self.roots: dict[Symbol | None, Expr] = {None: d.f.root}
         self.roots |= {v: d.gradients[v.name].root for v in d.variables}
 
-    def errors(self, point: Point, words: str = "") -> dict[Symbol | None, tuple[float, str]]:
+    def errors(self, point: Point, words: str = "") -> dict[Symbol | None, Worst]:
         """Of the value (None) and of each gradient: the relative error of finite entries, and where it was found."""
         try:
             trusted = {v: np.asarray(point.env[root], float) for v, root in self.roots.items()}
@@ -106,32 +114,36 @@ class OwnCode:
         value, gradients = self.run(**arrays)
         found: dict[Symbol | None, Array] = {None: np.asarray(value, float)}
         found |= {v: np.asarray(gradients[v.name], float) for v in self.d.variables}
-        return {v: (self._error(v, point, found[v], t), words) for v, t in trusted.items()}
+        return {v: Worst(*self._error(v, point, found[v], t), words) for v, t in trusted.items()}
 
-    def at_the_rim(self, point: Point) -> dict[Symbol | None, tuple[float, str]]:
+    def at_the_rim(self, point: Point) -> dict[Symbol | None, Worst]:
         """The largest errors over the points of the rim."""
-        worst: dict[Symbol | None, tuple[float, str]] = {}
+        worst: dict[Symbol | None, Worst] = {}
         for words, moved in rim_points(point):
             for v, error in self.errors(moved, f"at {words}").items():
-                worst[v] = max(worst.get(v, error), error, key=lambda e: e[0])
+                worst[v] = max(worst.get(v, error), error, key=lambda e: e.error)
         return worst
 
-    def _error(self, v: Symbol | None, point: Point, found: Array, trusted: Array) -> float:
+    def _error(self, v: Symbol | None, point: Point, found: Array, trusted: Array) -> tuple[float, tuple[float, float]]:
+        """The relative error, and both numbers where it is largest."""
         if found.shape != trusted.shape:
-            return float("inf")
+            return float("inf"), (0.0, 0.0)
         fine = np.isfinite(trusted)
-        scale = max(float(np.max(np.abs(trusted[fine]), initial=0.0)), LEAST)
+        if not np.any(fine):
+            return 0.0, (0.0, 0.0)
+        scale = max(float(np.max(np.abs(trusted[fine]))), LEAST)
         gap = np.abs(np.where(np.isfinite(found), found, np.inf)[fine] - trusted[fine])
-        error = float(np.max(gap, initial=0.0) / scale)
+        k = int(np.argmax(gap))
+        numbers = (float(found[fine][k]), float(trusted[fine][k]))
+        error = float(gap[k] / scale)
         if error <= SAME:
-            return error
-        noise = np.zeros(trusted.shape)
-        for k in range(SHAKES):
-            shaken = Environment(point.values, point.sizes, noise=point.randomness(200 + k))
-            moved = np.abs(np.asarray(shaken[self.roots[v]], float) - trusted)
-            noise = np.maximum(noise, np.where(np.isnan(moved), np.inf, moved))
-        beyond = np.where(gap <= NOISE * np.max(noise[fine], initial=0.0), 0.0, gap)
-        return float(np.max(beyond, initial=0.0) / scale)
+            return error, numbers
+        noise = 0.0
+        for j in range(SHAKES):
+            shaken = Environment(point.values, point.sizes, noise=point.randomness(200 + j))
+            moved = np.abs(np.asarray(shaken[self.roots[v]], float) - trusted)[fine]
+            noise = max(noise, float(np.max(np.where(np.isnan(moved), np.inf, moved))))
+        return (0.0 if gap[k] <= NOISE * noise else error), numbers
 
 
 __all__ = ["RIM", "OwnCode", "compiled", "rim_points"]
