@@ -20,17 +20,12 @@ def derivation(text, wrt):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("sum(Y*log(Y - Y))", -np.inf),
         ("sum(exp(1000 + Y - Y)*Y)", np.inf),
         ("sum(Y*exp(-exp(1000 + Y - Y)))", 0.0),
         ("sum(Y)*sqrt(log(0.5))", np.nan),
         ("sum(Y)*log(1)**(0 - 1)", np.inf),
         ("s*exp(1000)*exp(-1000)", np.nan),
-        ("s*log(0)", -np.inf),
-        ("s/log(0)", 0.0),
         ("s*arcsin(2)", np.nan),
-        ("A = log(0)\nexp(s*A) + s/A", 0.0),
-        ("sum(where(Y > 5, log(Y - Y), Y))", 3.0),
         ("0*s + 7", 7.0),
         ("sum(Y - Y) + 2", 2.0),
     ],
@@ -42,7 +37,9 @@ def test_numbers_that_are_not_finite_are_what_numpy_says(text, value):
     assert disagreement(d, values) == {}
 
 
-@pytest.mark.parametrize("text", ["sum(log(1/(Y - Y))*Y)", "s/(s - s)", "sum(Y/(0*Y))", "sum(Y*(Y - Y)**-2)"])
+@pytest.mark.parametrize(
+    "text", ["sum(log(1/(Y - Y))*Y)", "s*log(0)", "s/(s - s)", "sum(Y/(0*Y))", "sum(Y*(Y - Y)**-2)"]
+)
 def test_a_division_by_zero_is_refused_where_it_is_written(text):
     with pytest.raises(byhand.ParseError, match="division by zero"):
         derivation(text, None)

@@ -16,7 +16,7 @@ from byhand.expr.assume import sample
 from byhand.expr.contraction import is_zero
 from byhand.expr.dims import Dimension, dim_names, dim_value, terms_of
 from byhand.expr.functions import function
-from byhand.expr.nodes import Constant, Elementwise, Expr, Named, Structured, Symbol, describe, topological
+from byhand.expr.nodes import Constant, Contraction, Elementwise, Expr, Named, Structured, Symbol, describe, topological
 
 Array = Any
 Sampler = Callable[[np.random.Generator, tuple[int, ...]], Array]
@@ -256,9 +256,15 @@ def _degenerate(point: Point) -> bool:
             slope = Slope(root, [v])
             if slope.used and not np.any(slope.along(point.env, {v: point.direction[v]})):
                 return True
-        elif not (np.all(np.isfinite(value)) and np.any(value)):
+        elif not (np.all(np.isfinite(value)) and np.any(value)) or _selects(point, gradient):
             return True
     return False
+
+
+def _selects(point: Point, gradient: Expr) -> bool:
+    """Whether a factor of the gradient has no value here, so that a mask beside it selects: steps may part the two."""
+    factors = [f for n in topological([gradient]) if isinstance(n, Contraction) for f in n.factors]
+    return not all(np.all(np.isfinite(np.asarray(point.env[f], float) ** float(p))) for f, _, p in factors)
 
 
 def _words(node: Expr) -> str:
