@@ -22,7 +22,7 @@ from byhand.rules.score import weight
 from byhand.rules.simplify import Simplifier
 
 LONGEST_CLOSED_FORM = 34.0  # in symbols; beyond it the gradient is written through the adjoints
-LONGEST_OPENED = 160.0  # in symbols; what is longer before it is simplified does not get short by it
+LONGEST_OPENED = 90.0  # in symbols; what is longer before it is simplified does not get short by it
 MOST_ADJOINTS = 8
 
 
