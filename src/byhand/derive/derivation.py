@@ -166,7 +166,7 @@ class Derivation(Shown):
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """Where it holds: what the function as it was written asks for, and neither its form here nor what is declared says."""
-        return dropped(self.f.domain, self.prepared.root, as_prepared(self.f)) if self.f.domain else ()
+        return dropped(self.f.domain, self.prepared.root, lambda: as_prepared(self.f))
 
     def in_layout(self, layout: str) -> Derivation:
         """The same derivation in another layout of samples and weights."""

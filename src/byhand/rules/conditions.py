@@ -20,20 +20,24 @@ MOST_NODES = 200  # of a form that is simplified once more to be compared
 
 
 def dropped(
-    written: Iterable[Condition], root: Expr, changed: Callable[[Expr], Expr] = lambda node: node
+    written: Iterable[Condition], root: Expr, rewriting: Callable[[], Callable[[Expr], Expr]] | None = None
 ) -> tuple[Condition, ...]:
     """The conditions that were written, are not implied, and are not asked for by the result.
 
     Args:
         written: what the operations of the text ask for.
         root: what became of it.
-        changed: a node of the text as it stands in the result.
+        rewriting: makes the function that takes a node of the text to what it is in the result; asked for where needed.
     Raises: ParseError: a divisor that is zero everywhere.
     """
     todo = [a for c in written for a in atoms(c) if not implied(a)]
     if not todo:
         return ()
     have = {(_scaled(opened(a.node)), a.relation) for c in conditions_of(root) for a in atoms(c)}
+    todo = [c for c in todo if not _stated(_scaled(opened(c.node)), c.relation, have)]
+    if not todo:
+        return ()
+    changed = rewriting() if rewriting is not None else lambda node: node
     found: dict[Condition, None] = {}
     for c in todo:
         for a in atoms(Condition(changed(c.node), c.relation)):
@@ -46,10 +50,14 @@ def dropped(
     return tuple(c for c in found if not any(Condition(c.node, r) in found for r in _STRONGER.get(c.relation, ())))
 
 
+def _stated(node: Expr, relation: str, have: set[tuple[Expr, str]]) -> bool:
+    return any((node, r) in have for r in (relation, *_STRONGER.get(relation, ())))
+
+
 def _asked(node: Expr, relation: str, have: set[tuple[Expr, str]]) -> bool:
-    wanted = (relation, *_STRONGER.get(relation, ()))
-    if any((node, r) in have for r in wanted):
+    if _stated(node, relation, have):
         return True
+    wanted = (relation, *_STRONGER.get(relation, ()))
     if len(topological([node])) > MOST_NODES:
         return False
     normal = _scaled(Simplifier().normal(node))
