@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
+import traceback
 import warnings
 from collections.abc import Callable, Container, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Array = Any
+_LIBRARIES = (  # where the code of others is: byhand's, Python's, and what was installed
+    str(Path(__file__).resolve().parents[1]),
+    *{sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")},
+    str(Path(np.__file__).resolve().parents[1]),
+)
 Values = Mapping[str, Array]
 
 
@@ -82,7 +90,20 @@ def errors_of(whose: str) -> Iterator[None]:
     except ByhandError:
         raise
     except Exception as error:
-        raise CheckError(f"{whose} raised {type(error).__name__}: {str(error)[:200]}") from error
+        at = place_of(error)
+        raise CheckError(f"{whose} raised {type(error).__name__}: {str(error)[:200]}", *([at] if at else [])) from error
+
+
+def place_of(error: BaseException) -> str:
+    """The line of the user's in which an error arose, with its file and number; "" where there is none.
+
+    It is the last one that is neither byhand's nor of a library: what a library says of itself helps nobody.
+    """
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith(("<", *_LIBRARIES)):
+            line = f": {frame.line}" if frame.line else ""
+            return f"{Path(frame.filename).name}, line {frame.lineno}{line}"
+    return ""
 
 
 @dataclass(eq=False)

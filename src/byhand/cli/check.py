@@ -43,9 +43,13 @@ def check(gradient: str, loss: str | None, values: str | None, wrt: tuple[str, .
     against = load(loss or f"{file}:loss")
     arrays = read_values(values or f"{file}:values")
     from byhand.check.gradient import check_gradient
+    from byhand.errors import CheckError
 
     names = [w.strip() for value in wrt for w in value.split(",") if w.strip()]
-    report = check_gradient(against, function, arrays, names or None)
+    try:
+        report = check_gradient(against, function, arrays, names or None)
+    except CheckError as error:  # nothing was judged: what was given is no gradient, or does not run
+        raise Failure(str(error), 2) from error
     if as_json:
         write(json.dumps(report.to_dict(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
@@ -63,8 +67,12 @@ def load(place: str) -> Any:
     path = Path(file)
     if not file or not name:
         raise click.UsageError(f"{place}: write FILE.py:NAME")
+    if path.is_dir():
+        raise click.UsageError(f"cannot read {path}: it is a folder")
     if not path.is_file():
         raise click.UsageError(f"cannot read {path}: no such file")
+    from byhand.check.subject import place_of
+
     key = f"byhand_checked_{abs(hash(path.resolve()))}"
     if key not in sys.modules:
         spec = importlib.util.spec_from_file_location(key, path)
@@ -77,7 +85,10 @@ def load(place: str) -> Any:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[key]
-            raise click.UsageError(f"{path} does not run: {type(error).__name__}: {error}") from error
+            at = place_of(error)
+            raise click.UsageError(
+                f"{path} does not run: {type(error).__name__}: {error}{f'  ({at})' if at else ''}"
+            ) from error
         finally:
             sys.path.remove(str(path.resolve().parent))
     if not hasattr(sys.modules[key], name):
@@ -97,7 +108,14 @@ def read_values(place: str) -> Any:
         try:
             with np.load(place, allow_pickle=False) as data:
                 return dict(data)
-        except (OSError, ValueError) as error:
-            raise click.UsageError(f"cannot read {place}: {error}") from None
+        except OSError as error:
+            raise click.UsageError(f"cannot read {place}: {(error.strerror or 'it is damaged').lower()}") from None
+        except Exception:  # whatever a damaged file makes of itself
+            raise click.UsageError(f"{place} is not a whole .npz file of plain arrays") from None
     found = load(place)
-    return found() if callable(found) else found
+    if not callable(found):
+        return found
+    from byhand.check.subject import errors_of
+
+    with errors_of(place):
+        return found()

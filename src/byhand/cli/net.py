@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from byhand.cli.options import Command, view_options
+from byhand.cli.output import note
 from byhand.cli.present import View, deliver
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def network(
 
     # "1" on the command line is one sample, its data vectors; a batch that holds one sample has another notation
     samples = None if batch == "1" else int(batch) if re.fullmatch(r"[0-9]{1,12}", batch) else batch
-    return MLP(
+    made = MLP(
         sizes,
         activation=list(activations) if len(activations) > 1 else activations[0] if activations else "relu",
         loss=loss,
@@ -92,3 +93,6 @@ def network(
         targets=targets,
         batch=samples,
     )
+    if made.loss == "softmax_cross_entropy" and made.sizes[-1] == 1:
+        note("Note: the softmax of one output is constantly 1, and this loss constantly 0: one class is no choice.")
+    return made

@@ -44,6 +44,7 @@ def _loaded(model: Path, data: str, with_target: str | None, need: bool) -> tupl
             remedy = "the model was trained without missing values: fill them in, or leave the row out"
             error.details = (remedy, *(line for line in error.details if "--impute" not in line))
         raise
+    _need_columns(m, found.X, model, data)
     if need and found.y is None:
         raise DataError("the true targets are needed to evaluate", "--target NAME")
     return m, found
@@ -61,6 +62,22 @@ def cell(value: Any) -> Any:
     except ValueError:
         return f"'{value}"
     return value
+
+
+def _need_columns(m: Any, X: Any, model: Path, data: str) -> None:
+    """Refuse data with other columns than the model was trained on.
+
+    Raises: DataError: how many there are, and which are wanted.
+    """
+    from byhand.errors import DataError
+
+    wanted, there = m.n_features_in_, X.shape[1]
+    if there != wanted:
+        names = ", ".join(map(str, getattr(m, "feature_names_in_", [])))
+        raise DataError(
+            f"{data} has {there} columns of features, {model} was trained on {wanted}{f': {names}' if names else ''}",
+            "data of the kind that it was trained on, or a model trained on these",
+        )
 
 
 @click.command()

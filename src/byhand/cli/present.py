@@ -19,12 +19,21 @@ if TYPE_CHECKING:
     from byhand.notation.blocks import Document, Section
 
 FORMATS = ("text", "latex", "md", "html", "json")
-_ENDINGS = {".tex": "latex", ".md": "md", ".html": "html", ".htm": "html", ".json": "json"}
+_ENDINGS = {"": "text", ".txt": "text", ".tex": "latex", ".md": "md", ".html": "html", ".htm": "html", ".json": "json"}
 
 
 def format_of(form: str | None, output: Path | None) -> str:
-    """The format asked for, or the one that the ending of the file names, or text."""
-    return form or _ENDINGS.get(output.suffix.lower() if output is not None else "", "text")
+    """The format asked for, or the one that the ending of the file names; text for a file without an ending.
+
+    Raises: click.UsageError: an ending of something else.
+    """
+    if form or output is None or str(output) == "-":
+        return form or "text"
+    ending = output.suffix.lower()
+    if ending not in _ENDINGS:
+        known = ", ".join(filter(None, _ENDINGS))
+        raise click.UsageError(f"{output}: {ending} is not written; endings: {known}, or --format {'|'.join(FORMATS)}")
+    return _ENDINGS[ending]
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def train(data: str, target: str | None, output: Path, as_json: bool, test: floa
     if warning:
         note(f"Warning: {warning}")
     if model.history_.stopped == "interrupted":
-        note(f"Interrupted: what was learned in {model.history_.epochs} epochs is saved in {output}.")
+        note(f"Interrupted: what was learned in {_counted(model.history_.epochs, 'epoch')} is saved in {output}.")
         raise click.exceptions.Exit(130)
 
 
@@ -265,6 +265,8 @@ def _others(given: tuple[str, ...], kind: Any) -> dict[str, Any]:
     found = {}
     for text in given:
         name, sign, value = text.partition("=")
+        if not sign and name in known:
+            raise DataError(f"--set {name}: a value is missing", f"write --set {name}=VALUE")
         if not sign or name not in known:
             message = f"--set {text[:60]}: no setting of {kind.__name__}{nearest(name, known)}"
             raise DataError(message, f"NAME=VALUE; names: {', '.join(known)}")
@@ -319,12 +321,16 @@ def _drawn(run: Run, result: dict[str, Any], folder: Path | None, page: Path | N
     return found
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _told(r: dict[str, Any]) -> str:
     def words(metrics: dict[str, float] | None) -> str:
         return "   ".join(f"{k} {v:.4f}" for k, v in (metrics or {}).items()) or "none kept"
 
     return (
-        f"{r['net']}, {r['samples']} samples, {r['epochs']} epochs in {r['seconds']:.2f} s\n"
+        f"{r['net']}, {_counted(r['samples'], 'sample')}, {_counted(r['epochs'], 'epoch')} in {r['seconds']:.2f} s\n"
         f"  training  {words(r['train'])}\n  test      {words(r['test'])}\n  model     {r['model']}"
         + (f"\n  pictures  {len(r['pictures'])} in {Path(r['pictures'][0]).parent}" if r.get("pictures") else "")
         + (f"\n  report    {r['report']}   ({r['check']})" if r.get("report") else "")

@@ -75,6 +75,8 @@ def _checked(data: Data, source: str) -> Data:
 def _read(source: str, target: str | None, table: dict[str, Any] | None, impute: bool, stream: bool | None) -> Data:
     path = Path(source)
     if source in SETS and not path.exists():
+        if target is not None:
+            raise DataError(f"{source} comes with its targets, and has no column {target}", "leave out --target")
         return _from_sklearn(source)
     try:
         match path.suffix.lower():
