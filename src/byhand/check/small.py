@@ -86,7 +86,14 @@ def _rebuilt(node: Expr, made: dict[Expr, Expr], size: Any) -> Expr:
         case Elementwise(function, arg):
             return elementwise(function, made[arg])
         case Structured(operation, args, attributes):
-            return apply(operation, *(made[a] for a in args), attributes=tuple(map(size, attributes)))
+            changed = tuple(map(size, attributes))
+            if (
+                operation == "selection"
+                and all(isinstance(n, int) for n in changed)
+                and changed[1] + changed[2] > changed[0]
+            ):
+                raise DataError("a slice does not fit any more")
+            return apply(operation, *(made[a] for a in args), attributes=changed)
         case Sum(terms):
             return add(*(scale(c, made[t]) for c, t in terms))
         case Contraction(coefficient, factors, out):

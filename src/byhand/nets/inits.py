@@ -48,7 +48,7 @@ def init_row(name: str) -> Init:
 
     Raises: ParseError: an unknown name.
     """
-    if name not in INITS:
+    if not isinstance(name, str) or name not in INITS:
         raise ParseError(
             f"unknown initialisation {str(name)[:40]}{nearest(str(name), list(INITS))}", f"known: {', '.join(INITS)}"
         )
