@@ -110,7 +110,8 @@ class OwnCode:
             trusted = {v: np.asarray(point.env[root], float) for v, root in self.roots.items()}
         except DataError:  # the function has no value here
             return {}
-        arrays = {n: a for n, a in point.arrays.items() if n not in self.d.f.unused}
+        unused = {*self.d.f.unused} - {v.name for v in self.d.variables}  # a gradient of zeros has its variable's shape
+        arrays = {n: a for n, a in point.arrays.items() if n not in unused}
         value, gradients = self.run(**arrays)
         found: dict[Symbol | None, Array] = {None: np.asarray(value, float)}
         found |= {v: np.asarray(gradients[v.name], float) for v in self.d.variables}

@@ -136,13 +136,15 @@ def is_mask(node: Expr) -> bool:
                 node.coefficient == ONE and not has_sum(node) and all(is_mask(f) and p > 0 for f, _, p in node.factors)
             )
         case Sum(terms):
-            numbers = [c.value for c, t in terms if _is_number(t) and not c.dims]
-            masks = [(c.value, t) for c, t in terms if not _is_number(t) and not c.dims and is_mask(t)]
-            if len(numbers) + len(masks) < len(terms):
+            numbers = [c.value for c, t in terms if _is_number(t)]
+            parts = [(c.value, t) for c, t in terms if not _is_number(t)]
+            signs = {c for c, _ in parts}
+            # what the sum is like first: asking its terms what they are goes down to the inputs
+            itself, complement = not numbers and signs == {1}, numbers == [1] and signs == {-1}
+            if any(c.dims for c, _ in terms) or not (itself or complement):
                 return False
-            signs = {c for c, _ in masks}
-            exclusive = len(masks) == 1 or (len(masks) == 2 and _exclusive(masks[0][1], masks[1][1]))
-            return exclusive and ((not numbers and signs == {1}) or (numbers == [1] and signs == {-1}))
+            exclusive = len(parts) == 1 or (len(parts) == 2 and _exclusive(parts[0][1], parts[1][1]))
+            return exclusive and all(is_mask(t) for _, t in parts)
         case _:
             return False
 
