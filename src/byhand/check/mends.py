@@ -10,7 +10,7 @@ import numpy as np
 
 from byhand.check.findings import Diagnosis
 from byhand.check.numeric import norm, projected
-from byhand.check.replay import Adjoint, Patch, Replay
+from byhand.check.replay import Adjoint, Graph, Patch, Replay
 from byhand.check.roles import Roles
 from byhand.check.spaces import halved
 from byhand.expr.expression import Expression, unfold
@@ -28,6 +28,7 @@ from byhand.rules.simplify import Simplifier
 
 Array = Any
 SAME = 1e-8  # relative, between a mended gradient and the right one
+ROUNDING = 1e-12  # of the sizes of what is summed
 MOST_INSERTED = 8  # adjoints that nobody named, inserted into one formula
 FORMULA = 0  # the number of the patch that puts formulas in place
 
@@ -42,8 +43,7 @@ class Mends:
     def __init__(self, roles: Roles) -> None:
         self.roles, self.graph = roles, roles.graph
         self.right = Replay(self.graph)
-        units = self.graph.derivation.units
-        self.adjoints = {u.adjoint: u.node for u in units if isinstance(u.adjoint, Named)}
+        self.adjoints = adjoint_nodes(self.graph)
         self.scores: Scores = {}
 
     # ---- which formulas
@@ -62,7 +62,7 @@ class Mends:
         mended = spoiled.with_patch(self.patch(formulas))
         for n in self.graph.variables:
             made = mended.gradient(n)
-            if not (agree(made, without.gradient(n)) or agree(made, self.right.gradient(n))):
+            if not (self.agree(n, made, without.gradient(n)) or self.agree(n, made, self.right.gradient(n))):
                 return {}
         return formulas
 
@@ -70,7 +70,7 @@ class Mends:
         """The formulas of adjoints and gradients, where every gradient stays right with them."""
         formulas = {n: self.formula(n) for n in nodes}
         made = self.right.with_patch(self.patch(formulas))
-        right = all(agree(made.gradient(n), self.right.gradient(n)) for n in self.graph.variables)
+        right = all(self.agree(n, made.gradient(n), self.right.gradient(n)) for n in self.graph.variables)
         return formulas if right else {}
 
     def at_the_loss(self) -> dict[Expr, Expr]:
@@ -119,6 +119,13 @@ class Mends:
 
     # ---- their values
 
+    def agree(self, name: str, a: Array, b: Array) -> bool:
+        """Whether two gradients of a variable are equal, up to the rounding of the contributions that they are sums of."""
+        if np.shape(a) != np.shape(b) or not np.all(np.isfinite(a)):
+            return False
+        parts = [norm(self.right.contribution(e)) for e in self.graph.into.get(self.graph.variables[name], [])]
+        return norm(a - b) <= SAME * max(norm(a), norm(b)) + ROUNDING * sum(parts)
+
     def patch(self, formulas: Mapping[Expr, Expr]) -> Patch:
         """The formulas in place of what the replay has."""
         of_units = {n: self.instead(f) for n, f in formulas.items() if not isinstance(n, Symbol)}
@@ -142,6 +149,11 @@ class Mends:
         return self.graph.at(formula, {a: replay.adjoint(self.adjoints[a]) for a in used})
 
 
+def adjoint_nodes(graph: Graph) -> dict[Expr, Expr]:
+    """What stands for adjoints in formulas -> the intermediate that each is the adjoint of."""
+    return {u.adjoint: u.node for u in graph.units if isinstance(u.adjoint, Named)}
+
+
 def names_in(nodes: Iterable[Expr], which: Callable[[Named], bool]) -> list[Named]:
     """The names in formulas that are of a kind, and those of that kind in what they stand for, after them."""
     found: dict[Named, None] = {}
@@ -154,26 +166,18 @@ def names_in(nodes: Iterable[Expr], which: Callable[[Named], bool]) -> list[Name
     return list(found)
 
 
-def agree(a: Array, b: Array) -> bool:
-    """Whether two gradients are equal."""
-    if np.shape(a) != np.shape(b) or not np.all(np.isfinite(a)):
-        return False
-    return norm(a - b) <= SAME * max(norm(a), norm(b))
-
-
 # ---- in words
 
 
 def mended(roles: Roles, d: Diagnosis, formulas: Mapping[Expr, Expr]) -> Diagnosis:
     """The diagnosis with its formulas, and with the definitions of what the user has no name for."""
     graph, f = roles.graph, roles.graph.derivation.f
-    adjoints: dict[Expr, Math] = {
-        u.adjoint: adjoint_of(u.name) for u in graph.derivation.units if u.node not in roles.variables
-    }
+    nodes = adjoint_nodes(graph)
+    adjoints = {a: adjoint_of(graph.records[n].name) for a, n in nodes.items()}
     style = Style(row_vectors([graph.root]), adjoints, all_rows=f.vectors_as_rows)
     lines = [line(adjoint_of(graph.records[n].name), formula, n, style) for n, formula in formulas.items()]
-    nodes = {u.adjoint: u.node for u in graph.derivation.units}
     ours = names_in(formulas.values(), lambda n: not roles.is_named(nodes.get(n, n)))
+    ours.sort(key=lambda n: (n not in nodes, graph.position.get(nodes.get(n, n), len(graph.units))))
     where = [line(adjoints.get(n, ts.Name(n.name)), n.body, n, style) for n in ours]
     text = "; ".join(lines) + (f", where {', '.join(where)}" if where else "")
     return with_formulas(d, {f"d{graph.records[n].name}": formula for n, formula in formulas.items()}, text, f.inputs)

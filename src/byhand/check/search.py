@@ -140,7 +140,8 @@ class Search:
             found, rest = self.deeper(replay, wrong, depth)
             if not rest:
                 return found, [], ()
-            if {*rest} < {*part[1]}:  # better than without: nothing is wrong that was not
+            # a part is explained only by what has a role, and where nothing is wrong that was not
+            if {*rest} < {*part[1]} and all(p.mistake == 30 or p in self.special for p in found):
                 part = found, rest
         factor = next(self.factors(replay, wrong), None)
         return ([factor], [], ()) if factor is not None else (*part, ())

@@ -40,7 +40,8 @@ class Judge(Slopes):
     def rows(self, names: list[str]) -> list[TensorRow]:
         """A verdict for each tensor."""
         others = [n for n in names if self.sizes[n] > 0.0]
-        suspects = [n for n in names if n not in others or self.tiny(n) or self.differs(n)]
+        coarse = {n for n in others if self.floors.get(n, 0.0) > LOOSEST}  # beside others these would excuse them
+        suspects = [n for n in names if n not in others or n in coarse or self.tiny(n) or self.differs(n)]
         rest = [n for n in others if n not in suspects]
         suspects += self.search(rest, self.joint(rest, 0)) if rest else []
         rest = [n for n in rest if n not in suspects]
