@@ -8,6 +8,8 @@ from dataclasses import replace
 from byhand.audit.code import check_code
 from byhand.audit.hypotheses import output_activation, saturated
 from byhand.audit.lines import check_equation, subject
+from byhand.audit.pages.audit import audit_page
+from byhand.audit.pages.documents import FORMATS
 from byhand.audit.report import AuditReport, Line
 from byhand.audit.spelling import NAME, Text, bracketed, juxtaposed, sides, spelled, unclosed
 from byhand.audit.state import State
@@ -18,7 +20,9 @@ from byhand.expr.functions import FUNCTIONS
 from byhand.expr.nodes import Elementwise, Named, symbol
 from byhand.expr.vocabulary import VOCABULARY
 
-LONGEST, MOST_LINES = 100_000, 2_000
+LONGEST, MOST_LINES, LONGEST_PAGE = 100_000, 2_000, 5_000_000
+_MATHEMATICS = re.compile("[ᵀ‖⟨⊘√]|Σ_|⁻¹")  # signs of formulas on paper, as byhand prints them
+_SHAPED = re.compile(rf"\s*{NAME}(?:\s*,\s*{NAME})*\s*:\s*(?:\([^()]*\)|function|scalar)")
 _DECLARATION = re.compile(
     rf"\s*(?P<names>(?:D_+)?{NAME}(?:\s*,\s*{NAME})*|1_{NAME}|D__{NAME})\s*[:∈]\s*(?P<rest>[^=]*)$"
 )
@@ -31,8 +35,11 @@ _QUALIFIER = re.compile(
 _GENERIC = ("tanh", "sigmoid", "relu")
 
 
-def audit(text: str) -> AuditReport:
-    """Check a derivation line by line: does it type-check, does it follow, is it true?
+def audit(text: str, format: str = "auto") -> AuditReport:
+    """Check a derivation: does each formula type-check, does it follow, is it true?
+
+    A page as people write it (Markdown, LaTeX, a notebook, HTML, plain text) is read formula by formula; prose has no line
+    in the report. A text in the notation of the audit is read line by line:
 
     Lines are declarations `X: (N, D)` (with properties: `Y: (N, C) one_hot`, `x: (d, 1) in 0..255`, `σ: function`),
     definitions `Z1 = X @ W1 + 1_N @ b1`, gradients `dW2 = H1.T @ dZ2` (also `∂L/∂W2`, `dL/dW2`, `d_W2`), differentials
@@ -41,11 +48,18 @@ def audit(text: str) -> AuditReport:
 
     Args:
         text: the derivation.
-    Returns: an AuditReport: `.ok`, `.lines` (each `.number`, `.ok`, `.kinds`, `.message`, `.mend`), `.text()`.
+        format: auto, lines (the audit's own notation), markdown, latex, notebook, html or text.
+    Returns: an AuditReport: `.ok`, `.read`, `.lines` (each `.number`, `.status`, `.kinds`, `.message`, `.mend`), `.text()`.
     Raises: ParseError: the text is no string, or too long.
     """
     if not isinstance(text, str):
         raise ParseError(f"a derivation is a string, not a {type(text).__name__}")
+    if format not in ("auto", "lines", *FORMATS):
+        raise ParseError(f"the format {format} is not known", f"one of auto, lines, {', '.join(FORMATS)}")
+    if format != "lines" and (format != "auto" or not _own(text)):
+        if len(text) > LONGEST_PAGE:
+            raise ParseError(f"a page has at most {LONGEST_PAGE} characters")
+        return AuditReport(tuple(audit_page(text, format)), page=True)
     if len(text) > LONGEST or text.count("\n") > MOST_LINES:
         raise ParseError(f"a derivation has at most {LONGEST} characters and {MOST_LINES} lines")
     first = Auditor("tanh")
@@ -55,6 +69,21 @@ def audit(text: str) -> AuditReport:
     if any("T" in line.kinds for line in lines):
         lines = _if_square(text, lines)
     return AuditReport(tuple(lines))
+
+
+def _own(text: str) -> bool:
+    """Whether a text is in the audit's own notation: it declares shapes by lines of their own, or is formulas without words."""
+    if re.search(r"\$\$|\\\[|\\\(|\\begin\{|\$[^$\n]+\$|^\s*[{<]", text):
+        return False
+    vectors = re.search(
+        r":\s*\(\s*\w+\s*,?\s*\)", text
+    )  # a vector of one axis is a column on paper, and has no transpose in code
+    if vectors and _MATHEMATICS.search(text) and not re.search(r"@|\*\*|\.T\b|code:", text):
+        return False
+    lines = [line.split("#")[0] for line in text.split("\n") if line.split("#")[0].strip()]
+    return any(_SHAPED.match(line) or line.lstrip().startswith("code:") for line in lines) or not any(
+        "∈" in line or len(re.findall(r"[a-z]{3,}", line)) > 4 for line in lines
+    )
 
 
 def _for_any_function(text: str, lines: list[Line], state: State) -> list[Line]:
@@ -106,10 +135,9 @@ class Auditor:
 
     def run(self, text: str) -> list[Line]:
         """A verdict for each line."""
-        for raw in text.split("\n"):
-            self.state.mention(str(spelled(raw.split("#")[0])))
         found = []
         for number, raw in enumerate(text.split("\n"), 1):
+            self.state.mention(str(spelled(raw.split("#")[0])))
             try:
                 line = self.line(number, raw.rstrip())
             except ByhandError as error:

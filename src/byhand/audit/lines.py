@@ -16,7 +16,7 @@ from byhand.audit.report import Line
 from byhand.audit.spelling import NAME, Text
 from byhand.audit.state import State
 from byhand.audit.strict import is_literal, read_strictly, same_shape
-from byhand.audit.truth import false_line, untrue
+from byhand.audit.truth import false_line, untrue, without_value
 from byhand.errors import ByhandError, ParseError, ShapeError, nearest
 from byhand.expr.dims import Shape, show_shape
 from byhand.expr.nodes import Contraction, Expr, Symbol, symbol
@@ -93,6 +93,11 @@ def check_equation(state: State, number: int, raw: str, parts: list[Text], quali
         nodes.append(node)
     under = None if about is None or not sides.gradients else state.lookup(about)
     variable = under if isinstance(under, Symbol) and nodes and under.shape == nodes[0].shape else None
+    missing = without_value(sides, nodes)
+    if missing:
+        if new:
+            state.define(left, nodes[0])
+        return Line(number, raw, True, message=missing, what=what, judged="not read")
     for k in range(1, len(nodes)):
         wrong = untrue(sides, nodes[0], nodes[k], variable)
         if wrong is not None:
@@ -115,7 +120,8 @@ def of_nothing(name: str, known: Mapping[str, Expr]) -> None:
     Raises: ParseError.
     """
     under = name[1:]
-    if name.startswith("d") and under and under not in known and (under[0].isupper() or nearest(under, list(known))):
+    others = [n for n in known if not n.startswith("d")]  # delta2 beside delta3 is a name, and so is dout2 beside dout
+    if name.startswith("d") and under and under not in known and (under[0].isupper() or nearest(under, others)):
         raise ParseError(
             f"{name}: there is no {under} above{nearest(under, list(known))}", "declare it or define it above"
         )

@@ -24,14 +24,18 @@ class Line:
     """The verdict on one line.
 
     Attributes:
-        number: counted from 1.
+        number: of the line in the file, counted from 1.
         text: as written.
-        ok: whether it is right; lines that state nothing (declarations, comments) are.
+        ok: whether it is not wrong.
         kinds: the classes of what is wrong: T, N, I, D, H, M, or "syntax".
-        message: what is wrong, in words.
+        message: what is wrong, or why it is not read, in words.
         mend: the line as it should be, where that is known.
         what: "declaration", "definition", "gradient", "differential", "claim", "code" or "comment".
         column: where in the line, if known.
+        cell: of a notebook, from 1.
+        reading: what was chosen where the formula is open: which product ⊗ is, what a letter stands for.
+        judged: the status, where it does not follow from the rest.
+        inline: whether it stands in the prose of a page.
     """
 
     number: int
@@ -42,12 +46,31 @@ class Line:
     mend: str = ""
     what: str = "comment"
     column: int | None = None
+    cell: int | None = None
+    reading: str = ""
+    judged: str = ""
+    inline: bool = False
+
+    @property
+    def source(self) -> str:
+        """The formula as written."""
+        return self.text
+
+    @property
+    def status(self) -> str:
+        """given, right, wrong or not read."""
+        if self.judged:
+            return self.judged
+        if not self.ok:
+            return "not read" if self.kinds == ("syntax",) else "wrong"
+        return "given" if self.what in ("comment", "declaration", "definition") else "right"
 
     def to_dict(self) -> dict[str, Any]:
         """The line as plain data."""
         return {
-            "number": self.number, "text": self.text, "ok": self.ok, "kinds": list(self.kinds), "message": self.message,
-            "mend": self.mend, "what": self.what, "column": self.column,
+            "number": self.number, "text": self.text, "ok": self.ok, "status": self.status, "kinds": list(self.kinds),
+            "message": self.message, "mend": self.mend, "what": self.what, "column": self.column, "cell": self.cell,
+            "reading": self.reading,
         }  # fmt: skip
 
 
@@ -56,12 +79,14 @@ class AuditReport(CheckReport):
     """All lines of a derivation with their verdicts.
 
     Attributes:
-        lines: one per line of the text.
+        lines: one per line of the text; of a page, one per formula: prose has none.
         notes: sentences for the reader.
+        page: whether it is a page, with prose between its formulas.
     """
 
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = field(default=())
+    page: bool = False
 
     @property
     def checked(self) -> tuple[Line, ...]:
@@ -76,6 +101,12 @@ class AuditReport(CheckReport):
         )
 
     @property
+    def read(self) -> float:
+        """The share of the formulas that were read: of those set apart, on a page with prose."""
+        asked = [line for line in self.lines if not line.inline] if self.page else list(self.checked)
+        return sum(line.status != "not read" for line in asked) / max(len(asked), 1)
+
+    @property
     def wrong(self) -> tuple[Line, ...]:
         """The lines that are wrong."""
         return tuple(line for line in self.lines if not line.ok)
@@ -85,22 +116,37 @@ class AuditReport(CheckReport):
         """One line."""
         if not self.lines or not self.checked:
             return "nothing was checked: there is no line that states something"
+        if self.page:
+            return self._of_page()
         if not self.wrong:
             return f"right: {len(self.checked)} lines"
         first = self.wrong[0]
         more = f" (and {len(self.wrong) - 1} more)" if len(self.wrong) > 1 else ""
         return f"WRONG: line {first.number} [{', '.join(first.kinds)}] {first.message}{more}"
 
+    def _of_page(self) -> str:
+        counts = {
+            status: sum(line.status == status for line in self.lines)
+            for status in ("right", "given", "wrong", "not read")
+        }
+        told = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
+        return f"{'WRONG' if counts['wrong'] else 'nothing wrong'}: {len(self.lines)} formulas: {told}"
+
     def text(self) -> str:
         """Every line with its mark; below a wrong one, the class, the reason and the mended line."""
         width = len(str(len(self.lines)))
         shown = [self.summary, *(f"note: {n}" for n in self.notes), ""]
         for line in self.lines:
-            mark = "  " if line.what in ("comment", "declaration") and line.ok else "ok" if line.ok else "!!"
-            shown.append(f"{line.number:>{width}} {mark}  {line.text}".rstrip())
+            shown.append(
+                f"{line.number:>{width}} {_mark(line)}  {' '.join(line.text.split()) if self.page else line.text}".rstrip()
+            )
+            if line.ok and line.message and line.status == "not read":
+                shown.append(f"{' ' * (width + 6)}{line.message}")
+            if line.ok and line.reading:
+                shown.append(f"{' ' * (width + 6)}{line.reading}")
             if not line.ok:
                 pad = " " * (width + 6)
-                if line.column is not None:
+                if line.column is not None and not self.page:
                     shown.append(f"{pad}{' ' * (line.column - 1)}^")
                 shown += [f"{pad}{k}  {KINDS[k]}" for k in line.kinds]
                 shown += [f"{pad}{part}" for part in line.message.splitlines()]
@@ -127,17 +173,11 @@ class AuditReport(CheckReport):
         rows = []
         for line in self.lines:
             style = "" if line.ok else ' style="background: #fdd; color: #700"'
-            mark = (
-                ""
-                if line.what in ("comment", "declaration") and line.ok
-                else "ok"
-                if line.ok
-                else ", ".join(line.kinds)
-            )
+            mark = _mark(line).strip().replace("??", "not read") if line.ok else ", ".join(line.kinds)
             rows.append(
                 f"<tr{style}><td>{line.number}</td><td>{escape(mark)}</td><td><code>{escape(line.text)}</code></td></tr>"
             )
-            if not line.ok:
+            if not line.ok or line.message:
                 mend = f"<br>mend: <code>{escape(line.mend)}</code>" if line.mend else ""
                 rows.append(f'<tr><td></td><td colspan="2">{escape(line.message)}{mend}</td></tr>')
         return self.box(f"<table>{''.join(rows)}</table>")
@@ -150,3 +190,12 @@ class AuditReport(CheckReport):
             "notes": list(self.notes),
             "lines": [line.to_dict() for line in self.lines],
         }
+
+
+def _mark(line: Line) -> str:
+    """Two signs before a line."""
+    if not line.ok:
+        return "!!"
+    if line.status == "not read":
+        return "??"
+    return "ok" if line.status == "right" or line.what not in ("comment", "declaration") else "  "

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 Char = tuple[str, int]  # a character and its column, from 1
 NAME = r"[A-Za-zα-ωΓΔΘΛΞΠΦΨΩ][A-Za-z0-9_α-ωΓΔΘΛΞΠΦΨΩ]*"
 HADAMARD = "\x00"
+WINDOW = 400  # how far back a factor is looked for: work stays in proportion to the length of a line
 
 # what is written -> what is read; a function of the match
 _RULES: tuple[tuple[str, str], ...] = (
@@ -71,7 +72,48 @@ def spelled(line: str) -> Text:
         chars += [(c, found.start() + 1) for c in made]
         at = found.end()
     chars += [(c, at + k + 1) for k, c in enumerate(line[at:])]
-    return Text(tuple(chars))
+    return Text(tuple(_norms(_inverses(chars))))
+
+
+def _inverses(chars: list[Char]) -> list[Char]:
+    """X⁻¹ as inv(X), X⁻ᵀ (by now X⁻.T) as inv(X).T."""
+    while (k := next((k for k, (c, _) in enumerate(chars) if c == "⁻"), None)) is not None:
+        column = chars[k][1]
+        start = _operand(chars, k)
+        turned = "".join(c for c, _ in chars[k + 1 : k + 3]) == ".T"
+        if start == k or not (turned or chars[k + 1 : k + 2] == [("¹", chars[k + 1][1])]):
+            break  # what it is said of is not to be seen: the reader refuses the sign
+        opening, closing = [(c, column) for c in "inv("], [(c, column) for c in (").T" if turned else ")")]
+        chars = [*chars[:start], *opening, *chars[start:k], *closing, *chars[k + (3 if turned else 2) :]]
+    return chars
+
+
+def _operand(chars: list[Char], end: int) -> int:
+    """Where the name or the bracket begins that ends before a place."""
+    if end and chars[end - 1][0] in ")]":
+        depth = 0
+        for k in range(end - 1, -1, -1):
+            depth += (chars[k][0] in ")]") - (chars[k][0] in "([")
+            if not depth:
+                return k
+        return end
+    k = end
+    while k and re.match(r"\w", chars[k - 1][0]):
+        k -= 1
+    return k
+
+
+def _norms(chars: list[Char]) -> list[Char]:
+    """‖x‖ as norm(x)."""
+    made: list[Char] = []
+    opened = False
+    for c, column in chars:
+        if c == "‖":
+            made += [(x, column) for x in (")" if opened else "norm(")]
+            opened = not opened
+        else:
+            made.append((c, column))
+    return made
 
 
 _LEFT = re.compile(rf"(?:{NAME}|[)\]0-9])$")
@@ -88,7 +130,7 @@ def juxtaposed(text: Text, functions: Iterable[str], scalars: Iterable[str] = ()
     whole, k = str(text), 0
     while k < len(chars):
         found = _RIGHT.match(whole, k)
-        left = "".join(c for c, _ in made)
+        left = "".join(c for c, _ in made[-WINDOW:])
         word = _WORDS.search(left)
         if (
             found is not None

@@ -41,6 +41,7 @@ class State:
         functions: declared functions.
         ranges: name -> (lowest, highest) value of data.
         extra: shapes declared for what is not an input (gradients, Jacobians).
+        met: the derivatives that occurred so far: a name may stand for one, δ = ∂L/∂z.
     """
 
     generic: str = "tanh"
@@ -54,6 +55,7 @@ class State:
     mentions: set[str] = field(default_factory=set)
     named_left: set[str] = field(default_factory=set)
     memo: dict[Any, Any] = field(default_factory=dict)
+    met: dict[str, Symbol] = field(default_factory=dict)
 
     # ---- names
 
@@ -96,6 +98,7 @@ class State:
             elif word.startswith("d") and word[1:] in known and word not in known and word not in VOCABULARY:
                 kind = "∂" if gradients else "d"
                 found[word] = symbol(f"{kind}{word[1:]}", self.lookup(word[1:]).shape)
+        self.met |= found
         return found
 
     def derivative(self, word: str) -> tuple[str, str]:
@@ -224,7 +227,7 @@ class State:
         env = self.environment(seed)
         known = dict(env.known)
         occurring = {n for n in topological([node]) if isinstance(n, Symbol)}
-        for word, s in marks.items():
+        for word, s in {**self.met, **marks}.items():
             if s not in occurring:
                 continue
             if s.name.startswith("d"):

@@ -44,6 +44,17 @@ def untrue(sides: Sides, left: Expr, right: Expr, variable: Symbol | None = None
     return None
 
 
+def without_value(sides: Sides, nodes: list[Expr]) -> str:
+    """What to declare where the sides of a line have no value (nan) at the points it is looked at; "" where they have one."""
+    if len(nodes) < 2 or not any(all(np.isnan(sides.value(n, seed)).any() for n in nodes) for seed in range(SEEDS)):
+        return ""
+    names = [n for n, s in sides.state.inputs.items() if not s.assumptions]
+    example = names[0] if names else "x"
+    return (
+        f"no value here: the points drawn are outside the domain; declare what is positive, `{example}: (...) positive`"
+    )
+
+
 def false_line(
     sides: Sides, number: int, raw: str, what: str, left: Expr, right: Expr, about: str | None, how: str, place: int
 ) -> Line:

@@ -31,11 +31,29 @@ DEEPEST = 60  # brackets inside brackets
 ENDS = {"end", "close", "endgroup", "relation", "separator", "word"}
 
 
+def _separated(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens with `&` as a separator where it stands between two things, and dropped beside a relation or a sign."""
+    made: list[Token] = []
+    for k, token in enumerate(tokens):
+        if token.kind != "cell":
+            made.append(token)
+            continue
+        after = tokens[k + 1] if k + 1 < len(tokens) else token
+        plain = (
+            not made
+            or made[-1].kind in ("relation", "sign", "separator")
+            or after.kind in ("relation", "sign", "cell", "separator", "end")
+        )
+        if not plain and any(t.kind == "relation" for t in made):
+            made.append(token._replace(kind="separator"))
+    return made
+
+
 class Atoms(ABC):
     """The part of a parser that reads what stands in brackets, scripts, and entries written out."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = [t for t in tokens if t.kind != "cell"]
+        self.tokens = _separated(tokens)
         self.at, self.depth, self.bars = 0, 0, 0
 
     # ---- tokens
@@ -230,6 +248,15 @@ class Atoms(ABC):
                 if sup is not None:
                     base, sub, sup, primes = Script(base, sub, sup, primes, start=start, end=self.last), None, None, 0
                 sup = inner
+        if (
+            self.is_("bar")
+            and self.at + 1 < len(self.tokens)
+            and self.tokens[self.at + 1].kind == "sub"
+            and not self.bars
+        ):  # |_{z}: evaluated there
+            self.take()
+            self.take()
+            self.script()
         if sub is None and sup is None and not primes:
             return base
         if isinstance(base, Norm) and sub is not None:

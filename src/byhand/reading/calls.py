@@ -43,18 +43,19 @@ class Calls(Names):
         name = function
         if isinstance(name, Script) and isinstance(name.base, Name):
             if self.known(key_of(name)) is not None:
-                return None
+                items = [*argument.inner.items] if isinstance(argument.inner, Tuple) else [argument.inner]
+                return self.scope.call(key_of(name), items)
             primes, sub, power, name = name.primes, name.sub, name.sup, name.base
         if not isinstance(name, Name):
             return None
         items = [*argument.inner.items] if isinstance(argument.inner, Tuple) else [argument.inner]
         if name.font != "function":
-            if self.known(key_of(name)) is not None and self.scope.function(key_of(name)) is None:
-                return None
             full = key_of(function if power is None else Script(name, sub, None, primes))
             defined = self.scope.call(full, items)
             if defined is not None:
                 return defined
+            if self.known(key_of(name)) is not None and self.scope.function(key_of(name)) is None:
+                return None
         row = self.scope.function(key_of(name))
         word = row or name.text
         if name.font != "function" and row is None and word not in ELEMENTWISE and word not in _EXTREMES:

@@ -148,6 +148,10 @@ class Parser(Atoms):
                 sign = self.take().text
                 minus = -1 if self.is_("sign", "−") and self.sign() < 0 else 1
                 factor = self.factor()
+                if sign == "/" and isinstance(factor, Partial) and isinstance(factors[-1][1], Partial):
+                    before, over = factors.pop()  # {∂y}/{∂z}
+                    factors.append((before, Fraction(over, factor, start=over.start, end=self.last)))
+                    continue
                 factors.append(
                     (sign, factor if minus > 0 else Sum(((-1, factor),), start=factor.start, end=factor.end))
                 )

@@ -235,7 +235,9 @@ class _Scanner:
         self.at, name = found.end(), found.group()[1:]
         if name.endswith("*") and name not in _WORDS | _ARGUMENT_DROPPED:
             name, self.at = name[:-1], self.at - 1
-        if name in _GREEK:
+        if name in ("Sigma", "Pi") and re.compile(r"\s*_\s*\{[^{}]*=").match(self.text, self.at):
+            yield self.token("big", "Σ" if name == "Sigma" else "Π", start)  # a capital letter with bounds is a sum
+        elif name in _GREEK:
             yield self.token("name", _GREEK[name], start)
         elif name in _SIGNS:
             yield self.token("sign", _SIGNS[name], start)

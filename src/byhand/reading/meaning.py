@@ -57,12 +57,17 @@ class Meaning(Calls):
                 return self.script(node)
             case Bracket(inner, "⟨"):
                 return self.value(inner)
+            case Bracket(Tuple(items)):
+                found = self.bracket(items)
+                if found is None:
+                    raise UnreadableError("several things in brackets where one is expected", node.start)
+                return found
             case Bracket(inner):
                 return self.value(inner)
             case Brace(inner):
                 return self.value(inner)
             case Sum(terms):
-                return self.do.add([(sign, self.value(term)) for sign, term in terms])
+                return self.sum(terms)
             case Product():
                 return self.product(node)
             case Fraction(over, under):
@@ -92,6 +97,14 @@ class Meaning(Calls):
             case Relation():
                 raise UnreadableError("a relation where a value is expected", node.start)
         raise UnreadableError("a sign without a meaning here", node.start)
+
+    def sum(self, terms: tuple[tuple[int, Node], ...]) -> Value:
+        """Terms with their signs."""
+        return self.do.add([(sign, self.value(term)) for sign, term in terms])
+
+    def bracket(self, items: tuple[Node, ...]) -> Value | None:
+        """Several things in brackets: a vector written out, where a reader knows what it is."""
+        return None
 
     # ---- products
 

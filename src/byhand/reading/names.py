@@ -119,20 +119,42 @@ class Names(ABC):
             return self.raised(ones, rest, node)
         delta = self.kronecker(node)
         if delta is not None:
-            return self.raised(delta, rest, node)
+            return (
+                self.raised(delta, rest if len(self.indices(node.sub, 2)) == 2 else None, node) if node.sub else delta
+            )
         named = Script(base, node.sub, layer, node.primes, start=node.start, end=node.end)
+        if isinstance(base, Name) and rest is not None and node.sub is None:
+            found = self.scope.value(key_of(node))  # σ², where the page defines σ² by itself
+            if found is not None:
+                return found
         found = self.known(key_of(named)) if isinstance(base, Name) else None
         if found is not None:
             return self.raised(found, rest, node)
+        apart = self.run_together(base) if isinstance(base, Name) and self.known(key_of(base)) is None else None
+        if isinstance(apart, Product):  # XXᵀ: the scripts are those of the last
+            *first, (sign, last) = apart.factors
+            tail = Script(last, node.sub, sup, node.primes, start=last.start, end=node.end)
+            return self.value(Product((*first, (sign, tail)), start=node.start, end=node.end))
         whole = Script(base, node.sub, sup, node.primes)
         if isinstance(base, Name) and sup is not None and rest is not None:
             found = self.scope.value(key_of(whole))
             if found is not None:
                 return found
+        if isinstance(base, Name) and node.sub is not None and isinstance(rest, Name):
+            marked = self.scope.value(key_of(Script(base, None, sup, node.primes)))  # J^φ_{kj}: entries of J^φ
+            if marked is not None:
+                return self.entries(marked, node.sub)
         if node.sub is not None:
             inner: Node = (
                 Script(base, None, layer, node.primes, start=base.start, end=base.end) if layer or node.primes else base
             )
+            indices = self.indices(node.sub, 2)
+            whole_line = any(isinstance(i, Name) and i.text == ":" for i in indices)
+            if isinstance(rest, Name) and rest.text in _TRANSPOSED and len(indices) == 2 and not whole_line:
+                inner, rest = (
+                    Script(inner, None, rest, start=base.start, end=base.end),
+                    None,
+                )  # Aᵀ_ij are the entries of Aᵀ
             of = self.indexed_base(inner, node.sub)
             if of is not None:
                 return self.raised(of, rest, node)
@@ -145,13 +167,6 @@ class Names(ABC):
 
     def indexed_base(self, inner: Node, sub: Node) -> Value | None:
         """Entries of a value by letters."""
-        if isinstance(inner, Name) and self.known(key_of(inner)) is None and self.run_together(inner) is not None:
-            apart = self.run_together(inner)
-            assert isinstance(apart, Product | Partial)
-            if isinstance(apart, Product):
-                *first, (sign, last) = apart.factors
-                tail = Script(last, sub, start=last.start, end=sub.end)
-                return self.value(Product((*first, (sign, tail)), start=inner.start, end=sub.end))
         try:
             x = self.value(inner)
         except UnreadableError:
@@ -265,7 +280,13 @@ class Names(ABC):
             indices = [indices[0], node.sup]
         if len(indices) != 2:
             return None
-        (i, _), (j, _) = (self.letter(index) for index in indices)
+        (i, first), (j, second) = (self.letter(index) for index in indices)
+        if (i is None) != (j is None):
+            letter, fixed = (i, second) if i is not None else (j, first)
+            size = self.ranges.get(letter or "")
+            if size is None or fixed is None:
+                raise UnreadableError(f"over what the index {letter} of δ runs is not known", node.start)
+            return Value(self.algebra.pick(self.algebra.eye(size), 1, fixed - self.one), (letter or "",))
         if i is None or j is None:
             return None
         if i == j:
@@ -283,7 +304,7 @@ class Names(ABC):
         if isinstance(base, Number) and base.value != 1:
             return None
         word = "1" if isinstance(base, Number) else base.text
-        if word not in ("1", "I") or (word == "I" and self.scope.value("I") is not None):
+        if word not in ("1", "I") or self.scope.value(key_of(node)) is not None:
             return None
         dim = self.size(sub)
         if dim is None:
@@ -315,6 +336,8 @@ class Names(ABC):
                 return x
             case Bracket(inner, "∘"):
                 return self.do.power(x, self.exponent(inner))
+            case Bracket(Name()):
+                raise UnreadableError(f"a superscript ({flat(sup)}) of an array that is not told by it", node.start)
         exact = self.rational(sup)
         if exact is not None:
             return self.do.matrix_power(x, exact)

@@ -1,0 +1,259 @@
+"""What a formula of a page means: the names of the page, derivatives with their true values, and the readings of what is open."""
+
+from __future__ import annotations
+
+from fractions import Fraction as Rational
+from typing import TYPE_CHECKING, Any
+
+from byhand.audit.pages.definitions import letters_of
+from byhand.audit.pages.derivatives import Derivatives, depends
+from byhand.audit.pages.readings import Reading, open_choices
+from byhand.expr.contraction import P1, contract
+from byhand.expr.dims import Dim
+from byhand.expr.nodes import Expr
+from byhand.reading.keys import key_of
+from byhand.reading.tokens import UnreadableError
+from byhand.reading.tree import (
+    Dots,
+    Matrix,
+    Name,
+    Node,
+    Number,
+    Relation,
+    Script,
+    walk,
+)
+from byhand.reading.values import COLUMN, ROW, MismatchError, Value
+from byhand.rules.differentials import slope
+
+if TYPE_CHECKING:
+    from byhand.audit.pages.page import Page
+
+Array = Any
+
+
+class PageMeaning(Derivatives):
+    """Gives the formulas of a page their values, as expressions.
+
+    Args:
+        page: its names.
+        row: the whole formula: the letters in it, and whose differentials occur.
+        reading: what is chosen where it is open.
+        wanted: the shape that the other side has, for what has none of its own.
+    """
+
+    def __init__(self, page: Page, *row: Node, reading: Reading | None = None) -> None:
+        super().__init__(page, _Names(self, page), row, reading or Reading())
+        self._collect(row)
+
+    # ---- names
+
+    def of_key(self, key: str) -> Value | None:
+        found = self.page.value(key)
+        if found is None and key in ("1", "I") and not self.page.dim(key):
+            size = self.reading.ones if key == "1" else self.reading.identity
+            if size is not None:
+                return self.do.ones(size, 1) if key == "1" else self.do.eye(size)
+        return found
+
+    def name(self, node: Name) -> Value:
+        if (node.text == "1" and node.font in ("bold", "double")) or node.text == "I":
+            found = self.of_key(node.text)
+            if found is not None:
+                return found
+            if node.text == "1":
+                raise UnreadableError("the size of 𝟏 is not known", node.start)
+        return super().name(node)
+
+    def called_by(self, key: str, arguments: list[Node]) -> Value | None:
+        """L(w) is L, where w is what L depends on; at another argument it is not a value of the page."""
+        definition = self.page.definition(self.page.concrete(key))
+        if definition is None or not all(key_of(a) for a in arguments):
+            return None
+        if definition.arguments and [key_of(a) for a in arguments] == [*definition.arguments]:
+            return self.page.value(key)
+        whole = self.page.value(key)
+        if whole is None:
+            return None
+        inner = [self.page.value(key_of(a)) for a in arguments]
+        return whole if all(x is not None and depends(whole.data, x.data) for x in inner) else None
+
+    def axes_of_softmax(self, x: Value) -> str:
+        if not x.matrix:
+            raise MismatchError("softmax of one number")
+        if 1 in self.do.sides(x):
+            return "all"
+        return "columns" if self.page.facts.columns else "rows"
+
+    # ---- letters
+
+    def _collect(self, nodes: tuple[Node, ...]) -> None:
+        """Over what the letters of a row run: the axes at which they stand."""
+        for node in (n for whole in nodes for n in walk(whole)):
+            if not isinstance(node, Script) or node.sub is None:
+                continue
+            letters = letters_of(node.sub)
+            if not letters:
+                continue
+            base = (
+                key_of(Script(node.base, None, node.sup, node.primes))
+                if node.sup is not None or node.primes
+                else key_of(node.base)
+            )
+            if not base or self.page.value(key_of(node)) is not None:
+                continue
+            found = self.page.value(base)
+            if found is not None and found.matrix:
+                axes = [d for d in found.data.shape[len(found.letters) :] if d != 1]
+                for letter, d in zip(letters, axes, strict=False):
+                    self.ranges.setdefault(letter, d)
+
+    def letter(self, index: Node) -> tuple[str | None, int | None]:
+        """An index; the label of the right class (ŷ_ℓ) is the first one."""
+        letter, fixed = super().letter(index)
+        return (None, self.one) if letter in self.page.labels else (letter, fixed)
+
+    def bracket(self, items: tuple[Node, ...]) -> Value | None:
+        """[1, …, 1]: a row of ones."""
+        ends = [items[0], items[-1]]
+        if any(isinstance(i, Dots) for i in items) and all(isinstance(e, Number) and e.value == 1 for e in ends):
+            if self.reading.ones is None:
+                raise UnreadableError("how many ones these are is not known", items[0].start)
+            return self.do.ones(1, self.reading.ones)
+        return None
+
+    def sum(self, terms: tuple[tuple[int, Node], ...]) -> Value:
+        """A sum; the size of an identity in it is that of the other terms."""
+        late = [
+            k
+            for k, (_, t) in enumerate(terms)
+            if "identity" in open_choices([t], False) and self.page.value("I") is None
+        ]
+        if not late or len(late) == len(terms):
+            return super().sum(terms)
+        values = {k: (sign, self.value(t)) for k, (sign, t) in enumerate(terms) if k not in late}
+        rest = self.do.add([*values.values()])
+        before = self.reading.identity
+        if rest.matrix and self.do.sides(rest)[0] == self.do.sides(rest)[1]:
+            self.reading.identity = self.do.sides(rest)[0]
+        try:
+            values |= {k: (terms[k][0], self.value(terms[k][1])) for k in late}
+        finally:
+            self.reading.identity = before
+        return self.do.add([values[k] for k in range(len(terms))])
+
+    def script(self, node: Script) -> Value:
+        family = self._family(node)
+        return family if family is not None else super().script(node)
+
+    def _family(self, node: Script) -> Value | None:
+        """x_i, declared as a vector beside the matrix X: row i (or column i) of it, as a column."""
+        base, sub = node.base, node.sub
+        if not isinstance(base, Name) or sub is None or not letters_of(sub) or self.page.value(base.text) is not None:
+            return None
+        letters = letters_of(sub)
+        whole = self.page.value(base.text.upper()) if base.text.islower() else None
+        if whole is None or not whole.matrix or whole.letters:
+            return None
+        declared = self.page.facts.families.get(base.text)
+        dim = self.page.dimension(declared[1]) if declared is not None else whole.data.shape[1]
+        rows, columns = whole.data.shape
+        if len(letters) == 2:
+            turned = isinstance(node.sup, Name) and node.sup.text in ("T", "⊤")
+            return self.entries(self.do.transpose(whole) if turned else whole, sub)
+        if len(letters) != 1:
+            return None
+        labels = (letters[0], ROW) if columns == dim else (ROW, letters[0]) if rows == dim else None
+        if labels is None:
+            return None
+        x = Value(
+            contract([(whole.data, labels, P1)], (letters[0], ROW, COLUMN), dims={COLUMN: 1}), (letters[0],), True
+        )
+        return self.raised(x, node.sup, node)
+
+    # ---- what is open
+
+    def outer(self, a: Value, b: Value) -> Value:
+        if self.reading.kron:
+            self.reading.notes["⊗ read as the Kronecker product"] = None
+            return self.do.kron(a, b)
+        if not (a.matrix and b.matrix) or self.do.sides(a)[1] != 1 or self.do.sides(b)[1] != 1:
+            raise MismatchError(f"an outer product of {self.do.shown(a)} and {self.do.shown(b)}: both are columns")
+        self.reading.notes["⊗ read as the outer product a bᵀ"] = None
+        return self.do.multiply(a, self.do.transpose(b))
+
+    def slope(self, word: str, x: Value) -> Value:
+        """f'(x) by the row of the table."""
+        value = self.algebra.function(word, x.data)
+        made = slope(word, x.data, value)
+        assert isinstance(made, Expr)
+        return x._replace(data=made)
+
+    def matrix(self, node: Matrix, rows: tuple[tuple[Node, ...], ...]) -> Value:
+        """Entries written out: all of them as an array of that size; with dots they are not read."""
+        if any(isinstance(e, Dots) for row in rows for e in row):
+            raise UnreadableError("a matrix with dots is not read", node.start)
+        total: Value | None = None
+        for i, row in enumerate(rows):
+            for j, entry in enumerate(row):
+                x = self.value(entry)
+                if x.matrix and not self.do.is_number(x):
+                    raise UnreadableError("a matrix of blocks is not read", node.start)
+                unit = self.do.multiply(self._unit(len(rows), i, True), self._unit(len(row), j, False))
+                placed = self.do.scaled(self.do.scalar(x), unit)
+                total = placed if total is None else self.do.add([(1, total), (1, placed)])
+        assert total is not None
+        return total
+
+    def _unit(self, n: int, k: int, column: bool) -> Value:
+        eye = self.do.eye(n)
+        picked = self.algebra.pick(eye.data, 1, k)
+        labels = (ROW, COLUMN)
+        return Value(
+            contract([(picked, (ROW if column else COLUMN,), P1)], labels, dims={COLUMN if column else ROW: 1}),
+            (),
+            True,
+        )
+
+    def condition_side(self, node: Node) -> Value:
+        return self.value(node)
+
+    def indicator(self, condition: Relation) -> Value:
+        """i = j as the Kronecker delta; else a comparison."""
+        if len(condition.signs) == 1 and condition.signs[0] in ("=", "≠"):
+            sides = [s for s in condition.sides if s is not None]
+            letters = [s.text for s in sides if isinstance(s, Name) and s.text in self.ranges]
+            if len(letters) == 2:
+                same = Value(self.algebra.eye(self.ranges[letters[0]]), (letters[0], letters[1]))
+                if condition.signs[0] == "=":
+                    return same
+                return self.do.add([(1, Value(self.algebra.number(Rational(1)))), (-1, same)])
+        return super().indicator(condition)
+
+
+class _Names:
+    """The scope of a formula of a page."""
+
+    def __init__(self, meaning: PageMeaning, page: Page) -> None:
+        self.meaning, self.page = meaning, page
+
+    def value(self, key: str) -> Value | None:
+        return self.meaning.of_key(key)
+
+    def dim(self, key: str) -> Dim | None:
+        return self.page.dim(key)
+
+    def function(self, key: str) -> str | None:
+        return self.page.function(key)
+
+    def call(self, key: str, arguments: list[Node]) -> Value | None:
+        return self.meaning.called_by(key, arguments)
+
+    def derivative(self, over: Node, under: Node, order: int) -> Value | None:
+        return self.meaning.derivative_of(over, under, order)
+
+    def differential(self, inner: Node) -> Value | None:
+        return self.meaning.differential_of(inner)
+
+    def softmax_axes(self, x: Value) -> str:
+        return self.meaning.axes_of_softmax(x)

@@ -1,0 +1,138 @@
+"""What the words between formulas say: shapes, functions that act entry by entry, what is one-hot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from byhand.audit.pages.facts import Declared, Facts, declare_shape, shape_of
+from byhand.audit.pages.rows import Row
+from byhand.errors import ByhandError
+from byhand.expr.functions import FUNCTIONS
+from byhand.reading.grammar import read
+from byhand.reading.keys import key_of
+from byhand.reading.tree import (
+    Bracket,
+    Name,
+    Node,
+    Relation,
+    Tuple,
+)
+
+_MARKED = re.compile(r"⟦(\d+)⟧")
+_AFTER = re.compile(
+    r"⟦(\d+)⟧(?:\s*(?:,|and|und)\s*⟦(\d+)⟧)*\s*(?:\([^()⟦]*\)\s*)?(?:\w+\s+){0,4}?(?:has|have|with|of|is|are|,)?\s*(?:the\s+|a\s+|of\s+)*(?:shape|size|dimensions?|dimension)s?\s*(?:of\s+|is\s+|:\s*)?⟦(\d+)⟧",
+    re.I,
+)
+_BEFORE = re.compile(r"⟦(\d+)⟧\s*(?:matrix|matrices|array|tensor)\s*⟦(\d+)⟧", re.I)
+_DIMENSIONAL = re.compile(r"⟦(\d+)⟧\s*-?\s*dimensional\s+(?:\w+\s+){0,2}?(?:vector|column|row)s?\s*⟦(\d+)⟧", re.I)
+_LINE = re.compile(r"(?m)^\s*(?P<names>\w+(?:\s*,\s*\w+)*)\s*:\s*\((?P<shape>[^()⟦⟧]*)\)[ \t]*(?P<words>[\w ,]*)$")
+_ELEMENTWISE = re.compile(
+    r"(?:elementwise|element-wise|entry\s+by\s+entry|entrywise|to\s+each\s+(?:entry|element)|coordinate-?wise|componentwise)",
+    re.I,
+)
+_ONE_HOT = re.compile(r"one-?\s?hot", re.I)
+_DISTRIBUTION = re.compile(r"(?:is|as|be)\s+a\s+(?:probability\s+)?distribution|sums?\s+to\s+(?:one|1)", re.I)
+_SYMMETRIC = re.compile(r"symmetric", re.I)
+_COLUMNS = re.compile(
+    r"samples\s+are\s+columns|columns?\s+(?:is|are)\s+(?:the\s+)?(?:samples|activations)|one\s+sample\s+per\s+column|column\s+by\s+column",
+    re.I,
+)
+
+
+def from_prose(text: str, formulas: list[Row], facts: Facts) -> None:
+    """The declarations that words make of the formulas between them; `text` has marks where these stand."""
+    for m in _AFTER.finditer(text):
+        numbers = [int(n) for n in _MARKED.findall(m.group())]
+        shape = _shape_in(formulas[numbers[-1]])
+        for n in numbers[:-1]:
+            name = _name_in(formulas[n])
+            if name is not None and shape is not None:
+                declare_shape(facts, name, shape, formulas[n], name, set())
+    for m in (*_BEFORE.finditer(text), *_DIMENSIONAL.finditer(text)):
+        shape, name = _shape_in(formulas[int(m[1])]), _name_in(formulas[int(m[2])])
+        if shape is None:
+            only = formulas[int(m[1])].statements[0] if formulas[int(m[1])].statements else None
+            shape = (only,) if only is not None and key_of(only) else None
+        if shape is not None and name is not None:
+            declare_shape(facts, name, shape, formulas[int(m[2])], name, set())
+    for m in _LINE.finditer(text):
+        _declared_line(m, facts)
+    _one_hot(text, formulas, facts)
+    for sentence in re.split(r"(?<=[.;:])\s|\n\s*\n", text):
+        _properties(sentence, formulas, facts)
+
+
+def _properties(sentence: str, formulas: list[Row], facts: Facts) -> None:
+    numbers = [int(n) for n in _MARKED.findall(sentence)]
+    if _COLUMNS.search(sentence):
+        facts.columns = True
+    if _ELEMENTWISE.search(sentence):
+        for n in numbers:
+            for key in _functions_in(formulas[n]):
+                facts.functions.setdefault(key, FUNCTIONS[key].name if key in FUNCTIONS else "")
+    for pattern, properties in ((_DISTRIBUTION, {"simplex"}), (_SYMMETRIC, {"symmetric"})):
+        found = pattern.search(sentence)
+        if found is None or re.search(r"\b(?:not|hence|so that|rows)\b", sentence[: found.start()]):
+            continue
+        for n in [int(n) for n in _MARKED.findall(sentence[: found.end()])][-1:]:
+            name = _name_in(formulas[n])
+            if name is not None and key_of(name):
+                facts.declare(Declared(key_of(name), None, formulas[n], name, set(properties)))
+
+
+def _declared_line(m: re.Match[str], facts: Facts) -> None:
+    """`X: (N, D) positive` on a line of its own, as in the audit's own notation."""
+    try:
+        shape = read(f"({m['shape']})")[0] if m["shape"].strip() else None
+    except ByhandError:
+        return
+    dims = (
+        ()
+        if shape is None
+        else shape.inner.items
+        if isinstance(shape, Bracket) and isinstance(shape.inner, Tuple)
+        else (shape,)
+    )
+    words = {w for w in re.split(r"[\s,]+", m["words"] or "") if w}
+    place = Row(m.group().strip(), 0, 1, None, True, "unicode")
+    for name in re.split(r"\s*,\s*", m["names"].strip()):
+        facts.declare(Declared(name, dims, place, None, words))
+
+
+def _one_hot(text: str, formulas: list[Row], facts: Facts) -> None:
+    """The array that is called one-hot: the nearest one with a declared shape, before or after the word."""
+    for found in _ONE_HOT.finditer(text):
+        before = [int(m[1]) for m in _MARKED.finditer(text, max(0, found.start() - 160), found.start())]
+        after = [int(m[1]) for m in _MARKED.finditer(text, found.end(), found.end() + 60)]
+        for n in (
+            (*reversed(before), *after)
+            if not re.match(r"\s*\w*\s*⟦", text[found.end() :])
+            else (*after, *reversed(before))
+        ):
+            name = _name_in(formulas[n])
+            key = key_of(name) if name is not None else ""
+            declared = facts.shapes.get(key)
+            if declared is not None and declared.shape:
+                declared.properties.add("one_hot")
+                break
+
+
+def _functions_in(row: Row) -> Iterator[str]:
+    for statement in row.statements:
+        if isinstance(statement, Name) and statement.text not in ("⊙", "⊗", "T"):
+            yield statement.text
+
+
+def _shape_in(row: Row) -> tuple[Node, ...] | None:
+    return shape_of(row.statements[0]) if len(row.statements) == 1 else None
+
+
+def _name_in(row: Row) -> Node | None:
+    """The name that a formula in the prose is about."""
+    for statement in row.statements:
+        if isinstance(statement, Relation) and statement.sides[0] is not None and key_of(statement.sides[0]):
+            return statement.sides[0]
+        if key_of(statement):
+            return statement
+    return None
