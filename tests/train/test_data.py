@@ -21,6 +21,8 @@ from click.testing import CliRunner
 from byhand.cli.main import cli
 from byhand.errors import DataError
 from byhand.train.data import Rows, read
+from byhand.train.data.cells import Notation
+from byhand.train.data.reading import Reading
 from byhand.train.estimators import MLPClassifier, MLPRegressor
 from byhand.train.streaming import scaling_of
 
@@ -146,12 +148,12 @@ def test_cells_of_csv_are_what_they_show(tmp_path, stream, cells):
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 def test_other_separators(tmp_path, separator, cells):
-    lines = [f"{v:.17g}{separator}a,b{separator}{k}" for v, k in zip(X[:, 0], LABELS, strict=True)]
+    lines = [f"{v:.17g}{separator}{'a,b' if k else 'c'}{separator}{k}" for v, k in zip(X[:, 0], LABELS, strict=True)]
     (tmp_path / "t.csv").write_text(
         "\n".join([separator.join(["size", "name, first", "y"]).replace(", ", " "), *lines])
     )
     found = read(str(tmp_path / "t.csv"), "y")
-    assert np.array_equal(array(found.X), np.column_stack([X[:, 0], np.ones(N)])) and np.array_equal(found.y, LABELS)
+    assert np.array_equal(array(found.X), np.column_stack([X[:, 0], LABELS > 0, LABELS == 0])) and np.array_equal(found.y, LABELS)
 
 
 @pytest.mark.parametrize("target", ["y", "a"])
@@ -187,12 +189,15 @@ def test_cells_of_csv_that_do_not_fit(tmp_path, tail, words, stream, cells):
 
 
 def test_a_text_late_in_a_column_of_many_numbers(tmp_path, monkeypatch, cells):
-    monkeypatch.setattr("byhand.train.data.table.MOST_CATEGORIES", 100)
-    monkeypatch.setattr("byhand.train.data.blocks.MOST_CATEGORIES", 100)
+    monkeypatch.setattr("byhand.train.data.plan.MOST_CATEGORIES", 100)
     (tmp_path / "t.csv").write_text("\n".join(["a,b,y", *LINES, "oops,2,0", "1,2,0"]))
-    words = f"column a has 'oops' in row {N + 2}, which is no number, and more than 100 different texts"
+    words = f"column a has 'oops' in row {N + 2}, which is no number\n.*--na 'oops'"
     with pytest.raises(DataError, match=words):
         read(str(tmp_path / "t.csv"), "y")
+    gone = Reading(impute=True, notation=Notation(na=frozenset({"oops"})))
+    found = read(str(tmp_path / "t.csv"), "y", reading=gone)
+    numbers = [float(line.split(",")[0]) for line in LINES]
+    assert found.X[N, 0] == np.median([*numbers, 1.0])
     described = {"columns": [{"name": "a", "kind": "number", "fill": None}]}
     with pytest.raises(DataError, match=f"column a has 'oops', which is no number, in row {N + 2}"):
         read(str(tmp_path / "t.csv"), "y", described)

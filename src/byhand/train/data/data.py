@@ -21,6 +21,7 @@ class Data:
         y: (N,) or (N, outputs); None where the file has no target.
         table: how the columns of a table became features, as plain data; None otherwise.
         X_test, y_test: samples for the test, where the source keeps them apart.
+        notes: what of the data was changed, in words.
     """
 
     X: Any
@@ -28,6 +29,7 @@ class Data:
     table: dict[str, Any] | None = None
     X_test: Any = None
     y_test: Array | None = None
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager

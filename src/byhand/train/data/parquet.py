@@ -1,4 +1,4 @@
-"""Tables in Parquet files, read one group of rows at a time; and texts in a temporary one."""
+"""Tables in Parquet and Arrow files, read one group of rows at a time; and texts in a temporary one."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import IO, Any
 import numpy as np
 
 from byhand.errors import ByhandError, DataError
-from byhand.train.data.blocks import Blocks, read_table
+from byhand.train.data.blocks import Blocks, How, read_table
 from byhand.train.data.data import Data, whole
 from byhand.train.data.rows import spilled
 
 Array = Any
-_PARQUET = "Parquet file"
+_PARQUET, _ARROW = "Parquet file", "Arrow file"
 
 
 def _pyarrow(what: str) -> Any:
     try:
+        import pyarrow.ipc
         import pyarrow.parquet
     except ImportError:
         missing = f"{what} is read with pyarrow, which is not installed"
@@ -27,7 +28,48 @@ def _pyarrow(what: str) -> Any:
     return pyarrow
 
 
-class ParquetBlocks(Blocks):
+class ArrowBlocks(Blocks):
+    """A table of which pyarrow knows the types of the columns."""
+
+    pa: Any
+    schema: Any
+    format = _PARQUET
+
+    def kind(self, name: str) -> str:
+        """Number, or cells: texts, and dates as such."""
+        t, types = self.schema.field(name).type, self.pa.types
+        inner = t.value_type if types.is_dictionary(t) else t
+        if types.is_integer(inner) or types.is_floating(inner) or types.is_boolean(inner) or types.is_decimal(inner):
+            return "number"
+        if types.is_string(inner) or types.is_large_string(inner) or types.is_date(inner) or types.is_timestamp(inner):
+            return "cells"
+        raise DataError(f"column {name} of {self.path} is {t}: neither number nor text nor date", f"--drop {name}")
+
+    def values(self, name: str, block: int) -> Any:
+        """A column of a block, as pyarrow has it.
+
+        Raises: DataError: the file is damaged.
+        """
+        raise NotImplementedError
+
+    def column(self, name: str, block: int) -> Any:
+        """A column of a block."""
+        values, kind = self.values(name, block), self.kind(name)
+        with whole(self.path, self.format):
+            return self._converted(values, kind)
+
+    def _converted(self, values: Any, kind: str) -> Any:
+        types = self.pa.types
+        if types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        if kind == "cells":
+            if types.is_timestamp(values.type):
+                values = values.cast(self.pa.timestamp("us"), safe=False)  # in UTC where it has a zone
+            return ["" if v is None else v.strip() for v in values.cast(self.pa.string()).to_pylist()]
+        return np.asarray(values.cast(self.pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+
+
+class ParquetBlocks(ArrowBlocks):
     """A Parquet file.
 
     Args:
@@ -43,52 +85,54 @@ class ParquetBlocks(Blocks):
                 file or path, memory_map=False, page_checksum_verification=True
             )  # which a file need not have
             about = self.file.metadata
-            names, rows, groups = self.file.schema_arrow.names, about.num_rows, self.file.num_row_groups
+            self.schema, rows, groups = self.file.schema_arrow, about.num_rows, self.file.num_row_groups
+            names = self.schema.names
             counted = [about.row_group(k).num_rows for k in range(groups)]
             if min(counted, default=0) < 0 or sum(counted) != rows:
                 raise DataError(f"{path} is damaged: it says that it has {rows} rows, and {sum(counted)} in its groups")
         super().__init__(path, names, rows, groups, first=1)
 
-    def kind(self, name: str) -> str:
-        """Number or category."""
-        t, types = self.file.schema_arrow.field(name).type, self.pa.types
-        inner = t.value_type if types.is_dictionary(t) else t
-        if types.is_integer(inner) or types.is_floating(inner) or types.is_boolean(inner) or types.is_decimal(inner):
-            return "number"
-        if types.is_string(inner) or types.is_large_string(inner):
-            return "category"
-        raise DataError(f"column {name} of {self.path} is {t}: neither number nor text", "leave it out")
-
     def values(self, name: str, block: int) -> Any:
-        """A column of a group of rows, as pyarrow has it.
-
-        Raises: DataError: the file is damaged.
-        """
+        """A column of a group of rows."""
         with whole(self.path, _PARQUET):
             read = self.file.read_row_group(block, columns=[name])
             if read.num_rows != self.file.metadata.row_group(block).num_rows:
                 raise ValueError("other rows than announced")
             return read.column(name)  # a column a brings a.b with it
 
-    def column(self, name: str, block: int) -> Any:
-        """A column of a group of rows."""
-        values, kind = self.values(name, block), self.kind(name)
-        with whole(self.path, _PARQUET):
-            return self._converted(values, kind)
 
-    def _converted(self, values: Any, kind: str) -> Any:
-        if self.pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
-        if kind == "category":
-            return ["" if v is None else v.strip() for v in values.to_pylist()]
-        return np.asarray(values.cast(self.pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+class FeatherBlocks(ArrowBlocks):
+    """An Arrow (Feather) file, batch by batch, mapped into memory: columns that are not asked for are not read.
+
+    Raises: DataError: not a whole file. ByhandError: pyarrow is missing.
+    """
+
+    format = _ARROW
+
+    def __init__(self, path: Path) -> None:
+        self.pa = _pyarrow("Arrow")
+        with whole(path, _ARROW):
+            self.file = self.pa.ipc.open_file(self.pa.memory_map(str(path)))
+            counted = [self.file.get_batch(k).num_rows for k in range(self.file.num_record_batches)]
+            self.schema = self.file.schema
+        super().__init__(path, self.schema.names, sum(counted), len(counted), first=1)
+
+    def values(self, name: str, block: int) -> Any:
+        """A column of a batch."""
+        with whole(self.path, _ARROW):
+            return self.file.get_batch(block).column(self.schema.get_field_index(name))
 
 
-def read_parquet(
-    path: Path, target: str | None, table: dict[str, Any] | None, impute: bool, stream: bool | None
-) -> Data:
+def read_parquet(path: Path, target: str | None, table: dict[str, Any] | None, how: How) -> Data:
     """A table; see `read`."""
-    return read_table(ParquetBlocks(path), target, table, impute, stream)
+    return read_table(ParquetBlocks(path), target, table, how)
+
+
+def read_feather(path: Path, target: str | None, table: dict[str, Any] | None, how: How) -> Data:
+    """A table; see `read`."""
+    if not path.is_file():
+        path.open().close()  # the error of the system
+    return read_table(FeatherBlocks(path), target, table, how)
 
 
 @contextmanager
@@ -132,4 +176,4 @@ class _Cells(Blocks):
         return found
 
 
-__all__ = ["cells_on_disk", "read_parquet"]
+__all__ = ["cells_on_disk", "read_feather", "read_parquet"]

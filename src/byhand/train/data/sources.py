@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,18 @@ import numpy as np
 
 from byhand.errors import ByhandError, DataError, nearest
 from byhand.train.data.arrays import is_idx, read_idx, read_npy, read_npz
-from byhand.train.data.csvfile import read_csv
+from byhand.train.data.blocks import How
+from byhand.train.data.csvfile import PACKED, read_csv
 from byhand.train.data.data import Data
-from byhand.train.data.parquet import read_parquet
+from byhand.train.data.parquet import read_feather, read_parquet
+from byhand.train.data.reading import Reading, restored
 from byhand.train.data.rows import Rows
 
 SETS = ("iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud")
-KINDS = (".csv", ".parquet", ".npz", ".npy")
+TEXTS = (".csv", ".tsv", ".tab", ".txt")
+TABLES = (*TEXTS, ".parquet", ".arrow", ".feather")
+KINDS = (".csv", ".tsv", ".txt (.gz, .bz2, .xz, .zip)", ".parquet", ".arrow", ".feather", ".npz", ".npy")
+Array = Any
 
 
 def read(
@@ -24,20 +30,27 @@ def read(
     table: dict[str, Any] | None = None,
     impute: bool = False,
     stream: bool | None = None,
+    reading: Reading | None = None,
+    training: Callable[[Array], Array] | None = None,
 ) -> Data:
     """Data from a file or a set by name.
 
     Args:
-        source: a path that ends in .csv, .parquet, .npz or .npy, one of MNIST's IDX files or a folder with them, or
-            one of `SETS`.
+        source: a path that ends in .csv, .tsv or .txt (packed: .gz, .bz2, .xz, .zip), .parquet, .arrow, .feather,
+            .npz or .npy, one of MNIST's IDX files or a folder with them, or one of `SETS`.
         target: the column or array with the targets; of .npz "y" by default; of .npy a path.
-        table: the description that a model was trained with: the same columns are made again.
+        table: the plan that a model was trained with: the same columns are made again.
         impute: whether missing cells get the median of the column, or a category of their own.
         stream: whether the features stay on disk; None where they would take a quarter of the free memory.
+        reading: what the user says about a table; of a saved model's table it is what was said in training.
+        training: the places of the training rows, of the targets; of a table, what its columns mean, their medians
+            and categories are learnt of those rows. None for all rows.
     Raises: DataError: what is wrong, and in which column and row.
     """
+    if reading is None:
+        reading = Reading(impute=impute) if table is None else restored(table)
     try:
-        return _checked(_read(source, target, table, impute, stream), source)
+        return _checked(_read(source, target, table, How(reading, stream, training)), source)
     except DataError as error:  # of a column or a cell: whoever reads several files asks of which
         if source not in str(error):
             error.details = (*error.details, f"in {source}")
@@ -72,18 +85,34 @@ def _checked(data: Data, source: str) -> Data:
     return data
 
 
-def _read(source: str, target: str | None, table: dict[str, Any] | None, impute: bool, stream: bool | None) -> Data:
+def _kind(path: Path) -> str:
+    """The ending that says how a file is read, of a packed table that before it."""
+    ends = [s.lower() for s in path.suffixes]
+    if ends and ends[-1] in (*PACKED, ".zip"):
+        return ends[-2] if len(ends) > 1 and ends[-2] in TEXTS else ".csv" if ends[-1] == ".zip" else ""
+    return ends[-1] if ends else ""
+
+
+def _read(source: str, target: str | None, table: dict[str, Any] | None, how: How) -> Data:
     path = Path(source)
+    kind = _kind(path)
+    if table is None and how.reading.about_tables and kind not in TABLES:
+        raise DataError(
+            f"{source[:80]} is no table: it has no columns to choose or to describe", "leave those options out"
+        )
     if source in SETS and not path.exists():
         if target is not None:
             raise DataError(f"{source} comes with its targets, and has no column {target}", "leave out --target")
         return _from_sklearn(source)
+    stream = how.stream
     try:
-        match path.suffix.lower():
-            case ".csv":
-                return read_csv(path, target, table, impute, stream)
+        match kind:
+            case _ if kind in TEXTS:
+                return read_csv(path, target, table, how)
             case ".parquet":
-                return read_parquet(path, target, table, impute, stream)
+                return read_parquet(path, target, table, how)
+            case ".arrow" | ".feather":
+                return read_feather(path, target, table, how)
             case ".npz":
                 return read_npz(path, target, stream)
             case ".npy":
