@@ -153,7 +153,9 @@ def test_other_separators(tmp_path, separator, cells):
         "\n".join([separator.join(["size", "name, first", "y"]).replace(", ", " "), *lines])
     )
     found = read(str(tmp_path / "t.csv"), "y")
-    assert np.array_equal(array(found.X), np.column_stack([X[:, 0], LABELS > 0, LABELS == 0])) and np.array_equal(found.y, LABELS)
+    assert np.array_equal(array(found.X), np.column_stack([X[:, 0], LABELS > 0, LABELS == 0])) and np.array_equal(
+        found.y, LABELS
+    )
 
 
 @pytest.mark.parametrize("target", ["y", "a"])

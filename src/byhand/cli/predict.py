@@ -15,20 +15,6 @@ from byhand.cli.output import Failure, deliver_text, note, write
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # how a formula begins; the wide forms too
 
 
-def metrics_of(model: Any, X: Any, y: Any) -> dict[str, float]:
-    """Accuracy of classes; root mean square error and R² of numbers."""
-    import numpy as np
-
-    predicted = model.predict(X)
-    if hasattr(model, "classes_"):
-        same = predicted == y
-        return {"accuracy": float(np.mean(same if same.ndim == 1 else same.all(axis=1)))}
-    from sklearn.metrics import r2_score
-
-    error = float(np.sqrt(np.mean((predicted - y) ** 2)))
-    return {"rmse": error} | ({"r2": float(r2_score(y, predicted))} if len(y) > 1 else {})
-
-
 def _loaded(model: Path, data: str, with_target: str | None, need: bool) -> tuple[Any, Any]:
     from byhand.errors import DataError
     from byhand.train.data import read
@@ -45,6 +31,8 @@ def _loaded(model: Path, data: str, with_target: str | None, need: bool) -> tupl
             error.details = (remedy, *(line for line in error.details if "--impute" not in line))
         raise
     _need_columns(m, found.X, model, data)
+    for text in found.notes:
+        note(f"Note: {text}.")
     if need and found.y is None:
         raise DataError("the true targets are needed to evaluate", "--target NAME")
     return m, found
@@ -114,6 +102,8 @@ def predict(model: Path, data: str, proba: bool, as_json: bool, output: Path | N
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def evaluate(model: Path, data: str, target: str | None, as_json: bool) -> None:
     """Measure a saved MODEL on DATA with known targets."""
+    from byhand.train.metrics import metrics_of
+
     m, found = _loaded(model, data, target, need=True)
     if hasattr(m, "classes_") and found.y.ndim == 1:
         unknown = [k for k, v in enumerate(found.y.tolist()) if v not in set(m.classes_.tolist())]
@@ -125,7 +115,7 @@ def evaluate(model: Path, data: str, target: str | None, as_json: bool) -> None:
         metrics = metrics_of(m, found.X, found.y)
     except ValueError as error:
         raise Failure(str(error), 2) from None
-    shown = "   ".join(f"{k} {v:.4f}" for k, v in metrics.items())
+    shown = "   ".join(f"{k.replace('_', ' ')} {v:.4f}" for k, v in metrics.items())
     write(json.dumps({"samples": len(found.X), **metrics}) if as_json else f"{len(found.X)} samples   {shown}")
 
 
@@ -150,4 +140,4 @@ def export(model: Path, output: Path | None) -> None:
         note("It takes numbers: categories as one 0/1 column for each value, in the order of the saved model.")
 
 
-__all__ = ["evaluate", "export", "metrics_of", "predict"]
+__all__ = ["evaluate", "export", "predict"]

@@ -13,11 +13,12 @@ from typing import Any
 
 import click
 
+from byhand.cli.columns import reading_of, say_what_was_decided, table_options
 from byhand.cli.output import Failure, note, save, warnings_as_notes, write
-from byhand.cli.predict import metrics_of
 
 MODEL = "byhand-model.safetensors"
-MOST_TESTED = 10_000  # test samples of data that stay on disk
+MOST_DRAWN = 10_000  # test samples of data that stay on disk, in pictures
+SCORES = ("train", "test", "baseline")
 STALL_SAMPLES = 2000  # on which it is decided whether learning stalled
 LOSS = (
     "mse, mae, huber, log_cosh, ..., or an expression in Z and Y. [default: cross-entropy of classes, mse of numbers]"
@@ -61,7 +62,7 @@ Examples
 @click.option("--early-stopping", is_flag=True, help="Hold out a tenth, keep the best epoch.")
 @click.option("--test", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share kept for the test.")
 @click.option("--stream", is_flag=True, help="Leave the features on disk. [default: where they are large]")
-@click.option("--impute", is_flag=True, help="Fill missing cells of a table with medians.")
+@table_options
 @click.option("--standardize/--no-standardize", default=True, help="Scale columns inside the model. [default: yes]")
 @click.option(
     "--checkpoint",
@@ -87,9 +88,11 @@ Examples
 def train(data: str, target: str | None, output: Path, as_json: bool, test: float, **options: Any) -> None:
     """Train a network on DATA and save it.
 
-    DATA is a table, .csv (the first line names the columns) or .parquet; arrays, .npz (X and y) or .npy; MNIST's files
-    (train-images-idx3-ubyte, gzipped or not, or their folder); or the name of a set of scikit-learn.
-    Columns of text become one 0/1 column for each value; the saved model knows how. Ctrl-C saves what was learned.
+    DATA is a table, .csv, .tsv or .txt (the first line names the columns; packed as .gz, .bz2, .xz or .zip), .parquet,
+    .arrow or .feather; arrays, .npz (X and y) or .npy; MNIST's files (train-images-idx3-ubyte, gzipped or not, or their
+    folder); or the name of a set of scikit-learn. What the columns of a table mean is learnt on the training rows, printed
+    and saved: numbers, categories (one 0/1 column for each), dates; identifiers and constants are left out. Ctrl-C saves
+    what was learned; a model that stands there is asked about, or kept.
     Exit codes: 0 done, 1 training diverged, 2 usage or data, 130 interrupted (and saved).
     """
     from byhand.train.loop import DivergedError
@@ -115,7 +118,11 @@ def train(data: str, target: str | None, output: Path, as_json: bool, test: floa
     except ValueError as error:
         raise Failure(str(error), 2) from None
     model = run.model
-    model.save(output)
+    interrupted = model.history_.stopped == "interrupted"
+    if interrupted and not model.history_.epochs:
+        raise Failure("interrupted in the first epoch: nothing was learned yet, and nothing is saved", 130)
+    saved = place_of(model, output) if interrupted else output
+    model.save(saved)
     result = {
         "kind": type(model).__name__,
         "net": "-".join(map(str, model._key[0])),
@@ -125,9 +132,8 @@ def train(data: str, target: str | None, output: Path, as_json: bool, test: floa
         "stopped": model.history_.stopped,
         "loss": model.loss_,
         "seconds": round(model.history_.seconds, 3),
-        "train": metrics_of(model, run.X, run.y),
-        "test": metrics_of(model, run.X_test, run.y_test) if len(run.X_test) else None,
-        "model": str(output),
+        **_judged(run),
+        "model": str(saved),
     }
     warning = _stalled(run)
     result |= {"warning": warning} if warning else {}
@@ -136,11 +142,56 @@ def train(data: str, target: str | None, output: Path, as_json: bool, test: floa
         write(json.dumps(result, indent=2, allow_nan=False))
     else:
         write(_told(result))
-    if warning:
-        note(f"Warning: {warning}")
-    if model.history_.stopped == "interrupted":
-        note(f"Interrupted: what was learned in {_counted(model.history_.epochs, 'epoch')} is saved in {output}.")
+    for sentence in (*([warning] if warning else []), *result["verdict"]):
+        note(f"Warning: {sentence}")
+    if interrupted:
+        note(f"Interrupted: what was learned in {_counted(model.history_.epochs, 'epoch')} is saved in {saved}.")
+        if saved != output:
+            note(f"The model in {output} stays as it was.")
         raise click.exceptions.Exit(130)
+
+
+def place_of(model: Any, output: Path) -> Path:
+    """Where a model that was interrupted is saved: beside one that stands there, unless that is worse or not wanted.
+
+    Of two models with validation scores of the same kind the better one is kept; else a terminal is asked.
+    """
+    from byhand.errors import ByhandError
+    from byhand.train.saving import load
+
+    if not output.exists():
+        return output
+    try:
+        old = load(output)
+    except ByhandError:  # no model, or a damaged one: somebody's file nevertheless
+        old = None
+    new_scores, old_scores = model.validation_scores_, getattr(old, "validation_scores_", None)
+    if old is not None and new_scores and old_scores and type(old) is type(model) and old.monitor == model.monitor:
+        replaced = max(new_scores) > max(old_scores)
+    else:
+        replaced = sys.stdin.isatty() and click.confirm(f"Interrupted. Replace {output}?", default=False, err=True)
+    return output if replaced else output.with_name(f"{output.stem}-interrupted{output.suffix}")
+
+
+def _judged(run: Run) -> dict[str, Any]:
+    """Scores on the training and test samples, beside them those of the baseline, and the plan of a table's columns."""
+    from byhand.train.data.plan import told
+    from byhand.train.metrics import baseline_of, metrics_of, verdict
+
+    model = run.model
+    training = metrics_of(model, run.X, run.y)
+    tested = len(run.X_test) > 0
+    X, y = (run.X_test, run.y_test) if tested else (run.X, run.y)
+    scores = metrics_of(model, X, y) if tested else training
+    baseline = baseline_of(model, run.y, y)
+    table = getattr(model, "table_", None)
+    return {
+        "columns": told(table) if table else [],
+        "train": training,
+        "test": scores if tested else None,
+        "baseline": {"predicts": baseline[0], **baseline[1]} if baseline else None,
+        "verdict": verdict(model, X, y, scores, training, baseline),
+    }
 
 
 @dataclass
@@ -155,41 +206,88 @@ class Run:
     recorder: Any = None
 
 
+class _Split:
+    """Which rows are for training: by the targets alone, before anything is learnt of the features.
+
+    Args:
+        task: "auto", "classify" or "regress".
+        share: of the rows, kept for the test.
+        seed: of the draw.
+    """
+
+    def __init__(self, task: str, share: float, seed: int) -> None:
+        self.task, self.share, self.seed = task, share, seed
+        self.training: Any = None
+        self.test: Any = None
+
+    def __call__(self, y: Any) -> Any:
+        """The places of the training rows, in the order in which they are learnt from.
+
+        Raises: DataError: too few rows to keep some.
+        """
+        import numpy as np
+        from sklearn.model_selection import train_test_split
+
+        from byhand.errors import DataError
+
+        places = np.arange(len(y))
+        self.training, self.test = places, places[:0]
+        if self.share > 0:
+            if len(y) < 2:
+                raise DataError("one sample is too few to keep some for the test", "--test 0")
+            how = {"test_size": self.share, "random_state": self.seed}
+            classes = y if self.classify(y) and y.ndim == 1 else None
+            try:
+                self.training, self.test = train_test_split(places, stratify=classes, **how)
+            except ValueError:  # a class with one sample
+                self.training, self.test = train_test_split(places, **how)
+        return self.training
+
+    def classify(self, y: Any) -> bool:
+        """Whether the targets are classes.
+
+        Raises: DataError: they are texts, and numbers are wanted.
+        """
+        from byhand.errors import DataError
+        from byhand.train.data import is_classification
+
+        found = self.task == "classify" or (self.task == "auto" and is_classification(y))
+        if not found and y.dtype.kind not in "fiub":
+            raise DataError(f"the target holds texts such as {str(y[0])[:40]!r}: no numbers", "--task classify")
+        return found
+
+
 def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Run:
     import numpy as np
-    from sklearn.model_selection import train_test_split
 
     from byhand.errors import DataError
     from byhand.nets.losses import LOSSES, LossWarning
-    from byhand.train.data import Rows, is_classification, read
+    from byhand.train.data import Rows, read
 
-    found = read(data, target, impute=o["impute"], stream=o["stream"] or None)
+    task = "regress" if o["task"] == "auto" and data == "diabetes" else o["task"]
+    split = _Split(task, test, o["seed"])
+    found = read(data, target, stream=o["stream"] or None, reading=reading_of(o), training=split)
     if found.y is None:
         raise DataError("what is to be learned? name the column or array of the targets", "--target NAME")
-    classify = o["task"] == "classify" or (o["task"] == "auto" and data != "diabetes" and is_classification(found.y))
-    if not classify and found.y.dtype.kind not in "fiub":
-        raise DataError(f"the target holds texts such as {str(found.y[0])[:40]!r}: no numbers", "--task classify")
+    classify = split.classify(found.y)
     X, y = found.X, found.y
     X_test, y_test = X[:0], y[:0]
     if found.X_test is not None and found.y_test is not None:
         X_test, y_test = found.X_test, found.y_test
-    elif isinstance(X, Rows) and test > 0:
-        order = np.random.default_rng(o["seed"]).permutation(len(X))
-        kept = min(MOST_TESTED, int(test * len(X)))
-        X_test, y_test = X.subset(order[:kept])[:], y[order[:kept]]
-        rest = np.sort(order[kept:])
-        X, y = X.subset(rest), y[rest]
-    elif test > 0:
-        split = {"test_size": test, "random_state": o["seed"]}
-        try:
-            X, X_test, y, y_test = train_test_split(X, y, stratify=y if classify and y.ndim == 1 else None, **split)
-        except ValueError:  # a class with one sample
-            if len(X) < 2:
-                raise DataError("one sample is too few to keep some for the test", "--test 0") from None
-            X, X_test, y, y_test = train_test_split(X, y, **split)
+    else:
+        if split.training is None:  # not a table
+            split(y)
+        training, tested = split.training, split.test
+        if isinstance(X, Rows):
+            training, tested = np.sort(training), np.sort(tested)
+            X_test, X = X.subset(tested), X.subset(training)
+        else:
+            X_test, X = X[tested], X[training]
+        y_test, y = y[tested], y[training]
     if not len(X):
         raise DataError("too few samples to keep some for the test", "--test 0")
-    _remarks(X, y, found.table, classify, o["batch"])
+    say_what_was_decided(found.table, found.notes)
+    _remarks(X, y, classify, o["batch"])
     if o["loss"] in LOSSES and LOSSES[o["loss"]].warning:
         note(f"Warning: {LOSSES[o['loss']].warning}")
     model = _model(classify, o)
@@ -215,18 +313,10 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
     return run
 
 
-def _remarks(X: Any, y: Any, table: Any, classify: bool, batch: int | None) -> None:
-    """What is allowed and seldom meant: a single class, a constant column, a batch of more than there is."""
-    import numpy as np
-
+def _remarks(X: Any, y: Any, classify: bool, batch: int | None) -> None:
+    """What is allowed and seldom meant: a single class, a batch of more than there is."""
     if classify and y.ndim == 1 and (y == y[0]).all():
         note(f"Note: all targets are {y[0]}: the model can predict nothing else.")
-    if isinstance(X, np.ndarray) and table is not None:
-        names = [c["name"] for c in table["columns"] for _ in (c["values"] if c["kind"] == "category" else (0,))]
-        flat = np.flatnonzero(X.min(axis=0) == X.max(axis=0))
-        numbers = [names[k] for k in flat if names.count(names[k]) == 1]
-        if numbers:
-            note(f"Note: constant in training, and hence of no use: {', '.join(numbers)[:200]}.")
     if batch is not None and batch > len(X):
         note(f"Note: --batch {batch} is more than the {len(X)} samples: each step takes all of them.")
 
@@ -301,24 +391,30 @@ def _drawn(run: Run, result: dict[str, Any], folder: Path | None, page: Path | N
         return {}
     from byhand.report.training import save_figures, training_figures, training_page
 
-    X, y = (run.X_test, run.y_test) if len(run.X_test) else (run.X, run.y)
+    X, y = (run.X_test[:MOST_DRAWN], run.y_test[:MOST_DRAWN]) if len(run.X_test) else (run.X, run.y)
     figures = training_figures(run.model, run.recorder, X, y)
-    found: dict[str, Any] = {}
+    drawn: dict[str, Any] = {}
     if folder is not None:
-        found["pictures"] = [str(p) for p in save_figures(figures, folder)]
+        drawn["pictures"] = [str(p) for p in save_figures(figures, folder)]
     if page is not None:
         from byhand.check.check import check
         from byhand.derive.derivation import derive
 
         report = check(derive(run.model.net_), oracles="quick")
-        shown = {k: v for k, v in result.items() if v and k not in ("train", "test", "pictures")}
+        shown = {k: v for k, v in result.items() if v and k not in (*SCORES, "columns", "verdict", "pictures")}
         rows = [(k, f"{v:.4g}" if isinstance(v, float) else str(v)) for k, v in shown.items()]
-        rows += [(f"{part} {k}", f"{v:.4f}") for part in ("train", "test") for k, v in (result[part] or {}).items()]
+        for part in SCORES:
+            rows += [(f"{part} {k.replace('_', ' ')}", _number(v)) for k, v in (result[part] or {}).items()]
+        rows += [(k, v) for k, found in (("column", result["columns"]), ("warning", result["verdict"])) for v in found]
         save(page, training_page(run.model, figures, rows, report))
-        found |= {"report": str(page), "check": report.summary}
+        drawn |= {"report": str(page), "check": report.summary}
         if not report.ok:
             raise Failure(f"the check of the derivation failed: {page} shows where", 1)
-    return found
+    return drawn
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4f}"
 
 
 def _counted(number: int, what: str) -> str:
@@ -326,12 +422,16 @@ def _counted(number: int, what: str) -> str:
 
 
 def _told(r: dict[str, Any]) -> str:
-    def words(metrics: dict[str, float] | None) -> str:
-        return "   ".join(f"{k} {v:.4f}" for k, v in (metrics or {}).items()) or "none kept"
+    def words(metrics: dict[str, Any] | None) -> str:
+        return "   ".join(f"{k.replace('_', ' ')} {_number(v)}" for k, v in (metrics or {}).items()) or "none kept"
 
+    columns = "".join(f"\n  {'columns' if not k else ' ' * 7}   {line}" for k, line in enumerate(r["columns"]))
+    baseline = dict(r["baseline"] or {})
+    always = baseline.pop("predicts", "")
+    guess = f"\n  baseline  {words(baseline)}   ({always})" if baseline else ""
     return (
-        f"{r['net']}, {_counted(r['samples'], 'sample')}, {_counted(r['epochs'], 'epoch')} in {r['seconds']:.2f} s\n"
-        f"  training  {words(r['train'])}\n  test      {words(r['test'])}\n  model     {r['model']}"
+        f"{r['net']}, {_counted(r['samples'], 'sample')}, {_counted(r['epochs'], 'epoch')} in {r['seconds']:.2f} s{columns}\n"
+        f"  training  {words(r['train'])}\n  test      {words(r['test'])}{guess}\n  model     {r['model']}"
         + (f"\n  pictures  {len(r['pictures'])} in {Path(r['pictures'][0]).parent}" if r.get("pictures") else "")
         + (f"\n  report    {r['report']}   ({r['check']})" if r.get("report") else "")
     )

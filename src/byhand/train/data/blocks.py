@@ -53,7 +53,7 @@ class Blocks:
         self.path, self.names, self.rows, self.blocks, self.first = path, list(names), rows, blocks, first
 
     def kind(self, name: str) -> str:
-        """Of a column: "number" as the file has it; "cells" are texts that show what they are.
+        """Of a column: "number", "texts" and "dates" as the file has it; "cells" are texts that show what they are.
 
         Raises: DataError: neither numbers nor texts.
         """
@@ -112,15 +112,21 @@ def _named(target: str | None, reading: Reading, table: Any) -> Iterator[tuple[s
                 yield name, f", which --{option} names"
 
 
-def read_table(t: Blocks, target: str | None, table: dict[str, Any] | None, how: How) -> Data:
+def read_table(
+    t: Blocks, target: str | None, table: dict[str, Any] | None, how: How, needed: list[str] | None = None
+) -> Data:
     """The data of a table; see `read`. Streamed, the features go into a temporary file, block by block.
 
+    Args:
+        t: the table.
+        target, table, how: see `read`.
+        needed: its `needed_columns`, where others are not in t.
     Raises: DataError: what does not fit, and its row and column.
     """
     if not t.rows:
         raise DataError(f"{t.path} has no rows")
     reading = how.reading
-    names = needed_columns(t.path, t.names, target, table, reading)
+    names = needed or needed_columns(t.path, t.names, target, table, reading)
     y = None if target is None else _target(t, target, reading)
     training = None
     if table is None:
@@ -158,7 +164,7 @@ def planned(t: Blocks, names: list[str], training: Array | None, reading: Readin
 
     Raises: DataError: a column that cannot be a feature; no column is left.
     """
-    found = [described(n, _parts(t, n, training), reading) for n in names]
+    found = [described(n, _parts(t, n, training), reading, t.kind(n) == "texts") for n in names]
     columns = [c for c in found if c["kind"] != "left out"]
     left_out = [{"name": c["name"], "note": c["note"]} for c in found if c["kind"] == "left out"]
     if not columns:
@@ -170,7 +176,6 @@ def planned(t: Blocks, names: list[str], training: Array | None, reading: Readin
 def _parts(t: Blocks, name: str, training: Array | None) -> Iterator[tuple[Array, Any]]:
     """A column block by block: what its rows are called, and its cells; of training rows only."""
     start = 0
-    t.kind(name)  # said before the first block is read
     for cells in t.parts(name):
         places = np.arange(start, start + len(cells))
         start += len(cells)

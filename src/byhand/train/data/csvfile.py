@@ -104,10 +104,10 @@ def _read(path: Path, binary: IO[bytes], target: str | None, table: dict[str, An
             held.reverse()
             first = (held.pop() for _ in range(len(held)))
             with cells_on_disk(path, names, chain(first, blocks), FIRST) as spilled:
-                return read_table(spilled, target, table, how)
+                return read_table(spilled, target, table, how, names)
         if not held:
             raise DataError(f"{path} has no rows", "the first line names the columns")
-        return read_table(_Cells(path, names, iter(held)), target, table, how)
+        return read_table(_Cells(path, names, iter(held)), target, table, how, names)
 
 
 def _with_mark(encoding: str) -> str:

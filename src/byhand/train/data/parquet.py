@@ -36,13 +36,15 @@ class ArrowBlocks(Blocks):
     format = _PARQUET
 
     def kind(self, name: str) -> str:
-        """Number, or cells: texts, and dates as such."""
+        """Number, texts or dates."""
         t, types = self.schema.field(name).type, self.pa.types
         inner = t.value_type if types.is_dictionary(t) else t
         if types.is_integer(inner) or types.is_floating(inner) or types.is_boolean(inner) or types.is_decimal(inner):
             return "number"
-        if types.is_string(inner) or types.is_large_string(inner) or types.is_date(inner) or types.is_timestamp(inner):
-            return "cells"
+        if types.is_string(inner) or types.is_large_string(inner):
+            return "texts"
+        if types.is_date(inner) or types.is_timestamp(inner):
+            return "dates"
         raise DataError(f"column {name} of {self.path} is {t}: neither number nor text nor date", f"--drop {name}")
 
     def values(self, name: str, block: int) -> Any:
@@ -62,7 +64,7 @@ class ArrowBlocks(Blocks):
         types = self.pa.types
         if types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        if kind == "cells":
+        if kind != "number":
             if types.is_timestamp(values.type):
                 values = values.cast(self.pa.timestamp("us"), safe=False)  # in UTC where it has a zone
             return ["" if v is None else v.strip() for v in values.cast(self.pa.string()).to_pylist()]

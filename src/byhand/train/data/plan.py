@@ -38,8 +38,8 @@ class _Seen:
         days: by order of year, month and day, those of the cells; an order that does not fit a cell has gone.
     """
 
-    def __init__(self, name: str, reading: Reading) -> None:
-        self.name, self.reading = name, reading
+    def __init__(self, name: str, reading: Reading, texts: bool) -> None:
+        self.name, self.reading, self.typed = name, reading, texts
         self.values: set[str] = set()
         self.numbers: list[Array] = []
         self.places: list[Array] = []
@@ -59,7 +59,7 @@ class _Seen:
         """Cells that are texts, and what their rows are called."""
         notation = self.reading.notation
         self.count += len(cells)
-        numbers = notation.numbers(cells)
+        numbers = None if self.typed else notation.numbers(cells)
         counts = Counter(cells) if numbers is None or len(self.values) <= MOST_CATEGORIES else Counter()
         if numbers is None or np.isnan(numbers).any():
             gaps = [k for k, c in enumerate(cells) if notation.missing(c)]
@@ -70,9 +70,9 @@ class _Seen:
         if len(self.values) <= MOST_CATEGORIES:
             self.values |= set(counts)
         if numbers is None:
-            shown = {c: notation.number(c) for c in counts}
+            shown = {c: None if self.typed else notation.number(c) for c in counts}
             strays = {c for c, v in shown.items() if v is None}
-            if not self.text:
+            if not self.text and strays:
                 place = next(k for k, c in enumerate(cells) if c in strays)
                 self.text, self.text_row = cells[place], int(rows[place])
             self.texts += sum(counts[c] for c in strays)
@@ -81,7 +81,7 @@ class _Seen:
             self.zeros = next((c for c in counts if re.fullmatch(r"0\d+", c)), "")
         self.numbers.append(numbers)
         self.places.append(rows)
-        if not self.text:
+        if counts and not self.text:
             self.days = {}  # a number is no date
         for order in list(self.days):
             known = {c: date_of(c, order) for c in counts}
@@ -105,17 +105,18 @@ class _Seen:
             self.values |= {f"{v:.15g}" for v in np.unique(cells[~np.isnan(cells)])}
 
 
-def described(name: str, parts: Iterable[tuple[Array, Any]], reading: Reading) -> Column:
+def described(name: str, parts: Iterable[tuple[Array, Any]], reading: Reading, texts: bool = False) -> Column:
     """A column as features.
 
     Args:
         name: of the column.
         parts: of each block what its rows are called, and its cells: texts, or float64 with NaN for no value.
         reading: what the user says.
+        texts: whether the file itself says that the cells are texts, and no numbers.
     Returns: plain data with the `kind`: "number", "category", "date", or "left out"; a `note` where something was decided.
     Raises: DataError: a cell without a value, and its row; numbers in another notation; dates that could be others.
     """
-    seen = _Seen(name, reading)
+    seen = _Seen(name, reading, texts)
     for rows, cells in parts:
         if isinstance(cells, list):
             seen.see(rows, cells)
@@ -130,7 +131,7 @@ def described(name: str, parts: Iterable[tuple[Array, Any]], reading: Reading) -
         return _number(seen, wanted)
     if seen.days:
         return _date(seen, wanted)
-    no_other_notation(name, seen.values, reading.notation)
+    no_other_notation(name, sorted(seen.values), reading.notation)
     numeric = seen.count - seen.gaps - seen.texts
     if seen.texts <= STRAY * numeric and len(seen.values) > FEW:
         raise DataError(
@@ -154,10 +155,10 @@ def _number(seen: _Seen, wanted: bool) -> Column:
     present = ~np.isnan(numbers)
     numbers, rows = numbers[present], rows[present]
     if seen.zeros and not wanted:
-        found = _category(seen, wanted)
-        if found["kind"] == "category":
-            found["note"] = f"cells such as {seen.zeros} are codes: categories; --features takes them as numbers"
-        return found
+        codes = _category(seen, wanted)
+        if codes["kind"] == "category":
+            codes["note"] = f"cells such as {seen.zeros} are codes: categories; --features takes them as numbers"
+        return codes
     found: Column = {"name": name, "kind": "number", "fill": float(np.median(numbers)) if seen.reading.impute else None}
     if wanted or len(numbers) < 2 or not np.isfinite(numbers).all():
         return found
