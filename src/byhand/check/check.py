@@ -58,7 +58,7 @@ def check(derivation: Derivation, seeds: int | Iterable[int] = 3, oracles: str |
         raise ByhandError(f"a derivation is needed, not a {kind}", "derive one first: byhand.check(byhand.derive(f))")
     chosen = _oracles(oracles)
     if isinstance(seeds, int):
-        numbers = tuple(range(whole_number(seeds, "seeds", 1, MOST_POINTS)))
+        numbers = tuple(range(whole_number(seeds, "seeds", 0, MOST_POINTS)))
     else:
         numbers = tuple(whole_number(s, "a seed") for s in sequence(seeds, "seeds"))
     if not numbers:

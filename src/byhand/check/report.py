@@ -53,7 +53,7 @@ class Row:
         evidence: where it failed.
     """
 
-    what: Literal["step", "gradient"]
+    what: Literal["step", "gradient", "derivative"]
     unit: str
     by: str
     error: float
@@ -126,7 +126,13 @@ class Report(CheckReport):
         """One line."""
         steps = sum(row.what == "step" for row in self.rows)
         gradients = len({row.unit for row in self.rows if row.what == "gradient"})
-        counted = f"{_count(steps, 'step')} and {_count(gradients, 'gradient')}, {_count(len(self.seeds), 'seed')}"
+        derivatives = dict.fromkeys(row.unit for row in self.rows if row.what == "derivative")
+        what = (
+            f"{_count(steps, 'step')} and {_count(gradients, 'gradient')}"
+            if not derivatives
+            else ", ".join(f"the {unit}" for unit in derivatives)
+        )
+        counted = f"{what}, {_count(len(self.seeds), 'seed')}"
         if self.failed:
             first = self.failed[0]
             other = f" (and {len(self.failed) - 1} more)" if len(self.failed) > 1 else ""

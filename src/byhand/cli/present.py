@@ -103,8 +103,7 @@ def deliver(d: Derivation, view: View, extra: Callable[[Derivation], tuple[Secti
     code = turned.code("numpy") if view.code else None
     text = _PRINTERS[view.format](Shown(turned, shown, report, code, view))
     deliver_text(text, view.output)
-    if report is not None and not report.ok:
-        raise Failure("the check is incomplete (see above)", 1)
+    incomplete(report)
 
 
 def examine(d: Derivation) -> Report:
@@ -114,7 +113,14 @@ def examine(d: Derivation) -> Report:
     """
     from byhand.check.check import check
 
-    report = check(d, oracles="quick")
+    return said(check(d, oracles="quick"))
+
+
+def said(report: Report) -> Report:
+    """Say in one line what a check found, or what is wrong in some.
+
+    Raises: Failure: something is wrong.
+    """
     paint = painter(sys.stderr)
     if not report.failed:
         note(paint("good" if report.ok else "bad", report.summary))
@@ -122,6 +128,12 @@ def examine(d: Derivation) -> Report:
         note(report.text(failed_only=True))
         raise Failure("the check failed, so the derivation is withheld; --no-check shows it", 1)
     return report
+
+
+def incomplete(report: Report | None) -> None:
+    """Raises: Failure: a check could not be carried out to the end."""
+    if report is not None and not report.ok:
+        raise Failure("the check is incomplete (see above)", 1)
 
 
 def _text(s: Shown) -> str:

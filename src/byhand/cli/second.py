@@ -14,7 +14,7 @@ import click
 from byhand.cli.inputs import read_assumptions, read_expression, read_shapes
 from byhand.cli.options import FORMAT, OUTPUT, ExpressionCommand, expression_options
 from byhand.cli.output import deliver_text, painter, terminal_width, writes_unicode
-from byhand.cli.present import FORMATS, format_of, painter_of_files
+from byhand.cli.present import FORMATS, format_of, incomplete, painter_of_files, said
 
 if TYPE_CHECKING:
     from byhand.notation.blocks import Document
@@ -29,7 +29,7 @@ Examples
   byhand jacobian "W @ a" --wrt W --shape "W:3,5 a:5" --table ""
   byhand hessian "sum(log(1 + exp(X @ w)))" --wrt w --shape "X:m,n w:n"
 """
-VIEW = ("layout", "level", "form", "ascii", "output", "table", "code")
+VIEW = ("layout", "level", "form", "ascii", "output", "table", "check", "code")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class DerivativeView:
         level: "result", or "steps" with the differentials.
         form: one of FORMATS; None goes by the ending of the output file.
         table: dimension=size, separated by commas; None for no table.
+        check: whether to check by numbers first.
     """
 
     layout: str
@@ -49,6 +50,7 @@ class DerivativeView:
     ascii: bool
     output: Path | None
     table: str | None
+    check: bool
     code: bool
 
 
@@ -62,6 +64,7 @@ def derivative_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--ascii", "ascii", is_flag=True, help="Text without characters beyond ASCII."),
         click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=OUTPUT),
         click.option("--table", metavar="m=2,n=3", help=TABLE),
+        click.option("--check/--no-check", default=True, show_default=True, help="Check the derivative by numbers."),
         click.option("--code", is_flag=True, help="Add the generated NumPy code."),
     )  # fmt: skip
 
@@ -132,6 +135,11 @@ def _deliver(j: Jacobian, view: DerivativeView) -> None:
     kind, document = format_of(view.form, view.output), j.document(level=view.level)
     if view.ascii and kind != "text":
         raise click.UsageError(f"--ascii goes with --format text, not {kind}")
+    report = None
+    if view.check:
+        from byhand.second.verify import verified
+
+        report = said(verified(j))
     table = None if view.table is None else table_of(j, _sizes(view.table))
     if table is not None:
         document = replace(document, sections=(*document.sections, table.section()))
@@ -153,6 +161,7 @@ def _deliver(j: Jacobian, view: DerivativeView) -> None:
             data |= {"code": {"numpy": code}} if code else {}
             text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     deliver_text(text, view.output)
+    incomplete(report)
 
 
 def _text(document: Document, code: str | None, view: DerivativeView, whole: bool) -> str:
