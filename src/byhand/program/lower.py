@@ -1,0 +1,156 @@
+"""Expressions to array programs: each node once, contractions along their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, assert_never, cast
+
+from byhand.derive.derivation import Derivation
+from byhand.errors import MissingRuleError
+from byhand.expr.contraction import contract
+from byhand.expr.masks import Selection
+from byhand.expr.nodes import (
+    Constant,
+    Contraction,
+    Differential,
+    Elementwise,
+    Expr,
+    Named,
+    Structured,
+    Sum,
+    Symbol,
+    topological,
+)
+from byhand.program.association import Association
+from byhand.program.ops import P1, Eye, Input, Kernel, Map, Number, Op, Pool, Reshape, Slice, Type
+from byhand.program.pickers import is_sum_of_slices, read_pickers
+
+TRUTHS = frozenset({"step"})  # functions whose values are masks
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is computed from what.
+
+    Attributes:
+        inputs: name -> argument, in order.
+        results: name -> node, in an order in which little has to be kept.
+        value: the name of the result that the others are gradients of, if they are.
+    """
+
+    inputs: dict[str, Input]
+    results: dict[str, Op]
+    value: str | None = None
+
+
+class Lowering:
+    """One lowering; nodes that two expressions share are shared."""
+
+    def __init__(self) -> None:
+        self.pool = Pool()
+        self._done: dict[Expr, Op] = {}
+        self._selection = Selection()
+
+    def __call__(self, root: Expr) -> Op:
+        """The operation that computes an expression."""
+        for node in topological([root]):
+            if node not in self._done:
+                self._done[node] = self._one(node)
+        return self._done[root]
+
+    def _one(self, node: Expr) -> Op:
+        pool, shape, done = self.pool, node.shape, self._done
+        match node:
+            case Symbol(name):
+                return pool(Input(shape, "int" if "labels" in node.assumptions else "real", name))
+            case Constant(name):
+                return pool(Number(shape, "real", name, node.value))
+            case Named(_, body):
+                pool.named.add(done[body])
+                return done[body]
+            case Elementwise(function, arg):
+                kind: Type = "bool" if function in TRUTHS else "real"
+                return pool(Map(shape, kind, function, (pool.real(done[arg]),)))
+            case Sum(terms):
+                axes = tuple(range(len(shape)))
+                return pool.add(shape, [(c, done[t], axes) for c, t in terms])
+            case Structured("where", (test, *branches), _):
+                return pool(Map(shape, "real", "where", (done[test], *(pool.real(done[b]) for b in branches))))
+            case Structured("power", args, _):
+                return pool(Map(shape, "real", "power", tuple(pool.real(done[a]) for a in args)))
+            case Structured("selection", _, (size, first, _)):
+                return pool(Slice(shape, "real", pool(Eye((size, size), "real")), 1, first))
+            case Structured("pairing"):
+                return pool(Reshape(shape, "real", pool(Eye((shape[0], shape[0]), "real"))))
+            case Structured("one_hot", (labels,), attributes):
+                return pool(Kernel(shape, "bool", "one_hot", (done[labels],), attributes))
+            case Structured(operation, args, attributes):
+                return pool(Kernel(shape, "real", operation, tuple(pool.real(done[a]) for a in args), attributes))
+            case Contraction():
+                return self._contraction(node)
+            case Differential():
+                raise MissingRuleError("a differential has no value of its own", "move it out of the expression first")
+            case _:
+                assert_never(cast(Any, node))
+
+    def _contraction(self, node: Contraction) -> Op:
+        chosen = self._selection.of(node)  # masks select: what they leave out may have no value
+        return self(chosen) if chosen is not node else self._product(node)
+
+    def _product(self, node: Contraction) -> Op:
+        slices = next((k for k, f in enumerate(node.factors) if f[2] == 1 and is_sum_of_slices(f[0])), None)
+        if slices is not None:
+            return self._distributed(node, slices)
+        picked = read_pickers(self.pool, node, self._done)
+        made = Association(self.pool, picked.sizes, picked.out).result(picked.coefficient, picked.factors)
+        for change in reversed(picked.after):
+            made = change(made)
+        return made
+
+    def _distributed(self, node: Contraction, place: int) -> Op:
+        """A product with a sum of slices as the sum of the products: slices of arrays instead of 0/1 matrices."""
+        slices, labels, power = node.factors[place]
+        assert isinstance(slices, Sum)
+        rest = [*node.factors[:place], *node.factors[place + 1 :]]
+        dims, axes = dict(enumerate(node.dims)), tuple(range(node.ndim))
+        terms = [
+            (c, self(contract([*rest, (t, labels, power)], node.out, dims=dims, merge=True)), axes)
+            for c, t in slices.terms
+        ]
+        total = self.pool.add(node.shape, terms)
+        return self.pool.mul(node.shape, node.coefficient, [(total, axes, P1)])
+
+
+def lower(results: Mapping[str, Expr], arguments: Iterable[Symbol] = ()) -> Program:
+    """The program of expressions of any shape.
+
+    Args:
+        results: name -> what is computed.
+        arguments: the inputs, in order; symbols that occur beside them come after.
+    Raises: MissingRuleError: something has no value, a differential.
+    """
+    low = Lowering()
+    order = topological(list(results.values()))
+    symbols = dict.fromkeys([*arguments, *(n for n in order if isinstance(n, Symbol))])
+    inputs = {s.name: op for s in symbols if isinstance(op := low(s), Input)}
+    return Program(inputs, {name: low.pool.real(low(node)) for name, node in results.items()})
+
+
+def lower_derivation(d: Derivation) -> Program:
+    """The program of a function and its gradients, last layer first: each gradient as soon as its adjoint is there."""
+    adjoints = [u.adjoint for u in d.units if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)]
+    place: dict[Expr, int] = {a: k for k, a in enumerate(adjoints, 1)}
+    gradients = {v.name: g.root for v, g in zip(d.variables, d.gradients.values(), strict=True)}
+
+    def stands(name: str) -> int:
+        """How many adjoints stand before a gradient."""
+        return max((place.get(n, 0) for n in topological([gradients[name]], into_named=False)), default=0)
+
+    results = {d.f.name: d.prepared.root, **{name: gradients[name] for name in sorted(gradients, key=stands)}}
+    present = set(topological(list(results.values())))
+    arguments = [s for s in d.f.symbols.values() if s in present or s.name not in d.f.unused]
+    return replace(lower(results, arguments), value=d.f.name)
+
+
+__all__ = ["Lowering", "Program", "lower", "lower_derivation"]

@@ -1,0 +1,183 @@
+"""Factors of a contraction that only pick entries: slices, class labels, index pairs of Kronecker products.
+
+Instead of a product with a matrix of zeros and ones the others are sliced, indexed or reshaped; where the picker's long
+axis is one of the result's, the result is padded, scattered or reshaped, which is the transpose of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from byhand.expr.dims import ONE, Coefficient, Dim, dim_coefficient
+from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum
+from byhand.program.association import Factor, nominal
+from byhand.program.ops import P1, Axes, Op, Pad, Pool, Reshape, Scatter, Slice, Take
+
+Change = Callable[[Op], Op]
+FEW = 64  # classes, for which a product with rows of zeros and a one is faster than adding row by row
+
+
+@dataclass
+class Picked:
+    """A contraction whose pickers were read.
+
+    Attributes:
+        factors, out, coefficient: of the contraction that is left.
+        sizes: of the labels.
+        after: what is done to its result, last first.
+    """
+
+    factors: list[Factor]
+    out: list[int]
+    coefficient: Coefficient
+    sizes: dict[int, Dim]
+    after: list[Change]
+
+
+def is_sum_of_slices(node: Expr) -> bool:
+    """Whether a node adds up slices of arrays."""
+    return isinstance(node, Sum) and all(
+        isinstance(t, Contraction) and any(isinstance(f, Structured) and f.operation == "selection" for f in t.children)
+        for _, t in node.terms
+    )
+
+
+def read_pickers(pool: Pool, node: Contraction, done: Mapping[Expr, Op]) -> Picked:
+    """The contraction without the pickers that can be read; others are left as arrays of zeros and ones."""
+    factors = [Factor(done[f], ls, p) for f, ls, p in node.factors]
+    reading = _Reading(pool, Picked(factors, list(node.out), node.coefficient, dict(enumerate(node.dims)), []))
+    for (f, _, _), picker in zip(node.factors, factors, strict=True):
+        body = f.body if isinstance(f, Named) else f
+        unchanged = any(picker is x for x in reading.picked.factors)
+        if isinstance(body, Structured) and picker.power > 0 and unchanged and _distinct(picker.labels):
+            match body.operation:
+                case "selection":
+                    reading.selection(picker, body)
+                case "one_hot":
+                    reading.one_hot(picker, done[body.args[0]])
+                case "pairing":
+                    reading.pairing(picker)
+    reading.count()
+    return reading.picked
+
+
+class _Reading:
+    """The pickers of one contraction, one after the other."""
+
+    def __init__(self, pool: Pool, picked: Picked) -> None:
+        self.pool, self.picked = pool, picked
+        self.counted: set[int] = set()  # labels that only a picker had: a sum over them multiplies by their size
+
+    def _others(self, picker: Factor) -> list[Factor]:
+        return [f for f in self.picked.factors if f is not picker]
+
+    def count(self) -> None:
+        """Sums over labels that no factor has any more."""
+        p = self.picked
+        for x in self.counted - {*p.out} - {x for f in p.factors for x in f.labels}:
+            p.coefficient = p.coefficient.times(dim_coefficient(p.sizes[x]))
+
+    # ---- slices
+
+    def selection(self, picker: Factor, body: Structured) -> None:
+        p, (whole, part) = self.picked, picker.labels
+        size, first, count = body.attributes
+        if (whole in p.out and part in p.out) or p.out.count(whole) > 1:
+            return
+        p.factors = [self._sliced(f, whole, part, first, count) for f in self._others(picker)]
+        if whole in p.out:
+            axis = p.out.index(whole)
+            p.out[axis] = part
+
+            def padded(r: Op) -> Op:
+                return self.pool(Pad((*r.shape[:axis], size, *r.shape[axis + 1 :]), r.type, r, axis, first))
+
+            p.after.append(padded)
+        self.counted = (self.counted - {whole}) | {part}
+
+    def _sliced(self, f: Factor, whole: int, part: int, first: Dim, count: Dim) -> Factor:
+        if whole not in f.labels:
+            return f
+        op = f.op
+        for axis in (a for a, x in enumerate(f.labels) if x == whole):
+            op = self.pool(Slice((*op.shape[:axis], count, *op.shape[axis + 1 :]), op.type, op, axis, first))
+        return f._replace(op=op, labels=tuple(part if x == whole else x for x in f.labels))
+
+    # ---- class labels
+
+    def one_hot(self, picker: Factor, index: Op) -> None:
+        p, (*rows, classes) = self.picked, picker.labels
+        users = [f for f in self._others(picker) if classes in f.labels]
+        if classes not in p.out and users and all(_indexable(f, picker.labels) for f in users):
+            p.factors = [
+                self._taken(f, picker.labels, index) if classes in f.labels else f for f in self._others(picker)
+            ]
+            self.counted = (self.counted - {classes}) | {*rows}
+        elif (
+            p.out.count(classes) == 1 and not users and len(rows) == 1 and rows[0] not in p.out
+            and nominal(p.sizes[classes]) > FEW
+        ):  # fmt: skip
+            axis, size = p.out.index(classes), p.sizes[classes]
+            p.factors = self._others(picker)
+            p.out = [rows[0], *p.out[:axis], *p.out[axis + 1 :]]
+
+            def scattered(r: Op) -> Op:
+                return self._moved(self.pool(Scatter((size, *r.shape[1:]), "real", self.pool.real(r), index)), axis)
+
+            p.after.append(scattered)
+
+    def _taken(self, f: Factor, labels: Axes, index: Op) -> Factor:
+        *rows, classes = labels
+        axis = f.labels.index(classes)
+        if f.labels == labels:
+            return f._replace(
+                op=self.pool(Take(f.op.shape[:-1], f.op.type, f.op, index, axis, len(rows))), labels=tuple(rows)
+            )
+        shape = (*f.op.shape[:axis], *index.shape, *f.op.shape[axis + 1 :])
+        taken = self.pool(Take(shape, f.op.type, f.op, index, axis, 0))
+        return f._replace(op=taken, labels=(*f.labels[:axis], *rows, *f.labels[axis + 1 :]))
+
+    def _moved(self, op: Op, axis: int) -> Op:
+        """The first axis in another place."""
+        order = list(range(1, len(op.shape)))
+        order.insert(axis, 0)
+        places = tuple(map(order.index, range(len(order))))
+        return self.pool.mul(tuple(op.shape[a] for a in order), ONE, [(op, places, P1)])
+
+    # ---- index pairs
+
+    def pairing(self, picker: Factor) -> None:
+        p, (pair, *both) = self.picked, picker.labels
+        if p.out.count(pair) > 1 or (pair in p.out and {*both} & {*p.out}):
+            return
+        p.factors = [self._unpaired(f, pair, both) for f in self._others(picker)]
+        if pair in p.out:
+            axis, size = p.out.index(pair), p.sizes[pair]
+            p.out[axis : axis + 1] = both
+
+            def joined(r: Op) -> Op:
+                return self.pool(Reshape((*r.shape[:axis], size, *r.shape[axis + 2 :]), r.type, r))
+
+            p.after.append(joined)
+        self.counted = (self.counted - {pair}) | {*both}
+
+    def _unpaired(self, f: Factor, pair: int, both: list[int]) -> Factor:
+        if pair not in f.labels:
+            return f
+        labels = tuple(y for x in f.labels for y in (both if x == pair else (x,)))
+        shape = tuple(self.picked.sizes[x] for x in labels)
+        return f._replace(op=self.pool(Reshape(shape, f.op.type, f.op)), labels=labels)
+
+
+def _distinct(labels: Axes) -> bool:
+    return len(set(labels)) == len(labels)
+
+
+def _indexable(f: Factor, labels: Axes) -> bool:
+    """Whether the entries at the class labels can be taken from a factor: row by row, or along one axis."""
+    *rows, classes = labels
+    return f.labels == labels or (f.labels.count(classes) == 1 and not {*rows} & {*f.labels})
+
+
+__all__ = ["Picked", "is_sum_of_slices", "read_pickers"]
