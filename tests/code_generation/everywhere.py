@@ -6,9 +6,9 @@ from importlib.util import find_spec
 import numpy as np
 
 import byhand
-from byhand.code import generate
-from byhand.train.buffers import Lowering
-from byhand.train.trace import Graph
+from byhand.program.calls import Graph
+from byhand.program.inplace import InPlace
+from byhand.program.lower import lower_derivation
 
 TARGETS = ["numpy", "in place", "jax", *(["torch"] if find_spec("torch") else []), *(["c"] if shutil.which("gcc") else [])]  # fmt: skip
 NO_LINEAR_ALGEBRA = frozenset({"inv", "det", "logdet"})  # which C lacks
@@ -17,10 +17,10 @@ NO_LINEAR_ALGEBRA = frozenset({"inv", "det", "logdet"})  # which C lacks
 def in_place(derivation, values):
     """By the trainer's functions on arrays that are there already."""
     arrays = {k: np.asarray(v, float) if np.asarray(v).dtype.kind != "i" else np.asarray(v) for k, v in values.items()}
-    names = derivation.function("numpy").inputs
-    graph = Graph(generate(derivation, "numpy", formulas=False), "value_and_gradients", {n: arrays[n] for n in names})
+    program = lower_derivation(derivation)
+    graph = Graph(program, arrays)
     outputs = {v.name: np.full(np.shape(arrays[v.name]), np.nan) for v in derivation.variables}
-    value = Lowering(graph, {n: arrays[n] for n in names}, outputs).function()
+    value = InPlace(graph, {n: arrays[n] for n in program.inputs}, outputs).function()
     return value, outputs
 
 

@@ -72,7 +72,7 @@ def test_what_is_minimised_and_what_is_predicted(loss, data):
     assert program.net.loss == loss
     targets = model._coding.given(model._encode(y, first=False), float)
     inputs = {"X": model.input_scaling_.apply(X, float), program.net.target: targets}
-    found, _ = program.gradients([model.parameters_[n] for n in program.names], *(inputs[n] for n in program.data))
+    found, _ = program.gradients({**model.parameters_, **inputs})
     assert found == pytest.approx(whole, rel=1e-10)
     predicted = model.predict(X)
     if y.ndim == 2:
@@ -264,11 +264,11 @@ def test_weights_of_a_loss_of_ones_own_weigh_its_samples(loss):
     rng, N = np.random.default_rng(0), 11
     nets = [TrainedMLP("5-7-3", loss=loss, weighted=w) for w in (True, False)]
     weighted, plain = map(TrainingProgram, nets)
-    values = [nets[0].init(0)[n] for n in weighted.names]
+    values = nets[0].init(0)
     data = {"X": rng.standard_normal((N, 5)), "y": rng.integers(0, 3, N), "s": rng.uniform(0.5, 2, N)}
     data["Y"] = np.eye(3)[data["y"]]
-    each = [plain.gradients(values, *(data[n][[k]] for n in plain.data))[0] for k in range(N)]
-    found = weighted.gradients(values, *(data[n] for n in weighted.data))[0]
+    each = [plain.gradients(values | {n: data[n][[k]] for n in plain.data})[0] for k in range(N)]
+    found = weighted.gradients(values | data)[0]
     assert found == pytest.approx(np.mean(data["s"] * each), rel=1e-12)
 
 

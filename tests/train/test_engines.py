@@ -11,7 +11,7 @@ from byhand.nets.losses import LOSSES
 from byhand.nets.trained import TrainedMLP
 from byhand.train.engines import ENGINES, Work, chosen, engine_row
 from byhand.train.loop import DivergedError, Settings, Trainer
-from byhand.train.optimizers import OPTIMIZERS
+from byhand.train.optimizers import OPTIMIZERS, Optimizer
 from byhand.train.program import TrainingProgram
 
 SAMPLES, BATCH = 53, 11  # four whole batches and one of nine samples
@@ -80,6 +80,32 @@ def test_weights_and_dropout_for_other_spellings_and_plain_layers(engine, loss):
 def test_the_same_weights_for_every_optimizer(engine, optimizer):
     net = TrainedMLP("5-7-6-3", activation=["tanh", "silu"], dropout=True, targets="probabilities")
     same(engine, net, optimizer=optimizer, dropout=0.3, clip_norm=0.5, schedule="one_cycle")
+
+
+LION = Optimizer("lion", ("m",), {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.01}, """
+c = beta1*m + (1 - beta1)*g
+p = p - lr*(sign(c) + weight_decay*p)
+m = beta2*m + (1 - beta2)*g
+""", 1e-4, "the sign of a mean", "Chen et al. (2023)")  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_new_row_is_an_optimizer_of_every_engine(engine, monkeypatch):
+    monkeypatch.setitem(OPTIMIZERS, "lion", LION)
+    net = TrainedMLP("5-7-3", activation="tanh")
+    found, _ = trained(engine, net, optimizer="lion", epochs=3)
+    program, data, rng = TrainingProgram(net), data_for(net, np.random.default_rng(7)), np.random.default_rng(5)
+    p = program.flat(net.init(3), np.float64)
+    m = np.zeros_like(p)
+    for _ in range(3):
+        order = rng.permutation(SAMPLES)
+        for k in range(0, SAMPLES, BATCH):
+            rows = order[k : k + BATCH]
+            g = program.flat(program.gradients({**program.views(p), **{n: a[rows] for n, a in data.items()}})[1], float)
+            p = p - 0.01 * (np.sign(0.9 * m + 0.1 * g) + 0.01 * p)
+            m = 0.99 * m + 0.01 * g
+    np.testing.assert_allclose(found.parameters, p, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(found.updater.state["m"], m, rtol=1e-8, atol=1e-11)
 
 
 @pytest.mark.parametrize("engine", OTHERS)

@@ -41,7 +41,8 @@ def by_hand(net, clip):
     for _ in range(EPOCHS):
         order = rng.permutation(SAMPLES)
         for rows in (order[k : k + BATCH] for k in range(0, SAMPLES, BATCH)):
-            gradients = program.gradients(parameters, *(data[n][rows] for n in program.data))[1]
+            given = dict(zip(program.names, parameters, strict=True)) | {n: data[n][rows] for n in program.data}
+            gradients = list(program.gradients(given)[1].values())
             found.append([np.sqrt((g**2).sum()) for g in gradients if g.ndim == 2])
             whole = np.sqrt(sum((g**2).sum() for g in gradients))
             share = clip / (whole + 1e-6) if whole > clip else 1.0
@@ -104,11 +105,10 @@ def test_iterations_have_the_gradient_they_start_from(engine, optimizer):
         settings = Settings(optimizer=optimizer, engine=engine, epochs=6)
         trainer = Trainer(program, net.init(3), settings, np.random.default_rng(5))
     trainer.record(GradientNorms())
-    visited = [[net.init(3)[n] for n in program.names]]
-    trainer.fit(data, callbacks=[lambda e, h: visited.append([v.copy() for v in trainer.named().values()])])
+    visited = [net.init(3)]
+    trainer.fit(data, callbacks=[lambda e, h: visited.append({n: v.copy() for n, v in trainer.named().items()})])
     expected = [
-        [np.sqrt((g**2).sum()) for g in program.gradients(p, *(data[n] for n in program.data))[1] if g.ndim == 2]
-        for p in visited[:-1]
+        [np.sqrt((g**2).sum()) for g in program.gradients(p | data)[1].values() if g.ndim == 2] for p in visited[:-1]
     ]
     assert trainer.norms.unit == "iteration" and trainer.norms.steps == 6
     np.testing.assert_allclose(trainer.norms.values, expected, rtol=1e-8)

@@ -1,7 +1,7 @@
 """The C engine: the derived step and the update as one C function that takes all steps of an epoch in one call.
 
 The C is what `code("c")` writes for the network, with the number of samples as an argument, and the optimizer's update
-from the source that every engine lowers. Order and dropout are drawn by NumPy, from the same stream as the NumPy engine
+from the program that every engine runs. Order and dropout are drawn by NumPy, from the same stream as the NumPy engine
 draws them. For small networks: products are plain loops, which a library of matrix products beats on large ones.
 """
 
@@ -84,7 +84,7 @@ class CEngine(StepEngine):
         types, widths = self._types(), self._widths()
         data = {names[n]: (types[n], w) for n, w in widths.items() if n not in self.program.masks}
         masks = {names[n]: w for n, w in widths.items() if n in self.program.masks}
-        update = Update(self.updater.source, self.real)
+        update = Update(self.updater.program, self.real)
         if "#include <math.h>" not in source:
             source = "#include <math.h>\n" + source
         recorded = () if self.norms is None else tuple(self.program.weights.values())

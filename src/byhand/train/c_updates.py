@@ -1,86 +1,103 @@
-"""The update of an optimizer, read from the source that every engine lowers, as a loop in C."""
+"""The update of an optimizer as a loop in C, and the C of many steps around it."""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from byhand.code.c.source import CFile
 from byhand.errors import MissingRuleError
+from byhand.program.lower import Program
+from byhand.program.ops import P1, Add, Map, Mul, Number, Op, topological
 
-_SIGNS: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-_NUMBERS = ("lr", "t")
+_FUNCTIONS = {"abs": "fabs", "log1p": "log1p", **dict.fromkeys(("exp", "log", "tanh"), "")}  # "": of the same name
 
 
 class Update:
     """One update: lines of C for entry i of the vectors, and numbers that are computed before the loop, in double.
 
     Args:
-        source: what `optimizers.update_source` wrote.
+        program: of the update; its vectors have one axis.
         real: "float" or "double", the type of the vectors.
-    Raises: MissingRuleError: the source has something that C has no row for here.
+    Raises: MissingRuleError: the update has an operation that C has no row for here.
     """
 
-    def __init__(self, source: str, real: str) -> None:
-        (function,) = ast.parse(source).body
-        assert isinstance(function, ast.FunctionDef)
+    def __init__(self, program: Program, real: str) -> None:
         self.real = real
-        self.vectors = [a.arg for a in function.args.args if a.arg not in _NUMBERS]
-        self.numbers: dict[str, str] = {n: n for n in _NUMBERS}
+        self.vectors = [name for name, op in program.inputs.items() if op.shape]
         self.before: list[str] = []
         self.lines: list[str] = []
-        for s in function.body:
-            match s:
-                case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in self.vectors:
-                    self.lines.append(f"{name}[i] = {self.text(value)};")
-                case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                    self.numbers[name] = f"({self.number(value)})"
-                case ast.Return():
-                    continue
-                case _:
-                    raise self.missing(s)
+        self._words: dict[Op, str] = {op: f"{n}[i]" if op.shape else n for n, op in program.inputs.items()}
+        for op in topological(program.results.values()):
+            if op not in self._words:
+                self._declare(op)
+        self.lines += [f"{name}[i] = {self._words[op]};" for name, op in program.results.items()]
 
-    def missing(self, node: ast.AST) -> MissingRuleError:
-        return MissingRuleError(f"the C engine cannot write {ast.unparse(node)[:60]!r}", "engine='numpy'")
+    def _declare(self, op: Op) -> None:
+        """A variable for a number, before the loop, or for an entry, in it; entries read numbers in their own type."""
+        if isinstance(op, Mul) and not op.factors:
+            self._words[op] = repr(float(op.coefficient.value))
+        elif op.shape:
+            value = self._value(op)
+            self.lines.append(f"const {self.real} x{len(self.lines) + 1} = {value};")
+            self._words[op] = f"x{len(self.lines)}"
+        else:
+            self._words[op] = self._number(self._value(op))
 
-    def is_number(self, e: ast.expr) -> bool:
-        """Whether the same for all entries."""
-        return not any(isinstance(n, ast.Name) and n.id in self.vectors for n in ast.walk(e))
+    def _number(self, value: str) -> str:
+        """The name of a number that is computed before the loop."""
+        self.before.append(f"const double c{len(self.before) + 1} = {value};")
+        return f"c{len(self.before)}"
 
-    def text(self, e: ast.expr) -> str:
-        """An expression for entry i."""
-        if self.is_number(e):
-            name = f"c{len(self.before) + 1}"
-            self.before.append(f"const {self.real} {name} = ({self.real})({self.number(e)});")
-            return name
-        match e:
-            case ast.Name(id=name):
-                return f"{name}[i]"
-            case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=2)):
-                return (
-                    f"{self.text(left)} * {self.text(left)}" if isinstance(left, ast.Name) else self._missing_square(e)
-                )
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _SIGNS:
-                return f"({self.text(left)} {_SIGNS[type(op)]} {self.text(right)})"
-            case ast.Call(func=ast.Attribute(attr="sqrt"), args=[arg]):
-                return f"{'sqrtf' if self.real == 'float' else 'sqrt'}({self.text(arg)})"
-        raise self.missing(e)
+    def _value(self, op: Op) -> str:
+        inside = bool(op.shape)
+        match op:
+            case Number(value=value):
+                return repr(value)
+            case Map(function="step", args=(a,)):
+                return f"{self._word(a, inside)} > 0"
+            case Map(function="sign", args=(a,)):
+                return f"({self._word(a, inside)} > 0) - ({self._word(a, inside)} < 0)"
+            case Map(function="real", args=(a,)):
+                return self._word(a, inside)
+            case Map(function="power", args=(a, b)):
+                return self._call("pow", inside, self._word(a, inside), self._word(b, inside))
+            case Map(function=name, args=(a,)) if name in _FUNCTIONS:
+                return self._call(_FUNCTIONS[name] or name, inside, self._word(a, inside))
+            case Add(terms=terms):
+                signed = [(c.value < 0, self._product(abs(c.value), [(t, P1)], inside)) for c, t, _ in terms]
+                words = "".join(f" {'-' if minus else '+'} {word}" for minus, word in signed)
+                return words.removeprefix(" + ").strip()
+            case Mul(coefficient=c, factors=factors):
+                return self._product(c.value, [(f, p) for f, _, p in factors], inside)
+            case _:
+                raise MissingRuleError(f"the C engine has no {type(op).__name__} in an update", "engine='numpy'")
 
-    def _missing_square(self, e: ast.expr) -> str:
-        raise self.missing(e)
+    def _product(self, c: Fraction, factors: list[tuple[Op, Fraction]], inside: bool) -> str:
+        """A coefficient times powers; what is the same for all entries is multiplied before the loop."""
+        numbers = [f for f in factors if not f[0].shape]
+        if inside and numbers:
+            number, rest = self._number(self._product(c, numbers, False)), [f for f in factors if f[0].shape]
+            return f"({self.real}){number}" + (f" * {self._product(Fraction(1), rest, True)}" if rest else "")
+        above = [self._raised(f, p, inside) for f, p in factors if p > 0]
+        below = [self._raised(f, -p, inside) for f, p in factors if p < 0]
+        whole = " * ".join([*([] if c == 1 and above else [self._literal(c, inside)]), *above])
+        return f"{whole} / ({' * '.join(below)})" if below else whole
 
-    def number(self, e: ast.expr) -> str:
-        """A number in double precision."""
-        match e:
-            case ast.Constant(value=int() | float() as value):
-                return repr(float(value))
-            case ast.Name(id=name) if name in self.numbers:
-                return self.numbers[name]
-            case ast.BinOp(left=left, op=ast.Pow(), right=right):
-                return f"pow({self.number(left)}, {self.number(right)})"
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _SIGNS:
-                return f"({self.number(left)} {_SIGNS[type(op)]} {self.number(right)})"
-        raise self.missing(e)
+    def _word(self, op: Op, inside: bool) -> str:
+        return f"({self.real}){self._words[op]}" if inside and not op.shape else self._words[op]
+
+    def _literal(self, value: Fraction, inside: bool) -> str:
+        return f"({self.real}){float(value)!r}" if inside else repr(float(value))
+
+    def _call(self, function: str, inside: bool, *args: str) -> str:
+        return f"{function}{'f' * (inside and self.real == 'float')}({', '.join(args)})"
+
+    def _raised(self, op: Op, p: Fraction, inside: bool) -> str:
+        word = self._word(op, inside)
+        if p == Fraction(1, 2):
+            return self._call("sqrt", inside, word)
+        return " * ".join([word] * int(p)) if p in (1, 2, 3) else self._call("pow", inside, word, repr(float(p)))
 
 
 TRAIN = """

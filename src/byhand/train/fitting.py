@@ -22,6 +22,7 @@ from byhand.train.loop import History, Trainer
 from byhand.train.norms import GradientNorms
 from byhand.train.parameters import ParameterError, check_parameters
 from byhand.train.preparation import Preparation
+from byhand.train.program import function_of
 from byhand.train.programs import network_of, plain_net, predictor_of, program_of
 
 Array = Any
@@ -200,9 +201,7 @@ class Estimator(CallbackSupport, Preparation):
         program = program_of(self._program_key(False, self._targets_kind()))
         net = plain_net(program.net)
         data = {"X": self.input_scaling_.apply(X, dtype), net.target: self._given(targets, dtype)}
-        from byhand.code import compile_expression
-
-        loss = compile_expression(net.expression)
+        loss = function_of(net.expression)
         predict = predictor_of(self._program_key(False, self._targets_kind()))
 
         def own(values: dict[str, Array]) -> float:
@@ -213,7 +212,7 @@ class Estimator(CallbackSupport, Preparation):
         def validate() -> tuple[float, float]:
             parameters = trainer.named()
             values = parameters | data
-            return float(loss.raw(*(values[n] for n in loss.inputs))), score(parameters)
+            return float(loss(values)), score(parameters)
 
         return validate
 

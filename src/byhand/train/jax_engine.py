@@ -14,8 +14,10 @@ import numpy as np
 
 from byhand.code.jax_function import double_precision
 from byhand.errors import ByhandError
+from byhand.program.arrays import scatter_added
+from byhand.program.calls import Graph, Look, Node, gather
 from byhand.train.engine import StepEngine
-from byhand.train.trace import Graph, Node
+from byhand.train.optimizers import NUMBERS, update_program
 from byhand.train.xla import after, compiled, gathered_ahead
 
 Array = Any
@@ -63,7 +65,8 @@ def computed(graph: Graph, arrays: Mapping[str, Array]) -> tuple[Any, dict[str, 
         args = [value(a, node) for a in node.args]
         match node.kind:
             case "view":
-                found = node.op(*args)
+                look = node.op
+                found = _counterpart(look.function)(*args, *look.rest) if isinstance(look, Look) else look(*args)
             case "ufunc" | "scalar":
                 found = _counterpart(node.op)(*args)
             case "reduce":
@@ -81,6 +84,12 @@ def computed(graph: Graph, arrays: Mapping[str, Array]) -> tuple[Any, dict[str, 
     return known.get(graph.value, graph.value), {n: known.get(r, r) for n, r in graph.results.items()}
 
 
+def _scatter_added(index: Any, x: Any, rows: int) -> Any:
+    import jax.numpy as jnp
+
+    return jnp.zeros((rows, *x.shape[1:]), x.dtype).at[index].add(x)
+
+
 def _counterpart(function: Any) -> Callable[..., Any]:
     """JAX's function of the same name.
 
@@ -89,9 +98,11 @@ def _counterpart(function: Any) -> Callable[..., Any]:
     import jax.numpy as jnp
     from jax.scipy import special
 
+    if function is gather:
+        return gather  # type: ignore[no-any-return]
+    if function is scatter_added:
+        return _scatter_added
     name = function.__name__
-    if name == "_gather":
-        return function  # type: ignore[no-any-return]
     module = str(getattr(function, "__module__", ""))  # a ufunc has none
     for home in (jnp.linalg, jnp, special) if "linalg" in module else (jnp, special):
         if hasattr(home, name):
@@ -196,7 +207,7 @@ class JaxEngine(StepEngine):
         key: tuple[Any, ...] = ("jax", batch, str(dtype), self.keep, self.clip_norm, row.name)
         key += (tuple(sorted(settings.items())), self.norms is not None)
         if key not in self.program.compiled:
-            step = self._step(batch, dtype, self.updater.source)
+            step = self._step(batch, dtype)
 
             def run(parameters: Any, state: Any, t: Any, samples: Any, rows: Any, rates: Any, masks: Any) -> Any:
                 def advance(carry: Any, x: Any) -> Any:
@@ -212,15 +223,16 @@ class JaxEngine(StepEngine):
         found: Callable[..., Any] = self.program.compiled[key]
         return found
 
-    def _step(self, batch: int, dtype: Any, update: str) -> Callable[..., Any]:
+    def _step(self, batch: int, dtype: Any) -> Callable[..., Any]:
         import jax.numpy as jnp
 
         program, keep, norm, recorded = self.program, self.keep, self.clip_norm, self.norms is not None
         assert self.updater is not None
         names = ("p", "g", *self.updater.row.state)
         graph = program.graph(batch, dtype)
+        row, settings = self.updater.row, self.updater.settings
         updates = {
-            n: Graph(update, "update", dict.fromkeys(names, np.empty(s, dtype)), scalars=("lr", "t"))
+            n: Graph(update_program(row, settings, len(s)), dict.fromkeys(names, np.empty(s, dtype)), NUMBERS)
             for n, s in program.shapes.items()
         }
 

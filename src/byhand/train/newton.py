@@ -109,9 +109,8 @@ class NewtonTrainer(Trainer):
 
     def _value(self, flat: Array, data: Mapping[str, Array]) -> tuple[float, Array]:
         """Loss and gradient (count,)."""
-        values = {**self.program.views(flat), **data}
-        loss, gradients = self.program.raw(*(values[n] for n in self.program.inputs))
-        return float(loss), self.program.flat(gradients, np.float64)
+        loss, gradients = self.program.gradients({**self.program.views(flat), **data})
+        return loss, self.program.flat(gradients, np.float64)
 
     def _accept(self, flat: Array, now: tuple[float, Array]) -> None:
         self.parameters[:] = flat

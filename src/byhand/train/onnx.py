@@ -1,4 +1,4 @@
-"""ONNX export: the generated code of the prediction, operation by operation, with scaling and classes around it."""
+"""ONNX export: the program of the prediction, call by call, with scaling and classes around it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from byhand.code import compile_expression
 from byhand.errors import ByhandError, MissingRuleError
 from byhand.files import write_atomically
+from byhand.program.calls import Graph, Node
+from byhand.program.lower import lower
 from byhand.train.programs import plain_net, program_of
-from byhand.train.trace import Graph, Node
 
 Array = Any
 OPSET = 18
@@ -81,7 +81,7 @@ class _Writer:
 
 
 class _Lowering:
-    """A graph of array operations as ONNX nodes."""
+    """The calls of a program as ONNX nodes."""
 
     def __init__(self, writer: _Writer, graph: Graph, names: Mapping[str, str]) -> None:
         self.w = writer
@@ -182,14 +182,14 @@ def to_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     dtype = next(iter(model.parameters_.values())).dtype
     features = int(model.n_features_in_)
     net = plain_net(program_of(model._program_key(False, model._targets_kind())).net)
-    compiled = compile_expression(net.prediction)
-    values = {n: model.parameters_[n] for n in compiled.inputs if n != net.data}
-    graph = Graph(compiled.source, "values", {**values, net.data: np.zeros((_ROWS, features), dtype)})
+    program = lower({"f": net.prediction.root})
+    values = {n: model.parameters_[n] for n in program.inputs if n != net.data}
+    graph = Graph(program, {**values, net.data: np.zeros((_ROWS, features), dtype)})
     scaling = model.input_scaling_
     x = w.add("Sub", w.cast("X", np.float64), w.constant(scaling.mean, "input_mean"))
     x = w.cast(w.add("Div", x, w.constant(scaling.scale, "input_scale")), dtype)
     names = {n: w.constant(v, n) for n, v in values.items()}
-    outputs = w.cast(_Lowering(w, graph, {**names, net.data: x}).names[graph.value], np.float64)
+    outputs = w.cast(_Lowering(w, graph, {**names, net.data: x}).names[graph.results["f"]], np.float64)
     kind = int(helper.np_dtype_to_tensor_dtype(dtype))
     if hasattr(model, "classes_"):
         results = _classified(w, model, outputs, dtype, kind)

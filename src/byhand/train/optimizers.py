@@ -1,24 +1,29 @@
-"""The table of optimizers: one row each, the update written once, as source, for every engine.
+"""The table of optimizers: one row each, the update written once, in byhand's own language, for every engine.
 
-An update is a function of the parameters p, their gradient g, the state, the rate lr, the step t (from 1) and the row's
-settings; what it returns takes the place of what it was given. The NumPy engine lowers it to buffers like any other
-generated source. Settings are plain numbers in the source: nothing of the user's is executed.
+An update is an expression of the parameters p, their gradient g, the state, the rate lr, the step t (from 1) and the row's
+settings; what a line gives takes the place of what had the name. Every engine runs the program that it is lowered to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from byhand.errors import ParseError, nearest
-from byhand.train.buffers import Lowering
-from byhand.train.trace import Graph
+from byhand.expr.dims import named_dimension
+from byhand.expr.nodes import Expr, named, symbol
+from byhand.expr.parse import read_node
+from byhand.expr.source import Source
+from byhand.program.calls import Graph
+from byhand.program.inplace import InPlace
+from byhand.program.lower import Program, lower
 
 Array = Any
+NUMBERS = ("lr", "t")  # arguments of an update that are known at each step only
 BLOCK = 32768  # entries updated together, so that the buffers stay in the cache
 
 
@@ -48,7 +53,7 @@ _ADAM = """
 m = beta1*m + (1 - beta1)*g
 v = beta2*v + (1 - beta2)*g**2
 scale = (1 - beta2**t)**0.5
-p = p - lr * scale / (1 - beta1**t) * m / (np.sqrt(v) + eps * scale)
+p = p - lr * scale / (1 - beta1**t) * m / (sqrt(v) + eps * scale)
 """
 _TABLE = (
     Optimizer("sgd", (), {}, "p = p - lr*g", 0.05,
@@ -63,7 +68,7 @@ _TABLE = (
               "p = p - lr*weight_decay*p\n" + _ADAM, 0.003,
               "Adam, and every parameter shrunk by lr times weight_decay", "Loshchilov and Hutter (2019)"),
     Optimizer("rmsprop", ("v",), {"alpha": 0.99, "eps": 1e-8},
-              "v = alpha*v + (1 - alpha)*g**2\np = p - lr*g / (np.sqrt(v) + eps)", 0.003,
+              "v = alpha*v + (1 - alpha)*g**2\np = p - lr*g / (sqrt(v) + eps)", 0.003,
               "each entry by its own mean square", "Tieleman and Hinton (2012)"),
 )  # fmt: skip
 OPTIMIZERS: dict[str, Optimizer] = {row.name: row for row in _TABLE}
@@ -80,8 +85,8 @@ def optimizer_row(name: str) -> Optimizer:
     return OPTIMIZERS[name]
 
 
-def update_source(row: Optimizer, settings: Mapping[str, float]) -> str:
-    """The update as a function of arrays and numbers: what each engine lowers.
+def settings_of_row(row: Optimizer, settings: Mapping[str, float]) -> dict[str, float]:
+    """The settings of an update, those of the row where none is given.
 
     Raises: ParseError: a setting that the row has not, or that is no number.
     """
@@ -93,11 +98,29 @@ def update_source(row: Optimizer, settings: Mapping[str, float]) -> str:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value) or value < 0:
             raise ParseError(f"{name} of {row.name} is {value!r}: a number from 0 on")
-    names = ["p", "g", *row.state]
-    constants = [f"{name} = {float(value)!r}" for name, value in values.items()]
-    updated = ", ".join(f'"{n}": {n}' for n in ("p", *row.state))
-    body = [*constants, *row.update.strip().split("\n"), f"return {{{updated}}}"]
-    return f"def update({', '.join([*names, 'lr', 't'])}):\n" + "".join(f"    {line}\n" for line in body)
+    return values
+
+
+def update_program(row: Optimizer, settings: Mapping[str, float], axes: int = 1) -> Program:
+    """The update of arrays with so many axes; its results are p and the state.
+
+    Raises: ParseError: see `settings_of_row`.
+    """
+    return _program(row.name, row.state, row.update, tuple(settings_of_row(row, settings).items()), axes)
+
+
+@lru_cache(maxsize=64)
+def _program(
+    name: str, state: tuple[str, ...], update: str, settings: tuple[tuple[str, float], ...], axes: int
+) -> Program:
+    shape = tuple(named_dimension(f"n{k}") for k in range(axes))
+    inputs = [symbol(n, shape) for n in ("p", "g", *state)] + [symbol(n) for n in NUMBERS]
+    nodes: dict[str, Any] = {**dict(settings), **{s.name: s for s in inputs}}
+    for line in filter(None, update.split("\n")):
+        target, _, formula = line.partition(" = ")
+        nodes[target] = named(f"{target}_{len(nodes)}", read_node(Source.read(formula), nodes))  # computed once
+    results: dict[str, Expr] = {n: nodes[n] for n in ("p", *state)}
+    return lower(results, inputs)
 
 
 def passes(row: Optimizer) -> int:
@@ -107,8 +130,7 @@ def passes(row: Optimizer) -> int:
     2
     """
     like = dict.fromkeys(("p", "g", *row.state), np.zeros(3))
-    graph = Graph(update_source(row, {}), "update", like, scalars=("lr", "t"))
-    return sum(n.kind == "ufunc" for n in graph.nodes)
+    return sum(n.kind == "ufunc" for n in Graph(update_program(row, {}), like, NUMBERS).nodes)
 
 
 @dataclass
@@ -120,7 +142,7 @@ class Updater:
         parameters, gradient: vectors (count,).
         state: name -> vector (count,).
         t: how many steps were taken.
-        source: the update, which every engine lowers.
+        program: the update, which every engine runs.
     """
 
     row: Optimizer
@@ -133,7 +155,7 @@ class Updater:
     def __post_init__(self) -> None:
         for name in self.row.state:
             self.state.setdefault(name, np.zeros_like(self.parameters))
-        self.source = update_source(self.row, self.settings)
+        self.program = update_program(self.row, self.settings)
 
     @cached_property
     def _blocks(self) -> list[tuple[Callable[..., Any], tuple[Array, ...]]]:
@@ -145,9 +167,9 @@ class Updater:
             arrays = {n: a[start : start + BLOCK] for n, a in vectors.items()}
             size = len(arrays["p"])
             if size not in made:
-                graph = Graph(self.source, "update", arrays, scalars=("lr", "t"))
+                graph = Graph(self.program, arrays, NUMBERS)
                 outputs = {n: arrays[n] for n in graph.results}
-                made[size] = Lowering(graph, arrays, outputs, value=False, given=tuple(arrays)).function
+                made[size] = InPlace(graph, arrays, outputs, value=False, given=tuple(arrays)).function
             found.append((made[size], tuple(arrays.values())))
         return found
 

@@ -19,7 +19,7 @@ from byhand.nets.inits import init_row
 from byhand.nets.losses import LOSSES
 from byhand.nets.mlp import MLP
 from byhand.train.engines import engine_row
-from byhand.train.optimizers import optimizer_row, update_source
+from byhand.train.optimizers import optimizer_row, settings_of_row
 from byhand.train.schedules import rates
 
 Check = Callable[[Any, Any], None]  # of the value and the estimator; raises where the value is wrong
@@ -136,7 +136,7 @@ def _optimizer_settings(value: Any, e: Any) -> None:
     if value:
         if e.optimizer == "lbfgs":
             raise DataError("lbfgs has no settings")
-        update_source(optimizer_row(e.optimizer), dict(value))
+        settings_of_row(optimizer_row(e.optimizer), dict(value))
 
 
 def _schedule(value: Any, e: Any) -> None:

@@ -1,21 +1,23 @@
-"""From a network to its training step: derived, lowered to code, lowered again to buffers of a batch size."""
+"""From a network to its training step: derived, lowered to a program, which runs in buffers of a batch size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from byhand.code import compile_expression, generate
 from byhand.derive.derivation import Derivation, derive
 from byhand.expr.dims import dim_value
+from byhand.expr.expression import Expression
 from byhand.nets.losses import LOSSES
 from byhand.nets.mlp import MLP
 from byhand.nets.trained import TrainedMLP
-from byhand.train.buffers import Lowering
-from byhand.train.trace import Graph
+from byhand.program.arrays import computed, sizes_of
+from byhand.program.calls import Graph
+from byhand.program.inplace import InPlace
+from byhand.program.lower import Program, lower, lower_derivation
 
 Array = Any
 LARGEST = 1 << 25  # bytes of intermediates; a larger batch is worked on in parts
@@ -28,7 +30,7 @@ class TrainingProgram:
     Attributes:
         net: the network.
         derivation: its gradients.
-        source: the generated code without its formulas, which every engine lowers.
+        program: the loss and its gradients as array operations, which every engine runs.
 
     >>> TrainingProgram(MLP("4-16-3")).names
     ('W1', 'b1', 'W2', 'b2')
@@ -37,7 +39,7 @@ class TrainingProgram:
     def __init__(self, net: MLP) -> None:
         self.net = net
         self.derivation: Derivation = derive(net)
-        self.source = generate(self.derivation, formulas=False)  # for engines: `derivation.code()` is for readers
+        self.program: Program = lower_derivation(self.derivation)
         self.names = net.parameters
         self.shapes = {n: tuple(dim_value(d, {}) for d in net.shapes[n]) for n in self.names}
         self.count = sum(int(np.prod(s)) for s in self.shapes.values())
@@ -83,10 +85,10 @@ class TrainingProgram:
         return np.dtype(np.intp) if self.net.targets == "labels" and name == self.net.target else np.dtype(dtype)
 
     def graph(self, batch: int, dtype: Any) -> Graph:
-        """The step as a graph of array operations, for batches of one size; read once."""
+        """The step as calls of NumPy, for batches of one size; made once."""
         key = ("graph", batch, str(dtype))
         if key not in self.compiled:
-            self.compiled[key] = Graph(self.source, "value_and_gradients", self.like(batch, dtype))
+            self.compiled[key] = Graph(self.program, self.like(batch, dtype))
         found: Graph = self.compiled[key]
         return found
 
@@ -109,32 +111,16 @@ class TrainingProgram:
         """
         return Step(self, batch, parameters, gradient, value)
 
-    def gradients(self, parameters: Sequence[Array], *data: Array) -> tuple[Any, list[Array]]:
-        """The loss and the list of gradients for a list of parameters, in the order of `names`; data in `inputs` order.
+    def gradients(self, values: Mapping[str, Array]) -> tuple[float, dict[str, Array]]:
+        """The loss and the gradients, for parameters and data by name. Allocates; `step` does not."""
+        found = _run(self.program, values)
+        assert self.program.value is not None
+        return float(found[self.program.value]), {n: found[n] for n in self.names}
 
-        Allocates: for tests and for callers that keep lists. `step` does not.
-        """
-        values = dict(zip(self.names, parameters, strict=True)) | dict(zip(self.data, data, strict=True))
-        loss, gradients = self.raw(*(values[n] for n in self.inputs))
-        return loss, [gradients[n] for n in self.names]
-
-    @cached_property
-    def raw(self) -> Callable[..., Any]:
-        """The generated function itself."""
-        scope: dict[str, Any] = {"__name__": "byhand.generated"}
-        exec(compile(self.source, "<byhand: value_and_gradients>", "exec"), scope)
-        function: Callable[..., Any] = scope["value_and_gradients"]
-        return function
-
-    @cached_property
+    @property
     def inputs(self) -> tuple[str, ...]:
-        """The arguments of the generated function, in order."""
-        import ast
-
-        for node in ast.parse(self.source).body:
-            if isinstance(node, ast.FunctionDef) and node.name == "value_and_gradients":
-                return tuple(a.arg for a in node.args.args)
-        raise AssertionError("no function was generated")
+        """Parameters and data in the order of their declaration."""
+        return tuple(self.program.inputs)
 
     @cached_property
     def data(self) -> tuple[str, ...]:
@@ -162,7 +148,7 @@ class Step:
         self.run: Callable[[], Any]
         if rows == batch:
             arrays = program.views(parameters) | self.data
-            lowered = Lowering(program.graph(batch, parameters.dtype), arrays, program.views(gradient), value)
+            lowered = InPlace(program.graph(batch, parameters.dtype), arrays, program.views(gradient), value)
             self.run = lowered.function
             self.nbytes, self.source = lowered.nbytes, lowered.source
             return
@@ -193,16 +179,24 @@ class _Part:
         like = program.like(rows, parameters.dtype)
         self.data = {n: like[n] for n in program.data}
         graph, arrays = program.graph(rows, parameters.dtype), program.views(parameters) | self.data
-        lowered = Lowering(graph, arrays, program.views(gradient), value, accumulate=True)
+        lowered = InPlace(graph, arrays, program.views(gradient), value, accumulate=True)
         self.run, self.source = lowered.function, lowered.source
         self.nbytes = lowered.nbytes + sum(a.nbytes for a in self.data.values())
 
 
+def function_of(expression: Expression) -> Callable[[Mapping[str, Array]], Array]:
+    """An expression as a function of its inputs by name; others are passed over."""
+    program = lower({"f": expression.root})
+    return lambda values: _run(program, values)["f"]
+
+
+def _run(program: Program, values: Mapping[str, Array]) -> dict[str, Array]:
+    arrays = {n: np.asarray(values[n]) for n in program.inputs}
+    dtype = np.result_type(*(a.dtype for a in arrays.values() if a.dtype.kind == "f"))
+    return computed(program, arrays, sizes_of(program, {n: a.shape for n, a in arrays.items()}), dtype)
+
+
 def prediction(net: MLP) -> Callable[[Mapping[str, Array], Array], Array]:
     """What a network predicts: callable(parameters by name, X (N, inputs)) -> (N, outputs)."""
-    compiled = compile_expression(net.prediction, formulas=False)
-
-    def predict(parameters: Mapping[str, Array], X: Array) -> Array:
-        return compiled.raw(*(X if n == net.data else parameters[n] for n in compiled.inputs))
-
-    return predict
+    predicted = function_of(net.prediction)
+    return lambda parameters, X: predicted({**parameters, net.data: X})

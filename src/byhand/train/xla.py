@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from byhand.train.trace import Graph
+from byhand.program.calls import Graph
 
 MOST_MULTIPLICATIONS = 1 << 15  # of a step in one kernel, where products are plain loops on one thread
 NARROW = 1 << 10  # bytes of a sample

@@ -1,4 +1,4 @@
-"""A graph of array operations as a function that works in place, in buffers that are allocated once.
+"""The calls of a program as a function that works in place, in buffers that are allocated once.
 
 Each result goes into a buffer: that of an operand which nobody needs any more, one that is free, or a new one. Views
 are made once. What remains in the function is one call of NumPy per operation.
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.train.trace import Graph, Node
+from byhand.program.calls import Graph, Node
 
 Array = Any
 _LIVE_TO_THE_END = 1 << 60
@@ -21,7 +21,7 @@ _SIGNS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.tr
 PRODUCT_ROWS = 256  # of a product that is added to an array: they stay in the cache
 
 
-class Lowering:
+class InPlace:
     """The function of a graph for given arrays.
 
     Args:
@@ -168,7 +168,7 @@ class Lowering:
         if isinstance(a, Node):
             return self.names[a]
         if isinstance(a, (int, float)) and not isinstance(a, bool) and np.isfinite(a):
-            return repr(a)
+            return repr(float(a) if isinstance(a, float) else a)  # NumPy's numbers are printed with their type
         return self._constant(a)
 
     def _reducer(self, ufunc: Any) -> str:
@@ -311,4 +311,4 @@ def _needed(graph: Graph, wanted: list[Node]) -> list[Node]:
     return kept[::-1]
 
 
-__all__ = ["Lowering"]
+__all__ = ["InPlace"]
