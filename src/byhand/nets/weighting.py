@@ -16,9 +16,11 @@ from byhand.expr.contraction import P1, add, contract, scale
 from byhand.expr.dims import Dim, dim_names, dim_value
 from byhand.expr.evaluate import evaluate
 from byhand.expr.expression import Expression
-from byhand.expr.nodes import Contraction, Expr, Named, Sum, Symbol, symbol, topological
+from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum, Symbol, topological
+from byhand.expr.operations import OVER_AXES
 
 _SAMPLES = 4  # of the proof
+_MIXED = "what it adds for a sample depends on others"
 
 
 def weighted(loss: Expr, weights: Expr, data: Collection[Expr]) -> Expr:
@@ -46,17 +48,43 @@ def weighted(loss: Expr, weights: Expr, data: Collection[Expr]) -> Expr:
                 return add(*(scale(c, part(t)) for c, t in terms))
             case Contraction(coefficient, factors, ()):
                 varying = [(f, ls, p) for f, ls, p in factors if f in dependent]
-                labels = {x for _, ls, _ in varying for x in ls if node.dims[x] == batch}
+                labels = _labels(node, dependent, batch)
                 if not labels and len(varying) == 1 and varying[0][0].shape == () and varying[0][2] == 1:
                     inner = varying[0][0]
-                    return contract(((part(f) if f is inner else f, ls, p) for f, ls, p in factors), (), coefficient,
-                                    dict(enumerate(node.dims)))  # fmt: skip
+                    new = ((part(f) if f is inner else f, ls, p) for f, ls, p in factors)
+                    return contract(new, (), coefficient, dict(enumerate(node.dims)))
                 if len(labels) == 1 and all(labels <= {*ls} for _, ls, _ in varying):
                     (n,) = labels
                     return contract([*factors, (weights, (n,), P1)], (), coefficient, dict(enumerate(node.dims)))
+                whole = contract(factors, (), coefficient, dict(enumerate(node.dims)), merge=True)
+                if whole is not node:  # the samples were summed over before: a mean of means
+                    dependent.add(whole)
+                    return part(whole)
         raise _unfit("it is no sum over the samples")
 
-    return part(loss)
+    found = part(loss)
+    above = dependent.difference(data)
+    if any(_mixes(node, dependent, batch) for node in topological([found]) if node in above):
+        raise _unfit(_MIXED)
+    return found
+
+
+def _labels(node: Contraction, dependent: Collection[Expr], batch: Dim) -> set[int]:
+    """The labels of the samples in a product."""
+    return {x for f, ls, _ in node.factors if f in dependent for x in ls if node.dims[x] == batch}
+
+
+def _mixes(node: Expr, dependent: Collection[Expr], batch: Dim) -> bool:
+    """Whether an operation puts samples together."""
+    match node:
+        case Contraction(out=out):
+            return bool(_labels(node, dependent, batch) - {*out})
+        case Structured(name, (arg, *_), (axes, *_)) if name in OVER_AXES:
+            return any(arg.shape[a] == batch for a in axes)
+        case Structured("inv" | "det" | "logdet", (arg,)):
+            return batch in arg.shape
+        case _:
+            return False
 
 
 def need_samples_apart(loss: Expression, weights: Symbol, data: Mapping[str, Dim]) -> None:
@@ -89,7 +117,7 @@ def need_samples_apart(loss: Expression, weights: Symbol, data: Mapping[str, Dim
             one = np.eye(_SAMPLES)[k]
             first, second = (evaluate(loss, **{**arrays, **given, weights.name: one}) for given in ({}, changed))
             if not np.allclose(first, second, rtol=1e-10, atol=1e-12, equal_nan=True):
-                raise _unfit("what it adds for a sample depends on others")
+                raise _unfit(_MIXED)
 
 
 def _unfit(reason: str) -> DataError:
@@ -99,9 +127,4 @@ def _unfit(reason: str) -> DataError:
     )
 
 
-def weights_symbol(name: str, batch: Dim) -> Symbol:
-    """The input that holds the weights, (N,)."""
-    return symbol(name, (batch,), ["constant"])
-
-
-__all__ = ["need_samples_apart", "weighted", "weights_symbol"]
+__all__ = ["need_samples_apart", "weighted"]

@@ -132,6 +132,12 @@ class Graph:
         shape = np.broadcast_shapes(*(a.shape if isinstance(a, Node) else np.shape(a) for a in args))
         return self._node("where", np.where, args, (), shape, np.where(*map(_sample, args)).dtype)
 
+    def gather(self, x: Node, index: tuple[Any, ...]) -> Node:
+        """The entries of an array at places that arrays say."""
+        samples = tuple(np.zeros(i.shape, int) if isinstance(i, Node) else i for i in index)
+        shape = np.broadcast_to(np.zeros(()), x.shape)[samples].shape
+        return self._node("call", gather, (x, *index), (), shape, x.dtype)
+
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any]) -> Node:
         """Any other function; what it returns is allocated at each call."""
         rng = np.random.default_rng(0)  # generic numbers: matrices that have an inverse
@@ -201,10 +207,7 @@ class Recorder(NDArrayOperatorsMixin):
         items = index if isinstance(index, tuple) else (index,)
         if all(i is None or i is Ellipsis or isinstance(i, (int, slice)) for i in items):
             return Recorder(self.graph, self.graph.view(operator.itemgetter(index), repr(index), self.node))
-        samples = tuple(np.zeros(i.shape, int) if isinstance(i, Recorder) else i for i in items)
-        shape = np.broadcast_to(np.zeros(1), self.shape)[samples].shape
-        args = (self.node, *map(_plain, items))
-        return Recorder(self.graph, self.graph._node("call", gather, args, (), shape, self.dtype))
+        return Recorder(self.graph, self.graph.gather(self.node, tuple(map(_plain, items))))
 
     def record(self, function: Callable[..., Any], *args: Any, **options: Any) -> Recorder:
         """Any function of arrays."""
