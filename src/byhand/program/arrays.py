@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
+from byhand.expr import numeric
 from byhand.expr.dims import Dim, Shape, dim_value
 from byhand.expr.functions import function
 from byhand.expr.operations import OPERATIONS, OVER_AXES
@@ -42,6 +43,7 @@ _SPELLED: dict[str, Callable[..., Array]] = {
     "softplus": lambda z: np.logaddexp(0.0, z),
     "hard_tanh": lambda z: np.minimum(np.maximum(z, -1.0), 1.0),
     "step": lambda z: np.greater(z, 0),
+    "nonnegative": lambda z: np.greater_equal(z, 0),
     "power": np.power,
 }
 _LINEAR: dict[str, Callable[[Array], Array]] = {"inv": np.linalg.inv, "det": np.linalg.det}
@@ -130,7 +132,7 @@ class _Interpreter:
             case Take(arg=arg, index=index):
                 return called(np.take_along_axis, known[arg], known[index][..., None], -1)[..., 0]
             case Scatter(arg=arg, index=index, shape=shape):
-                return called(scatter_added, known[index], known[arg], self.size(shape[0]))
+                return called(numeric.scatter_add, known[index], known[arg], self.size(shape[0]))
             case Reshape(arg=arg, shape=shape):
                 return known[arg].reshape(self.shape(shape))
             case Eye(shape=shape):
@@ -273,13 +275,6 @@ def _of_numbers(function: Callable[..., Array], *args: Any) -> Array:
     return float(found) if all(isinstance(a, float) for a in args) else found
 
 
-def scatter_added(index: Array, x: Array, rows: int) -> Array:
-    """Zeros (rows, ...), to which the rows of x are added at their places."""
-    made = np.zeros((rows, *x.shape[1:]), x.dtype)
-    np.add.at(made, index, x)
-    return made
-
-
 def called(function: Callable[..., Array], *args: Any, **options: Any) -> Array:
     """What a function returns that is no single operation; where an argument is a recorder, the call is written down."""
     recorder = next((a for a in args if hasattr(a, "record")), None)
@@ -291,4 +286,4 @@ def viewed(function: Callable[..., Array], x: Array, *rest: Any) -> Array:
     return x.look(function, *rest) if hasattr(x, "look") else function(x, *rest)
 
 
-__all__ = ["called", "computed", "scatter_added", "sizes_of"]
+__all__ = ["called", "computed", "sizes_of"]

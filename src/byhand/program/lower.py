@@ -8,7 +8,9 @@ from typing import Any, assert_never, cast
 
 from byhand.derive.derivation import Derivation
 from byhand.errors import MissingRuleError
+from byhand.expr.cofactors import product_with_adjugates
 from byhand.expr.contraction import contract
+from byhand.expr.functions import MASKS
 from byhand.expr.masks import Selection
 from byhand.expr.nodes import (
     Constant,
@@ -22,11 +24,10 @@ from byhand.expr.nodes import (
     Symbol,
     topological,
 )
+from byhand.expr.norms import with_slopes
 from byhand.program.association import Association
 from byhand.program.ops import P1, Eye, Input, Kernel, Map, Number, Op, Pool, Reshape, Slice, Type
 from byhand.program.pickers import is_sum_of_slices, read_pickers
-
-TRUTHS = frozenset({"step"})  # functions whose values are masks
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Lowering:
                 pool.named.add(done[body])
                 return done[body]
             case Elementwise(function, arg):
-                kind: Type = "bool" if function in TRUTHS else "real"
+                kind: Type = "bool" if function in MASKS else "real"
                 return pool(Map(shape, kind, function, (pool.real(done[arg]),)))
             case Sum(terms):
                 axes = tuple(range(len(shape)))
@@ -95,7 +96,8 @@ class Lowering:
                 assert_never(cast(Any, node))
 
     def _contraction(self, node: Contraction) -> Op:
-        chosen = self._selection.of(node)  # masks select: what they leave out may have no value
+        chosen = product_with_adjugates(node)  # det(X) inv(X) has a value where inv(X) has none
+        chosen = chosen if chosen is not node else self._selection.of(node)  # what masks leave out may have none
         return self(chosen) if chosen is not node else self._product(node)
 
     def _product(self, node: Contraction) -> Op:
@@ -141,7 +143,11 @@ def lower_derivation(d: Derivation) -> Program:
     """The program of a function and its gradients, last layer first: each gradient as soon as its adjoint is there."""
     adjoints = [u.adjoint for u in d.units if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)]
     place: dict[Expr, int] = {a: k for k, a in enumerate(adjoints, 1)}
-    gradients = {v.name: g.root for v, g in zip(d.variables, d.gradients.values(), strict=True)}
+    gradients = {name: g.root for name, g in d.gradients.items()}
+    if any(
+        isinstance(n, Contraction) and any(p < 0 for _, _, p in n.factors) for n in topological([*gradients.values()])
+    ):
+        gradients = {name: with_slopes(g.root, g.forward or ()) for name, g in d.gradients.items()}
 
     def stands(name: str) -> int:
         """How many adjoints stand before a gradient."""

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from byhand.code.c.source import CFile
 from byhand.errors import MissingRuleError
+from byhand.expr.functions import MASKS
 from byhand.program.lower import Program
 from byhand.program.ops import P1, Add, Map, Mul, Number, Op, topological
 
@@ -54,8 +55,8 @@ class Update:
         match op:
             case Number(value=value):
                 return repr(value)
-            case Map(function="step", args=(a,)):
-                return f"{self._word(a, inside)} > 0"
+            case Map(function=name, args=(a,)) if name in MASKS:
+                return f"{self._word(a, inside)} {MASKS[name]} 0"
             case Map(function="sign", args=(a,)):
                 return f"({self._word(a, inside)} > 0) - ({self._word(a, inside)} < 0)"
             case Map(function="real", args=(a,)):

@@ -14,7 +14,7 @@ import numpy as np
 
 from byhand.code.jax_function import double_precision
 from byhand.errors import ByhandError
-from byhand.program.arrays import scatter_added
+from byhand.expr.numeric import scatter_add
 from byhand.program.calls import Graph, Look, Node, gather
 from byhand.train.engine import StepEngine
 from byhand.train.optimizers import NUMBERS, update_program
@@ -100,7 +100,7 @@ def _counterpart(function: Any) -> Callable[..., Any]:
 
     if function is gather:
         return gather  # type: ignore[no-any-return]
-    if function is scatter_added:
+    if function is scatter_add:
         return _scatter_added
     name = function.__name__
     module = str(getattr(function, "__module__", ""))  # a ufunc has none
