@@ -146,7 +146,7 @@ TABLE: list[tuple[ts.Math, str, str, str]] = [
     (ts.Call("leaky_relu", (Z,)), "leaky_relu(Z)", "leaky_relu(Z)", r"\operatorname{leaky\_relu}(Z)"),
     (ts.Call("tr", (product(A, B),)), "tr(A B)", "tr(A B)", r"\operatorname{tr}(A B)"),
     (ts.Call("tanh", (ts.Quotient(x, y),)), "tanh(x/y)", "tanh(x/y)", r"\tanh\left( \frac{x}{y} \right)"),
-    (ts.Call("det", (X,)), "|X|", "det(X)", r"\lvert X \rvert"),
+    (ts.Call("det", (X,)), "det(X)", "det(X)", r"\det(X)"),
     (ts.Power(ts.Call("logdet", (X,)), number(2)), "(log|X|)²", "(logdet(X))^2", r"(\log\lvert X \rvert)^{2}"),
     (ts.Call("relu_prime", (Z,)), "relu′(Z)", "relu'(Z)", r"\operatorname{relu}'(Z)"),
     (ts.Prime("sigmoid", (Z1,)), "σ′(Z1)", "sigmoid'(Z1)", r"\sigma'(Z_{1})"),

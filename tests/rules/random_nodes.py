@@ -40,6 +40,10 @@ class RandomNodes:
     def shape(self, most=2):
         return tuple(self.rng.choice(DIMS) for _ in range(self.rng.randint(0, most)))
 
+    def name(self, letter, shape):
+        """A name that tells the shape."""
+        return letter + "".join(map(str, shape))
+
     def leaf(self, shape):
         rng = self.rng
         prop = ""
@@ -49,13 +53,13 @@ class RandomNodes:
                 prop = rng.choice(SQUARE)
         elif not shape:
             prop = rng.choice(("", "", "positive"))
-        name = LETTER[prop] + rng.choice("12") + "".join(map(str, shape))
+        name = self.name(LETTER[prop] + rng.choice("12"), shape)
         return symbol(name, shape, read_properties(prop, name, shape))
 
     def positive(self, shape, depth):
         """A node with positive entries, safe under any power."""
         if depth <= 0 or self.rng.random() < 0.6:
-            name = "p" + self.rng.choice("12") + "".join(map(str, shape))
+            name = self.name("p" + self.rng.choice("12"), shape)
             return symbol(name, shape, {"positive"})
         if self.rng.random() < 0.5:
             return elementwise("exp", elementwise("tanh", self.node(shape, depth - 1)))
@@ -152,7 +156,7 @@ class RandomNodes:
             return apply("inv", self.invertible(shape[0], depth - 1))
         name = rng.choice(("softmax", "log_softmax", "softmax", "where", "logsumexp"))
         if name == "where":
-            mask = symbol("c3" + "".join(map(str, shape)), shape, {"01"})
+            mask = symbol(self.name("c3", shape), shape, {"01"})
             return apply(name, mask, self.node(shape, depth - 1), self.node(shape, depth - 1))
         axis = rng.randrange(len(shape))
         if name == "logsumexp":

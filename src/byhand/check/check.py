@@ -11,7 +11,8 @@ from byhand.check.compare import DERIVATIVE, SAME, Finding, GradientCheck
 from byhand.check.draw import NoPointError, Point, draw_point
 from byhand.check.numeric import worst_entry
 from byhand.check.oracles import installed
-from byhand.check.report import Evidence, Report, Row, size_words
+from byhand.check.printed import line_rows
+from byhand.check.report import Evidence, Report, Row, Unread
 from byhand.check.small import small_twin
 from byhand.check.steps import Claim, Claims, Numbers, Side
 from byhand.derive.derivation import Derivation
@@ -33,15 +34,22 @@ MOST_POINTS = 10_000
 QUICK = ("complex step", "numpy")
 
 
-def check(derivation: Derivation, seeds: int | Iterable[int] = 3, oracles: str | Iterable[str] = "installed") -> Report:
-    """Check a derivation by numbers: each step, and each gradient.
+def check(
+    derivation: Derivation,
+    seeds: int | Iterable[int] = 3,
+    oracles: str | Iterable[str] = "installed",
+    notation: str = "differential",
+    level: str = "steps",
+) -> Report:
+    """Check a derivation by numbers: each step, each gradient, and each line as it is printed.
 
     The points are drawn from the declared domains on pairwise distinct prime sizes (integer dimensions stay as they
     are, unless the inputs would not fit: then the large ones are small, and a note says so). A step is right where both
     sides agree for random adjoints and differentials; a gradient, where it agrees with the derivative of the function as
     it was written, by complex step along random directions (and along every entry of small variables), and with what the
     oracles compute. Generated code is run at negative, zero, tied, tiny and huge values too, where it has to find what
-    the interpreter finds. Errors are relative and normwise; rounding noise is measured.
+    the interpreter finds. A printed line is read back by what its signs mean, and is right where both sides of it are the
+    same numbers. Errors are relative and normwise; rounding noise is measured.
 
     Args:
         derivation: what `derive` returned.
@@ -49,9 +57,11 @@ def check(derivation: Derivation, seeds: int | Iterable[int] = 3, oracles: str |
         oracles: "quick" (complex step and the generated NumPy code), "installed" (these, JAX and PyTorch where they are
             installed: they take a second or more; and the generated code for both, and in C where there is a compiler),
             "all", or names: "complex step", "numpy", "jax", "torch", "jax code", "torch code", "c code".
+        notation, level: the view whose lines are read back, as in `derivation.text`.
     Returns: a Report; `.ok` is True only if every row could be checked and is right. A library that lacks a function is
-        left out, with a note.
+        left out, with a note; lines that cannot be read back are counted in the summary and listed in `.unread`.
     Raises: CheckError: an unknown oracle, or one whose library is not installed. DataError: sizes too large to check.
+        ParseError: an unknown notation or level.
     """
     if not isinstance(derivation, Derivation):
         kind = type(derivation).__name__
@@ -68,14 +78,18 @@ def check(derivation: Derivation, seeds: int | Iterable[int] = 3, oracles: str |
     ways = dict.fromkeys(p.note for p in points if p.note)
     notes = {shrunk: None} if shrunk else {}
     notes |= {f"inputs without declared properties were drawn as {', '.join(ways)}": None} if ways else {}
+    unread: tuple[Unread, ...] = ()
     if reasons:
         rows = _unchecked(derivation, chosen, reasons[0])
     else:
         with np.errstate(all="ignore"):
-            rows = [*step_rows(derivation, points), *gradient_rows(derivation, points, chosen, notes)]
+            claims = Claims(derivation)
+            at = [Numbers(claims, p) for p in points]
+            lines, unread = line_rows(derivation, at[0], notation, level)
+            rows = [*step_rows(derivation, at), *gradient_rows(derivation, points, chosen, notes), *lines]
     heard = {row.by for row in rows if row.what == "gradient"}
     used = tuple(ORACLES[o][0] for o in chosen if ORACLES[o][0] in heard)
-    return Report(tuple(rows), numbers, tuple(p.sizes for p in points), used, tuple(notes))
+    return Report(tuple(rows), numbers, tuple(p.sizes for p in points), used, tuple(notes), unread)
 
 
 def _oracles(wanted: str | Iterable[str]) -> tuple[str, ...]:
@@ -119,12 +133,10 @@ def _unchecked(d: Derivation, chosen: Iterable[str], reason: str) -> list[Row]:
 # ---- steps
 
 
-def step_rows(d: Derivation, points: list[Point]) -> list[Row]:
+def step_rows(d: Derivation, at: list[Numbers]) -> list[Row]:
     """One row per step, with its largest error over the points; links between steps only where they are broken."""
-    claims = Claims(d)
-    at = [Numbers(claims, p) for p in points]
     rows = []
-    for claim in claims.rows:
+    for claim in at[0].claims.rows:
         worst, where = 0.0, at[0]
         for n in at:
             error = _step_error(claim, n)
@@ -151,7 +163,7 @@ def _step_error(claim: Claim, n: Numbers) -> float:
 
 def _evidence(d: Derivation, claim: Claim, n: Numbers) -> Evidence:
     """Both sides of a wrong step, as printed and as numbers."""
-    sizes = _where(n.point)
+    sizes = n.point.words
     try:
         before, after = n.sides(claim)
         place, *numbers = worst_entry(before, after)
@@ -160,11 +172,6 @@ def _evidence(d: Derivation, claim: Claim, n: Numbers) -> Evidence:
     collected = claim.is_step and claim.kind in ("collect", "read off", "zero")
     words = "the sum of the contributions" if collected else _printed(d, claim.before)
     return Evidence(words, _printed(d, claim.after), sizes, place, (numbers[0], numbers[1]))
-
-
-def _where(point: Point) -> str:
-    words = size_words(point.sizes)
-    return f"{words}; seed {point.seed}" if words else f"seed {point.seed}"
 
 
 def _printed(d: Derivation, side: Side) -> str:
@@ -214,7 +221,7 @@ def _gradient_row(d: Derivation, v: Symbol, oracle: str, findings: list[tuple[Fi
     if worst.error <= tolerance:
         return Row("gradient", v.name, label, worst.error, tolerance, "right", note)
     printed = _printed(d, d.gradients[v.name].root)
-    evidence = Evidence(printed, f"the derivative by {label}", _where(point), worst.place, worst.numbers)
+    evidence = Evidence(printed, f"the derivative by {label}", point.words, worst.place, worst.numbers)
     return Row("gradient", v.name, label, worst.error, tolerance, "wrong", worst.note, evidence)
 
 

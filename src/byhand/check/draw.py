@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from byhand.check.numeric import Environment, Slope
+from byhand.check.report import size_words
 from byhand.derive.derivation import Derivation
 from byhand.errors import DataError
 from byhand.expr.assume import sample
@@ -65,6 +66,11 @@ class Point:
         """A random direction for each variable."""
         rng = np.random.default_rng((self.seed, 1))
         return {v: direction_for(v, np.shape(self.env[v]), rng) for v in self.derivation.variables}
+
+    @property
+    def words(self) -> str:
+        """The sizes and the seed."""
+        return "; ".join(w for w in (size_words(self.sizes), f"seed {self.seed}") if w)
 
     def shape(self, node: Expr) -> tuple[int, ...]:
         """The sizes of a node's axes."""

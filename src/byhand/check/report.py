@@ -43,9 +43,9 @@ class Row:
     """One thing that was checked.
 
     Attributes:
-        what: a step of the derivation, or a gradient.
-        unit: the intermediate, input or result that it belongs to.
-        by: the rule of the step, or the oracle of the gradient.
+        what: a step of the derivation, a gradient, or a printed line.
+        unit: the intermediate, input or result that it belongs to; of a line, its left side.
+        by: the rule of the step, the oracle of the gradient, or where the line stands.
         error: the largest relative error over the seeds, normwise.
         tolerance: the largest error that counts as equal.
         verdict: right, wrong, or not checkable (the note says why).
@@ -53,7 +53,7 @@ class Row:
         evidence: where it failed.
     """
 
-    what: Literal["step", "gradient", "derivative"]
+    what: Literal["step", "gradient", "derivative", "line"]
     unit: str
     by: str
     error: float
@@ -88,16 +88,28 @@ class Row:
         return row
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A printed line that was not read back, and why: nothing is said about whether it is right."""
+
+    line: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.reason}"
+
+
 @dataclass(frozen=True)
 class Report(CheckReport):
     """What a check found.
 
     Attributes:
-        rows: steps, then gradients, each by every oracle.
+        rows: steps, then gradients, each by every oracle, then printed lines.
         seeds: the seeds of the points.
         sizes: the sizes of the named dimensions at each point.
         oracles: what the gradients were compared with.
         notes: oracles that were left out and why; how undeclared inputs had to be drawn.
+        unread: printed lines that were not read back.
     """
 
     rows: tuple[Row, ...]
@@ -105,6 +117,7 @@ class Report(CheckReport):
     sizes: tuple[dict[str, int], ...] = ()
     oracles: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    unread: tuple[Unread, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -133,21 +146,24 @@ class Report(CheckReport):
             else ", ".join(f"the {unit}" for unit in derivatives)
         )
         counted = f"{what}, {_count(len(self.seeds), 'seed')}"
+        lines = sum(row.what == "line" for row in self.rows)
+        back = f"; {_count(lines, 'line')} read back" if lines else ""
+        back += f"; {_count(len(self.unread), 'line')} not read back" if self.unread else ""
         if self.failed:
             first = self.failed[0]
             other = f" (and {len(self.failed) - 1} more)" if len(self.failed) > 1 else ""
             wrong = f"{first.what} of {first.unit}, {first.by}: relative error {first.error:.1e}"
-            return f"WRONG: {wrong}{other}; checked {counted}"
+            return f"WRONG: {wrong}{other}; checked {counted}{back}"
         if self.unchecked:
             first = self.unchecked[0]
             return f"not checkable: {first.note or first.by}; {_count(len(self.unchecked), 'row')} of {len(self.rows)}"
         worst = max((row.error for row in self.rows), default=0.0)
-        return f"checked: {counted}, worst relative error {worst:.0e} ({', '.join(self.oracles)})"
+        return f"checked: {counted}, worst relative error {worst:.0e} ({', '.join(self.oracles)}){back}"
 
     def text(self, failed_only: bool = False) -> str:
         """The table, its columns aligned, and the evidence of each failure below it."""
         rows = [row for row in self.rows if not (failed_only and row.ok)]
-        lines = [self.summary, *(f"note: {note}" for note in self.notes)]
+        lines = [self.summary, *(f"note: {note}" for note in self.notes), *self._not_read]
         if self.sizes and any(self.sizes):
             lines.append(f"sizes: {'; '.join(map(size_words, self.sizes))}")
         if rows:
@@ -165,7 +181,7 @@ class Report(CheckReport):
         parts = [(f"{r.what} of {r.unit}, {r.by}", *r.evidence.lines()) for r in self.rows if r.evidence is not None]
         sizes = [f"sizes: {'; '.join(map(size_words, self.sizes))}"] if any(self.sizes) else []
         table = grid(_COLUMNS, ((r.verdict, r.cells()) for r in self.rows), _COLUMNS.index("verdict"))
-        return page(verdict, self.summary, [*self.notes, *sizes], parts, table)
+        return page(verdict, self.summary, [*self.notes, *self._not_read, *sizes], parts, table)
 
     def html(self) -> str:
         """The table as HTML, without scripts or styles from elsewhere."""
@@ -175,7 +191,7 @@ class Report(CheckReport):
             if row.evidence is not None:
                 lines = "<br>".join(map(escape, row.evidence.lines()))
                 body.append(f'<tr class="evidence"><td></td><td colspan="{len(_COLUMNS) - 1}">{lines}</td></tr>')
-        extra = list(self.notes)
+        extra = [*self.notes, *self._not_read]
         if self.sizes and any(self.sizes):
             extra.append(f"sizes: {'; '.join(map(size_words, self.sizes))}")
         return self.box(paragraphs(extra), table_html(_COLUMNS, body))
@@ -189,8 +205,13 @@ class Report(CheckReport):
             "sizes": [dict(s) for s in self.sizes],
             "oracles": list(self.oracles),
             "notes": list(self.notes),
+            "unread": [{"line": u.line, "reason": u.reason} for u in self.unread],
             "rows": [row.to_dict() for row in self.rows],
         }
+
+    @property
+    def _not_read(self) -> list[str]:
+        return [f"not read back: {u}" for u in self.unread]
 
     def reasons(self) -> str:
         """The rows that are wrong or could not be checked, with their evidence."""

@@ -99,21 +99,21 @@ def deliver(d: Derivation, view: View, extra: Callable[[Derivation], tuple[Secti
     shown = document(turned, view.notation, view.level)
     if extra is not None:
         shown = replace(shown, sections=(*shown.sections, *extra(turned)))
-    report = examine(turned) if view.check else None
+    report = examine(turned, view.notation, view.level) if view.check else None
     code = turned.code("numpy") if view.code else None
     text = _PRINTERS[view.format](Shown(turned, shown, report, code, view))
     deliver_text(text, view.output)
     incomplete(report)
 
 
-def examine(d: Derivation) -> Report:
-    """Check every step and gradient with the quick oracles, and say so in one line.
+def examine(d: Derivation, notation: str = "differential", level: str = "steps") -> Report:
+    """Check every step, gradient and printed line with the quick oracles, and say so in one line.
 
     Raises: Failure: something is wrong.
     """
     from byhand.check.check import check
 
-    return said(check(d, oracles="quick"))
+    return said(check(d, oracles="quick", notation=notation, level=level))
 
 
 def said(report: Report) -> Report:

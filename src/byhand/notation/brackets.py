@@ -49,6 +49,9 @@ PRECEDENCES: dict[type[ts.Math], Precedence] = {
 # Bases that take indices as they are; others have, or look as if they had, a subscript already.
 _INDEXABLE = (ts.Bracketed, ts.Call, ts.Prime, ts.Function, ts.Vec, ts.Matrix)
 
+# Names that with indices would read as signs: a sum over i, Kronecker's delta.
+SUBSCRIPTED_SIGNS = frozenset({"Σ", "δ"})
+
 _MINUS_ONE = ts.Negative(ts.Digits("1"))
 
 
@@ -272,6 +275,7 @@ class _Arranger:
             below = arranged.parts.subscripts or arranged.parts.tail
             clear = not below if self.form == "stacked" else "_" not in arranged.line
             clear = clear and not self._is_subscripted_name(self._key(arranged), indices)
+            clear = clear and arranged.parts.stem not in SUBSCRIPTED_SIGNS
         else:
             clear = isinstance(arranged, _INDEXABLE) and self.precedence(arranged) == Precedence.ATOM
         return ts.Indexed(arranged if clear else ts.Bracketed(arranged), indices)

@@ -120,23 +120,27 @@ def adjoint_line(w: Writer, u: Unit, rules: dict[Expr, list[str]]) -> Line:
     parts: list[Part] = []
     for stage in u.stages:
         rule = stage_rule(w, stage, rules.get(u.node, []))
-        m = w.write(stage.node, u.node, letters)
+        m = w.write_gradient(stage.node, u.node, letters)
         if parts and parts[-1].math == m:
             continue
         parts.append(Part(m, rule, stage.assumptions))
     return Line(w.gradient_name(u.node, letters), tuple(parts), show_shape(u.node.shape))
 
 
+def everything(w: Writer, u: Unit) -> Math:
+    """G_S, the gradient with respect to a symmetric or diagonal variable as if every entry were free."""
+    return ts.Name(unused(f"G_{u.name}", w.taken))
+
+
 def free_entries(w: Writer, u: Unit, line: Line) -> list[Line]:
     """Of a symmetric or diagonal variable two lines: G_X, every entry independent, and the gradient made of it."""
     if u.stages[-1].kind != "structure" or len(line.parts) < 2:
         return [line]
-    everything = ts.Name(unused(f"G_{u.name}", w.taken))
     match line.left:
         case ts.Partial(_, ts.Indexed(_, indices)):
-            left: Math = ts.Indexed(everything, indices)
+            left: Math = ts.Indexed(everything(w, u), indices)
         case _:
-            left = everything
+            left = everything(w, u)
     return [replace(line, left=left, parts=line.parts[:-1]), replace(line, parts=line.parts[-1:])]
 
 
@@ -193,7 +197,7 @@ def result(w: Writer, level: Level) -> Section:
         lines.append(
             Line(
                 w.gradient_name(u.node, letters),
-                (Part(w.write(node, u.node, letters), zero_words(u)),),
+                (Part(w.write_gradient(node, u.node, letters), zero_words(u)),),
                 show_shape(u.node.shape),
             )
         )
@@ -217,7 +221,7 @@ def result_definitions(w: Writer, shown: list[Expr]) -> list[Line]:
             lines.append(
                 Line(
                     w.gradient_name(u.node, letters),
-                    (Part(w.write(u.value, u.node, letters)),),
+                    (Part(w.write_gradient(u.value, u.node, letters)),),
                     show_shape(u.node.shape),
                 )
             )

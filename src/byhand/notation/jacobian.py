@@ -6,6 +6,8 @@ each intermediate from its users: ∂L/∂h = Σ ∂L/∂z · ∂z/∂h, so δ =
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from byhand.derive.derivation import Derivation, Level
 from byhand.derive.record import TermRecord, Unit
 from byhand.expr.contraction import P1, add, contract
@@ -15,6 +17,7 @@ from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section, Words
 from byhand.notation.differential import (
     contribution_rules,
+    everything,
     forward,
     free_entries,
     given,
@@ -33,7 +36,7 @@ from byhand.rules.simplify import Simplifier
 
 def build(d: Derivation, level: Level) -> Document:
     """The derivation as a document in the notation of Jacobians."""
-    w = Writer(d)
+    w = Writer(d, jacobian=True)
     sections = [] if level == "result" else [forward(w), local_jacobians(w), chain(w, level)]
     words: tuple[Words, ...] = (
         "A Jacobian has a row per output; vec stacks the rows of a matrix.",
@@ -69,33 +72,33 @@ def by_child(u: Unit) -> dict[Expr, list[TermRecord]]:
 def local_jacobians(w: Writer) -> Section:
     """∂z/∂h for every arrow of the graph, as a matrix where it is one, with indices otherwise."""
     lines = []
+    reached = [child for u in w.d.units for child in by_child(u)]
+    tied = {u.node for u in w.d.units if u.stages[-1].kind == "structure"}  # whose entries are not free
     for u in reversed(w.d.units):
         if isinstance(u.node, Symbol):
             continue
         for child, records in by_child(u).items():
             jacobian = Simplifier(facts=True, fold=w.d.prepared.fold).normal(local_jacobian([r.term for r in records]))
             size = f"{_count(u.node)}×{_count(child)}"
+            direct = u.node is w.d.prepared.root and (reached.count(child) > 1 or child in tied)
             if not w.has_matrix_form(jacobian):
-                lines.append(_by_entries(w, u.node, child, jacobian, size))
+                lines.append(_by_entries(w, u.node, child, jacobian, size, direct))
             elif u.node.ndim <= 1 and child.ndim <= 1:
-                m = w.write(jacobian) if u.node.ndim else _as_row(w, jacobian)
-                lines.append(Line(ts.Partial(w.name(u.node), w.name(child)), (Part(m),), size))
+                m = w.matrix(jacobian, turned=not u.node.ndim)
+                assert m is not None
+                lines.append(Line(_partial(w, u.node, child, direct), (Part(m),), size))
             elif u.node.ndim == 0:
-                lines.append(
-                    Line(
-                        ts.Partial(w.name(u.node), ts.Vec(w.name(child))),
-                        (Part(ts.Transpose(ts.Vec(w.write(jacobian)))),),
-                        size,
-                    )
-                )
+                stacked = ts.Transpose(ts.Vec(matrix_math(jacobian, replace(w.style, sized_identities=True))))
+                lines.append(Line(_partial(w, u.node, child, direct), (Part(stacked),), size))
             else:
-                lines.append(_by_entries(w, u.node, child, jacobian, size))
+                lines.append(_by_entries(w, u.node, child, jacobian, size, direct))
     return Section("Local Jacobians", tuple(lines))
 
 
-def _by_entries(w: Writer, node: Expr, child: Expr, jacobian: Expr, size: str) -> Line:
+def _by_entries(w: Writer, node: Expr, child: Expr, jacobian: Expr, size: str, direct: bool) -> Line:
     letters = axis_letters(w.style, jacobian.shape)
-    left = ts.Partial(w.name(node, letters[: node.ndim]), w.name(child, letters[node.ndim :]))
+    left: Math = ts.Partial(w.name(node, letters[: node.ndim]), w.name(child, letters[node.ndim :]))
+    left = ts.Underbrace(left, ts.Text("direct")) if direct else left
     return Line(left, (Part(index_math(jacobian, w.style, letters)),), size)
 
 
@@ -103,12 +106,10 @@ def _count(node: Expr) -> str:
     return "·".join(map(str, node.shape)) or "1"
 
 
-def _as_row(w: Writer, node: Expr) -> Math:
-    """The Jacobian of a scalar: a row."""
-    m = w.write(node)
-    if node.ndim != 1:
-        return m
-    return matrix_math(node, w.style, turned=True)
+def _partial(w: Writer, node: Expr, child: Expr, direct: bool) -> Math:
+    """∂z/∂h; of the function, said to be direct where other paths lead there too."""
+    left = ts.Partial(_vec(w, node), _vec(w, child))
+    return ts.Underbrace(left, ts.Text("direct")) if direct else left
 
 
 def _vec(w: Writer, node: Expr) -> Math:
@@ -133,12 +134,11 @@ def chain(w: Writer, level: Level) -> Section:
             m = products[0] if len(products) == 1 else ts.Sum(tuple((True, p) for p in products))
             name = "vector chain rule" if len(products) == 1 else "total derivative: sum over the paths"
             parts.append(Part(m, name))
-            left = ts.Partial(w.function_name, _vec(w, u.node))
-            lines.append(Line(left, tuple(parts), f"1×{_count(u.node)}"))
+            lines.append(Line(_total(w, u), tuple(parts), f"1×{_count(u.node)}"))
         collected: list[Part] = []
         letters = w.letters(u.node, *(stage.node for stage in u.stages))
         for stage in u.stages:
-            m = w.write(stage.node, u.node, letters)
+            m = w.write_gradient(stage.node, u.node, letters)
             if collected and collected[-1].math == m:
                 continue
             collected.append(
@@ -155,8 +155,15 @@ def chain(w: Writer, level: Level) -> Section:
     return Section("Chain rule, last to first", tuple(lines))
 
 
+def _total(w: Writer, u: Unit) -> Math:
+    """What the sum over the paths gives: of a symmetric or diagonal variable, as if every entry were free."""
+    if u.stages[-1].kind == "structure":
+        return ts.Transpose(ts.Vec(everything(w, u)))
+    return ts.Partial(w.function_name, _vec(w, u.node))
+
+
 def _link(w: Writer, user: Unit, child: Expr) -> Math:
-    local = ts.Partial(_vec(w, user.node), _vec(w, child))
+    local = _partial(w, user.node, child, user.node is w.d.prepared.root)
     if user.node is w.d.prepared.root:
-        return ts.Underbrace(local, ts.Text("direct"))
+        return local
     return ts.Infix("dot", (ts.Partial(w.function_name, _vec(w, user.node)), local))

@@ -7,10 +7,11 @@ a row; so transposes end up where a person writes them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 from byhand.expr.dims import Coefficient, add_dims
-from byhand.expr.nodes import Expr
+from byhand.expr.nodes import Expr, Structured
 from byhand.notation import typeset as ts
 from byhand.notation.algebra import RELATIONS, flat, product, quotient, raised, transposed, unsigned
 from byhand.notation.measure import Spelling, count_transposes, lateness, size, starts_with_differential
@@ -18,7 +19,7 @@ from byhand.notation.orientation import is_row
 from byhand.notation.style import Style, dimension_math, name_math, ones_math
 from byhand.notation.typeset import Math
 from byhand.rules.elimination import lower
-from byhand.rules.forms import Form, Scale, has_differential
+from byhand.rules.forms import Form, NoMatrixForm, Scale, has_differential
 
 
 def matrix_math(node: Expr, style: Style, turned: bool = False) -> Math:
@@ -26,6 +27,8 @@ def matrix_math(node: Expr, style: Style, turned: bool = False) -> Math:
 
     Raises: NoMatrixForm: it has three or more free axes.
     """
+    if isinstance(node, Structured) and node.operation == "one_hot":  # of a line by itself the shape says its width
+        return ts.Call("onehot", (matrix_math(node.args[0], style),))
     return form_math(lower(node), style, turned)
 
 
@@ -38,6 +41,11 @@ def form_math(form: Form, style: Style, turned: bool = False) -> Math:
             MATRIX_NOTATION[form.kind](form, style, turned),
         )  # the form is held: its id stays its own
     return style.made[key][1]
+
+
+def _whole(form: Form, s: Style, turned: bool = False) -> Math:
+    """What a function or a sign takes as a whole: an identity in it says its size."""
+    return form_math(form, replace(s, sized_identities=True), turned)
 
 
 def _name(f: Form, s: Style, turned: bool) -> Math:
@@ -57,7 +65,7 @@ def _differential(f: Form, s: Style, turned: bool) -> Math:
 def _function(f: Form, s: Style, turned: bool) -> Math:
     arg = f.args[0]
     row = is_row(arg, s)
-    body = form_math(arg, s, turned=row)
+    body = _whole(arg, s, turned=row)
     m: Math = (
         ts.Indicator(ts.Relation(RELATIONS[f.data], body, ts.Number(Fraction(0))))
         if f.data in RELATIONS
@@ -69,20 +77,23 @@ def _function(f: Form, s: Style, turned: bool) -> Math:
 def _operation(f: Form, s: Style, turned: bool) -> Math:
     operation, (rank, *attributes) = f.data
     row = is_row(f, s)
-    args = tuple(form_math(a, s, turned=a.rank == 1 and (row if f.rank == 1 else is_row(a, s))) for a in f.args)
+    args = tuple(_whole(a, s, turned=a.rank == 1 and (row if f.rank == 1 else is_row(a, s))) for a in f.args)
     match operation:
         case "inv":
             m: Math = ts.Power(args[0], ts.Number(Fraction(-1)))
         case "softmax" | "log_softmax" | "logsumexp":
+            if f.args[0].rank > 2 and f.args[0].kind != "name":
+                raise NoMatrixForm
             axes = attributes[0]  # of a matrix usually each row by itself; over all entries is another thing
             said = f"axis={axes[0]}" if len(axes) == 1 else f"axis={axes}"
-            extra = () if axes == (rank - 1,) else (ts.Text(said),)
+            looks_like_a_vector = rank == 2 and f.unit_axis
+            extra = () if axes == (rank - 1,) and not looks_like_a_vector else (ts.Text(said),)
             m = ts.Call(operation, args + extra)
         case "one_hot":
-            m = ts.Call("onehot", args)
+            m = ts.Call("onehot", (*args, dimension_math(attributes[0])))
         case "selection":
             whole, first, how_many = attributes
-            m = ts.Slice(ts.Identity(order=dimension_math(whole)), f"[:, {first}:{add_dims(first, how_many)}]")
+            m = ts.Slice(ts.Identity(dimension_math(whole)), f"[:, {first}:{add_dims(first, how_many)}]")
         case "power":
             exponent = f.args[1].args[-1] if f.args[1].kind == "fill" and f.args[1].args else f.args[1]
             m = ts.Power(args[0], form_math(exponent, s))
@@ -280,14 +291,15 @@ def _fill(f: Form, s: Style, turned: bool) -> Math:
     return product(ones[0], ts.Transpose(ones[1]))
 
 
-def _identity(f: Form) -> Math:
-    return ts.Identity(order=dimension_math(f.data[0]))
+def _identity(f: Form, s: Style) -> Math:
+    order = dimension_math(f.data[0])
+    return ts.Identity(order if s.sized_identities else None, order)
 
 
 def _diagonal_matrix(f: Form, s: Style, turned: bool) -> Math:
     inner = f.args[0]
     if inner.kind == "diagonal":
-        return ts.Infix("hadamard", (_identity(f), form_math(inner.args[0], s)))
+        return ts.Infix("hadamard", (_identity(f, s), form_math(inner.args[0], s)))
     return ts.Call("diag", (form_math(inner, s, turned=is_row(inner, s)),))
 
 
@@ -326,9 +338,9 @@ MATRIX_NOTATION: dict[str, Callable[[Form, Style, bool], Math]] = {
     "scale_rows": _scale(True),
     "scale_columns": _scale(False),
     "trace": lambda f, s, t: ts.Call(
-        "tr", (min((form_math(f.args[0], s, way) for way in (False, True)), key=count_transposes),)
+        "tr", (min((_whole(f.args[0], s, way) for way in (False, True)), key=count_transposes),)
     ),
-    "diagonal": _turn(lambda f, s: ts.Call("diag", (form_math(f.args[0], s),))),
+    "diagonal": _turn(lambda f, s: ts.Call("diag", (_whole(f.args[0], s),))),
     "row_sums": _sums(True),
     "column_sums": _sums(False),
     "total": _total,
@@ -337,7 +349,7 @@ MATRIX_NOTATION: dict[str, Callable[[Form, Style, bool], Math]] = {
     "spread_columns": _spread(False),
     "spread_rows": _spread(True),
     "fill": _fill,
-    "identity": lambda f, s, t: _identity(f),
-    "kron": lambda f, s, t: ts.Infix("kronecker", tuple(form_math(a, s, t) for a in f.args)),
+    "identity": lambda f, s, t: _identity(f, s),
+    "kron": lambda f, s, t: ts.Infix("kronecker", tuple(_whole(a, s, t) for a in f.args)),
     "einsum": _einsum,
 }

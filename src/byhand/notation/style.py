@@ -22,6 +22,7 @@ class Style:
         labels: nodes printed as something else than their name: ∂L/∂Z2 for its adjoint.
         tips: node -> hover text, words and formulas.
         sized_ones: whether 1 shows its size, 1_N.
+        sized_identities: whether I shows its size: where nothing beside it says it.
         all_rows: every vector is printed as a row.
         reserved: names that index letters must not take.
         made: what was written already, by the form and its direction.
@@ -31,6 +32,7 @@ class Style:
     labels: Mapping[Expr, Math] = field(default_factory=dict)
     tips: Mapping[Expr, tuple[str | Math, ...]] = field(default_factory=dict)
     sized_ones: bool = True
+    sized_identities: bool = False
     all_rows: bool = False
     reserved: frozenset[str] = frozenset()
     made: dict[tuple[int, bool], tuple[Form, Math]] = field(default_factory=dict, repr=False, compare=False)

@@ -46,6 +46,7 @@ FUNCTION_NAMES: dict[str, FunctionName] = {
     "arctan":     FunctionName("arctan", r"\arctan", "arctan"),
     "cos":        FunctionName("cos", r"\cos", "cos"),
     "cosh":       FunctionName("cosh", r"\cosh", "cosh"),
+    "det":        FunctionName("det", r"\det", "det"),
     "digamma":    FunctionName("ψ", r"\psi", "ψ"),
     "exp":        FunctionName("exp", r"\exp", "exp"),
     "gamma":      FunctionName("Γ", r"\Gamma", "Γ"),
@@ -86,7 +87,6 @@ FENCES: dict[str, Fence] = {
 FENCED_FUNCTIONS: dict[str, tuple[str, str]] = {
     "abs":    ("", "bar"),
     "ceil":   ("", "ceil"),
-    "det":    ("", "bar"),
     "floor":  ("", "floor"),
     "logdet": ("log", "bar"),
 }  # fmt: skip

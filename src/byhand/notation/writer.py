@@ -25,14 +25,21 @@ from byhand.rules.forms import NoMatrixForm
 
 
 class Writer:
-    """The names and styles of a derivation."""
+    """The names and styles of a derivation.
 
-    def __init__(self, d: Derivation, indices: bool = False) -> None:
-        self.d, self.indices = d, indices
+    Args:
+        d: the derivation.
+        indices: every line with indices.
+        jacobian: the derivative of a number by a vector is a row, also where the vector is a column.
+    """
+
+    def __init__(self, d: Derivation, indices: bool = False, jacobian: bool = False) -> None:
+        self.d, self.indices, self.jacobian = d, indices, jacobian
         self.matrices: dict[tuple[Expr, bool], Math | None] = {}
         root = d.prepared.root
         rows = row_vectors([root])
-        self.rows = rows | {u.adjoint for u in d.units if u.node in rows and isinstance(u.adjoint, Named)}
+        self.rows = rows
+        self.rows |= {u.adjoint for u in d.units if isinstance(u.adjoint, Named) and self.is_row_gradient(u.node)}
         labels: dict[Expr, Math] = {
             u.adjoint: self.partial(u)
             for u in d.units
@@ -119,6 +126,13 @@ class Writer:
         m = self.matrix(node, node.ndim == 1 and self.is_row(of))
         return index_math(node, self.style) if m is None else m
 
+    def write_gradient(self, node: Expr, of: Expr, letters: Sequence[str] = ()) -> Math:
+        """The gradient with respect to `of`."""
+        if letters or self.indices or not self.is_row_gradient(of):
+            return self.write(node, of, letters)
+        m = self.matrix(node, node.ndim == 1)
+        return index_math(node, self.style) if m is None else m
+
     def matrix(self, node: Expr, turned: bool = False) -> Math | None:
         """A node in matrix notation; None where it has no such form."""
         if (node, turned) not in self.matrices:
@@ -132,6 +146,10 @@ class Writer:
         """Whether a vector is printed as a row."""
         return self.d.f.vectors_as_rows or node in self.rows
 
+    def is_row_gradient(self, node: Expr) -> bool:
+        """Whether ∂f/∂x of a vector is printed as a row."""
+        return node.ndim == 1 and (self.jacobian or self.is_row(node))
+
     def has_matrix_form(self, node: Expr) -> bool:
         """Whether matrix notation has a form for it."""
         return self.matrix(node) is not None
@@ -140,7 +158,7 @@ class Writer:
         """⟨left, right⟩; a product of numbers is written as such."""
         if p.left is number(1):  # of the function itself: its differential
             return self.write(p.right)
-        if self.indices or not (self.has_matrix_form(p.left) and self.has_matrix_form(p.right)):
+        if self.indices or p.left.ndim > 2 or not (self.has_matrix_form(p.left) and self.has_matrix_form(p.right)):
             return inner_math(p.left, p.right, self.style)
         turned = p.left.ndim == 1 and self.is_row(of)
         return ts.Inner(matrix_math(p.left, self.style, turned), matrix_math(p.right, self.style, turned))

@@ -69,7 +69,8 @@ def _form(node: Expr, einsum: bool) -> Form:
             if operation == "pairing" and not einsum:
                 raise NoMatrixForm
             shape = (args[0].ndim if args else 0, *attributes)
-            return Form("operation", tuple(lower(a, einsum) for a in args), (operation, shape), node.ndim)
+            unit = bool(args) and 1 in args[0].shape
+            return Form("operation", tuple(lower(a, einsum) for a in args), (operation, shape), node.ndim, unit)
         case Sum(terms):
             if node.ndim > 2 and not einsum:
                 raise NoMatrixForm

@@ -23,12 +23,14 @@ class Form:
         args: the operands.
         data: what the kind needs beside them: a node, a function's name, an exponent, sizes.
         rank: the number of axes.
+        unit_axis: of an operation, whether an axis of what it is applied to has a single entry.
     """
 
     kind: str
     args: tuple[Form, ...] = ()
     data: Any = None
     rank: int = 0
+    unit_axis: bool = False
 
 
 class Scale(NamedTuple):
