@@ -134,8 +134,8 @@ class Reader:
         if name == "I":
             return Value(np.asarray(1.0), identity=True)
         stem, indices = self.split(name)
-        if stem == "I" and indices:
-            below = name[2:]
+        below = name[2:]
+        if stem == "I" and (below.isdecimal() or below in self.names.sizes or self.entry("I") is None):
             return matrix(np.eye(self.integer(indices[0] if below.isdecimal() else tr.Name((0, 0), below))))
         if indices:
             return self.indexed(tr.Name((0, 0), stem), indices)
