@@ -34,7 +34,7 @@ def matrix_math(node: Expr, style: Style, turned: bool = False) -> Math:
 
 def form_math(form: Form, style: Style, turned: bool = False) -> Math:
     """A form as mathematics, made once: of a product inside a product both directions are asked for at each level."""
-    key = id(form), turned
+    key = id(form), turned, style.sized_identities
     if key not in style.made:
         style.made[key] = (
             form,

@@ -25,7 +25,7 @@ class Style:
         sized_identities: whether I shows its size: where nothing beside it says it.
         all_rows: every vector is printed as a row.
         reserved: names that index letters must not take.
-        made: what was written already, by the form and its direction.
+        made: what was written already, by the form, its direction, and whether identities show their size.
     """
 
     rows: frozenset[Expr] = frozenset()
@@ -35,7 +35,7 @@ class Style:
     sized_identities: bool = False
     all_rows: bool = False
     reserved: frozenset[str] = frozenset()
-    made: dict[tuple[int, bool], tuple[Form, Math]] = field(default_factory=dict, repr=False, compare=False)
+    made: dict[tuple[int, bool, bool], tuple[Form, Math]] = field(default_factory=dict, repr=False, compare=False)
 
 
 def dimension_math(d: Dim) -> Math:
