@@ -443,3 +443,12 @@ def test_peak_memory_does_not_grow_with_the_file(tmp_path, kind):
         peaks.append(1024 * int(run.stdout))
     assert sizes[1] - sizes[0] > 35e6
     assert peaks[1] - peaks[0] < 0.3 * (sizes[1] - sizes[0]), (peaks, sizes)
+
+
+def test_a_table_with_tabs_has_its_own_ending(tmp_path):
+    for name, separator in (("t.csv", ","), ("t.tsv", "\t"), ("T.TSV", "\t")):
+        (tmp_path / name).write_text(
+            "\n".join(separator.join(row) for row in (("a", "b", "y"), ("1", "2.5", "0"), ("3", "4", "1")))
+        )
+        found = read(str(tmp_path / name), "y")
+        assert found.X.tolist() == [[1.0, 2.5], [3.0, 4.0]]
