@@ -344,3 +344,75 @@ def test_a_plan_of_all_rows(tmp_path):
     (tmp_path / "t.csv").write_text(text_of({"id": range(N), **BASE}))
     found = read(str(tmp_path / "t.csv"), "y", reading=Reading(features=("id", "b")))
     assert np.array_equal(found.X, np.column_stack([range(N), B])) and found.table["left_out"] == []
+
+
+def test_a_model_is_described(tmp_path):
+    (tmp_path / "t.csv").write_text(text_of({"id": range(N), "when": DAYS, "town": TOWNS, **BASE}))
+    result, _ = trained(tmp_path / "t.csv", "--unknown", "other", "--na", "-,x")
+    shown = run("describe", tmp_path / "m")
+    assert shown.exit_code == 0 and all(line in shown.stdout for line in result["columns"])
+    assert "classes       no, yes" in shown.stdout and "--na -,x   --unknown 'other'" in shown.stdout
+    found = json.loads(run("describe", tmp_path / "m", "--json").stdout)
+    assert found["table"] == load(tmp_path / "m").table_ and found["target"] == "y"
+    assert run("train", "diabetes", "--epochs", 2, "-o", tmp_path / "d").exit_code == 0
+    assert "MLPRegressor" in run("describe", tmp_path / "d").stdout
+    assert run("describe", tmp_path / "t.csv").exit_code == 2
+
+
+def interrupted(monkeypatch, after):
+    """Ctrl-C in the epoch after some."""
+    from byhand.train.loop import Trainer
+
+    whole = Trainer._pass
+
+    def _pass(trainer, data, number):
+        if number > after:
+            raise KeyboardInterrupt
+        return whole(trainer, data, number)
+
+    monkeypatch.setattr(Trainer, "_pass", _pass)
+
+
+@pytest.mark.parametrize("answer", [None, False, True])
+def test_an_interrupted_model_replaces_no_better_one(tmp_path, monkeypatch, answer):
+    """On a terminal, where somebody answers, and elsewhere."""
+    place, beside = tmp_path / "m.safetensors", tmp_path / "m-interrupted.safetensors"
+    common = ("train", "iris", "--epochs", 40, "-o", place)
+    assert run(*common).exit_code == 0
+    kept = place.read_bytes()
+    asked = []
+    monkeypatch.setattr("click.confirm", lambda text, **more: [asked.append(text), answer][1])
+    monkeypatch.setattr("byhand.cli.train._asks", lambda: answer is not None)
+    interrupted(monkeypatch, 2)
+    found = run(*common)
+    assert found.exit_code == 130 and "in 2 epochs is saved in" in found.stderr
+    assert len(asked) == (answer is not None) and ("stays as it was" in found.stderr) is not bool(answer)
+    assert (place.read_bytes() == kept) is not bool(answer) and load(place if answer else beside).n_iter_ == 2
+    place.unlink()
+    found = run(*common)
+    assert found.exit_code == 130 and load(place).n_iter_ == 2  # nothing stood there
+
+
+@pytest.mark.parametrize("better", [False, True])
+def test_of_two_validation_scores_the_better_stays(tmp_path, monkeypatch, better):
+    place = tmp_path / "m"
+    poor = ("--lr", 1e-6)
+    common = ("train", "iris", "--epochs", 30, "--early-stopping", "-o", place)
+    assert run(*common, *(poor if better else ())).exit_code == 0
+    before = max(load(place).validation_scores_)
+    interrupted(monkeypatch, 5)
+    assert run(*common, *(() if better else poor)).exit_code == 130
+    after = max(load(place).validation_scores_)
+    assert after > before if better else after == before
+    assert (tmp_path / "m-interrupted").exists() is not better
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_an_untrained_model_is_never_saved(tmp_path, monkeypatch, stands):
+    place = tmp_path / "m"
+    if stands:
+        place.write_text("somebody's own")
+    interrupted(monkeypatch, 0)
+    found = run("train", "iris", "-o", place)
+    assert found.exit_code == 130 and "nothing is saved" in found.stderr, found.output
+    assert [p.name for p in tmp_path.iterdir()] == ["m"] * stands

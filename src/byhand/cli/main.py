@@ -18,6 +18,7 @@ from byhand.cli.compile import compile_
 from byhand.cli.completion import completion
 from byhand.cli.demo import demo
 from byhand.cli.derive import derive
+from byhand.cli.describe import describe
 from byhand.cli.doctor import doctor
 from byhand.cli.explain import explain
 from byhand.cli.net import net
@@ -76,6 +77,7 @@ for command in (
     predict,
     evaluate,
     export,
+    describe,
     demo,
     doctor,
     completion,

@@ -169,8 +169,13 @@ def place_of(model: Any, output: Path) -> Path:
     if old is not None and new_scores and old_scores and type(old) is type(model) and old.monitor == model.monitor:
         replaced = max(new_scores) > max(old_scores)
     else:
-        replaced = sys.stdin.isatty() and click.confirm(f"Interrupted. Replace {output}?", default=False, err=True)
+        replaced = _asks() and click.confirm(f"Interrupted. Replace {output}?", default=False, err=True)
     return output if replaced else output.with_name(f"{output.stem}-interrupted{output.suffix}")
+
+
+def _asks() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _judged(run: Run) -> dict[str, Any]:
