@@ -62,6 +62,7 @@ MADE = {  # the columns beside a and b, options, what the plan says, what the no
     "dates in words": ({"when": [f"{d.item():%B %d} {d.item():%Y}" for d in DAYS]}, (), "date, month before day", ""),
     "a running number": ({"id": range(N)}, (), "id: a different whole number", "column id: .*identifier .*left out"),
     "identifiers at random": ({"userId": RNG.permutation(10**6)[:N]}, (), "userId: .*left out", "column userId"),
+    "a column without a name": ({"": range(N)}, (), "without a name: .*left out", "once it has a name"),
     "hashes": ({"h": [f"x{v:x}" for v in RNG.integers(0, 2**60, N)]}, (), "h: .*nearly unique: left out", "column h"),
     "a column that counts": ({"step": range(7, 7 + N)}, (), "numbers: a, b, step", "step: it counts the rows"),
     "codes": ({"zip": RNG.integers(1, 9, N) * 1111}, (), "numbers: a, b, zip", "zip: 8 different .*--categories zip"),
@@ -181,6 +182,13 @@ REFUSED = {  # a file, options, words of the message
     "no such column": ("size,y\n1,2\n2,3\n", ("--drop", "siez"), ["no column siez, which --drop names", "`size`"]),
     "features and drop": ("a,b,y\n1,2,3\n", ("--drop", "a", "--features", "a,b"), ["a is to be left out and"]),
     "the target as a feature": ("a,y\n1,3\n2,4\n", ("--features", "a,y"), ["y is to be learned"]),
+    "a stray date": (
+        text_of({"d": ["soon", *DAYS[1:]], "y": YES}), ("--test", 0), ["column d has 'soon' in row 2", "no date"],
+    ),
+    "percent": (text_of({"a": [f"{v:.2f}%" for v in A], "y": YES}), (), ["numbers with a sign, such as '"]),
+    "money": (text_of({"a": [f"${abs(v):.2f}" for v in A], "y": YES}), (), ["numbers with a sign, such as '$"]),
+    "texts to learn": (text_of({"a": A, "y": [f"t{k}" for k in range(N)]}), (), ["97 different texts in 97 rows"]),
+    "dates to learn": (text_of({"a": A, "y": DAYS}), (), ["different texts in 97 rows, such as '2"]),
     "one row": ("a,y\n1,2\n", (), ["one sample is too few", "--test 0"]),
     "no encoding": ("a,y\n1,2\n", ("--encoding", "klingon"), ["no encoding 'klingon'"]),
 }  # fmt: skip
@@ -330,6 +338,8 @@ def test_small_tables(tmp_path):
     (tmp_path / "t.csv").write_text("a,b,y\n1,2,u\n2,1,v\n3,3,u\n")
     result, _ = trained(tmp_path / "t.csv")
     assert result["samples"] == 2 and result["columns"] == ["numbers: a, b"]
+    (tmp_path / "t.csv").write_text(text_of({"a": A, "y": [3.5] * N}))
+    assert "all targets are 3.5" in trained(tmp_path / "t.csv")[1]
     (tmp_path / "t.csv").write_text(text_of({"a": A, "y": ["u"] * N}))
     result, said = trained(tmp_path / "t.csv")
     assert "all targets are u" in said and "no better than always u" in said

@@ -211,66 +211,16 @@ class Run:
     recorder: Any = None
 
 
-class _Split:
-    """Which rows are for training: by the targets alone, before anything is learnt of the features.
-
-    Args:
-        task: "auto", "classify" or "regress".
-        share: of the rows, kept for the test.
-        seed: of the draw.
-    """
-
-    def __init__(self, task: str, share: float, seed: int) -> None:
-        self.task, self.share, self.seed = task, share, seed
-        self.training: Any = None
-        self.test: Any = None
-
-    def __call__(self, y: Any) -> Any:
-        """The places of the training rows, in the order in which they are learnt from.
-
-        Raises: DataError: too few rows to keep some.
-        """
-        import numpy as np
-        from sklearn.model_selection import train_test_split
-
-        from byhand.errors import DataError
-
-        places = np.arange(len(y))
-        self.training, self.test = places, places[:0]
-        if self.share > 0:
-            if len(y) < 2:
-                raise DataError("one sample is too few to keep some for the test", "--test 0")
-            how = {"test_size": self.share, "random_state": self.seed}
-            classes = y if self.classify(y) and y.ndim == 1 else None
-            try:
-                self.training, self.test = train_test_split(places, stratify=classes, **how)
-            except ValueError:  # a class with one sample
-                self.training, self.test = train_test_split(places, **how)
-        return self.training
-
-    def classify(self, y: Any) -> bool:
-        """Whether the targets are classes.
-
-        Raises: DataError: they are texts, and numbers are wanted.
-        """
-        from byhand.errors import DataError
-        from byhand.train.data import is_classification
-
-        found = self.task == "classify" or (self.task == "auto" and is_classification(y))
-        if not found and y.dtype.kind not in "fiub":
-            raise DataError(f"the target holds texts such as {str(y[0])[:40]!r}: no numbers", "--task classify")
-        return found
-
-
 def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Run:
     import numpy as np
 
     from byhand.errors import DataError
     from byhand.nets.losses import LOSSES, LossWarning
     from byhand.train.data import Rows, read
+    from byhand.train.data.split import Split
 
     task = "regress" if o["task"] == "auto" and data == "diabetes" else o["task"]
-    split = _Split(task, test, o["seed"])
+    split = Split(task, test, o["seed"])
     found = read(data, target, stream=o["stream"] or None, reading=reading_of(o), training=split)
     if found.y is None:
         raise DataError("what is to be learned? name the column or array of the targets", "--target NAME")
@@ -292,7 +242,7 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
     if not len(X):
         raise DataError("too few samples to keep some for the test", "--test 0")
     say_what_was_decided(found.table, found.notes)
-    _remarks(X, y, classify, o["batch"])
+    _remarks(X, y, o["batch"])
     if o["loss"] in LOSSES and LOSSES[o["loss"]].warning:
         note(f"Warning: {LOSSES[o['loss']].warning}")
     model = _model(classify, o)
@@ -318,9 +268,9 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
     return run
 
 
-def _remarks(X: Any, y: Any, classify: bool, batch: int | None) -> None:
-    """What is allowed and seldom meant: a single class, a batch of more than there is."""
-    if classify and y.ndim == 1 and (y == y[0]).all():
+def _remarks(X: Any, y: Any, batch: int | None) -> None:
+    """What is allowed and seldom meant: equal targets, a batch of more than there is."""
+    if y.ndim == 1 and (y == y[0]).all():
         note(f"Note: all targets are {y[0]}: the model can predict nothing else.")
     if batch is not None and batch > len(X):
         note(f"Note: --batch {batch} is more than the {len(X)} samples: each step takes all of them.")

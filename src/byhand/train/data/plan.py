@@ -21,6 +21,7 @@ FEWEST = 6  # rows of which it is no accident that all differ
 STRAY = 0.1  # a share of cells that are no numbers, in a column of numbers
 PARTS = ("year", "month", "weekday", "hour", "days")
 _IDENTIFIER = re.compile(r"(.*[ _.-])?(id|ids|uuid|guid|index|rowid|row|unnamed: ?\d+|#)|", re.IGNORECASE)
+_SIGNED = re.compile(r"(?=.*[%‰$€£¥°])[-+]?\s*[$€£¥]?\s*[-+]?\d[\d.,' ]*\s*[%‰$€£¥°]?")
 _CODE = re.compile(r"(.*[ _.-])?(id|zip|zipcode|zip_code|postcode|postal|plz|code)", re.IGNORECASE)
 
 
@@ -35,7 +36,8 @@ class _Seen:
         values: the different texts; of more than `MOST_CATEGORIES` some more.
         numbers: of each cell, NaN for no value and for texts, (rows of the block,) each.
         text: the first cell that is no number, and its row; "" where there is none.
-        days: by order of year, month and day, those of the cells; an order that does not fit a cell has gone.
+        days: by order of year, month and day, those of the cells that are dates in it.
+        undated: by the same orders, how many cells are none, and the first of them with its row.
     """
 
     def __init__(self, name: str, reading: Reading, texts: bool) -> None:
@@ -43,8 +45,9 @@ class _Seen:
         self.values: set[str] = set()
         self.numbers: list[Array] = []
         self.places: list[Array] = []
-        self.text, self.text_row, self.texts, self.undated, self.zeros = "", 0, 0, "", ""
+        self.text, self.text_row, self.texts, self.zeros = "", 0, 0, ""
         self.days: dict[str, list[float]] = {order: [] for order in ("ymd", "dmy", "mdy")}
+        self.undated: dict[str, tuple[int, str, int]] = {}
         self.count = self.gaps = 0
 
     def gap(self, row: int) -> None:
@@ -83,13 +86,14 @@ class _Seen:
         self.places.append(rows)
         if counts and not self.text:
             self.days = {}  # a number is no date
-        for order in list(self.days):
+        for order, days in self.days.items():
             known = {c: date_of(c, order) for c in counts}
-            if None in known.values():
-                del self.days[order]
-                self.undated = next(c for c, v in known.items() if v is None)
-            else:
-                self.days[order] += [d for c in cells if (d := known.get(c)) is not None]
+            days += [d for c in cells if (d := known.get(c)) is not None]
+            strays = {c for c, v in known.items() if v is None}
+            if strays:
+                place = next(k for k, c in enumerate(cells) if c in strays)
+                more, cell, row = self.undated.get(order, (0, cells[place], int(rows[place])))
+                self.undated[order] = (more + sum(counts[c] for c in strays), cell, row)
 
     def see_numbers(self, rows: Array, cells: Array) -> None:
         """Cells that are numbers, NaN for no value, and what their rows are called."""
@@ -129,8 +133,20 @@ def described(name: str, parts: Iterable[tuple[Array, Any]], reading: Reading, t
         return _category(seen, chosen=True)
     if not seen.text:
         return _number(seen, wanted)
-    if seen.days:
+    if set(seen.days) - set(seen.undated):
         return _date(seen, wanted)
+    for order, (strays, cell, row) in seen.undated.items():
+        if 0 < strays <= STRAY * len(seen.days.get(order, ())):
+            raise DataError(
+                f"column {name} has {cell[:40]!r} in row {row}, which is no date as the others are",
+                f"--na '{cell[:40]}' where that is no value; --categories {name} where all are names",
+            )
+    signed = [c for c in sorted(seen.values) if _SIGNED.fullmatch(c)]
+    if len(signed) > FEW and len(signed) >= (1 - STRAY) * len(seen.values):
+        raise DataError(
+            f"column {name} has numbers with a sign, such as {signed[0][:40]!r}",
+            f"write them without it, or --drop {name}; --categories {name} where they are names",
+        )
     no_other_notation(name, sorted(seen.values), reading.notation)
     numeric = seen.count - seen.gaps - seen.texts
     if seen.texts <= STRAY * numeric and len(seen.values) > FEW:
@@ -146,7 +162,8 @@ def _left_out(name: str, why: str, remedy: str) -> Column:
 
 
 def _taken(name: str) -> str:
-    return f"--features, with {name} among the columns, takes it"
+    named = f"with {name} among the columns" if name else "once it has a name in the first line"
+    return f"--features, {named}, takes it"
 
 
 def _number(seen: _Seen, wanted: bool) -> Column:
@@ -197,7 +214,7 @@ def _category(seen: _Seen, chosen: bool) -> Column:
 
 def _date(seen: _Seen, wanted: bool) -> Column:
     name = seen.name
-    orders = seen.days
+    orders = {order: days for order, days in seen.days.items() if order not in seen.undated}
     if len(orders) > 1 and len({tuple(days) for days in orders.values()}) > 1:
         if seen.reading.dates not in orders:
             both = " or ".join(f"{_day(date_of(seen.text, o) or 0)} (--dates {o})" for o in orders)
