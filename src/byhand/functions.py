@@ -45,7 +45,7 @@ def _either(name: str, build: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(build)
     def function(*args: Any, **options: Any) -> Any:
         values = [*args, *options.values()]
-        if _any(values, lambda v: isinstance(v, (Expr, Dimension))) or (creates and TRACING[0]):
+        if _any(values, lambda v: isinstance(v, (Expr, Dimension))) or (creates and TRACING.get()):
             return build(*args, **options)
         if name == "arange":
             return np.arange(*args, **options)

@@ -15,6 +15,7 @@ from byhand.audit.strict import same_shape
 from byhand.errors import ByhandError
 from byhand.expr.dims import Shape, dim_names, parse_shape, show_shape
 from byhand.expr.nodes import Expr, symbol
+from byhand.threads import syntax_tree
 
 if TYPE_CHECKING:
     from byhand.audit.lines import Sides
@@ -51,7 +52,7 @@ def products(factors: Mapping[str, str], target: str) -> list[str]:
 def mended(sides: Sides, text: str, wanted: Shape | None, true: Callable[[Expr], bool]) -> Mend | None:
     """A version of a side that type-checks, has the shape wanted and is true."""
     try:
-        tree = ast.parse(text.strip() or " ", mode="eval")
+        tree = syntax_tree(text.strip() or " ", "eval")
     except (SyntaxError, ValueError, RecursionError):
         return None
     fits: list[tuple[int, str, Expr]] = []

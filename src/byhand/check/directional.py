@@ -6,7 +6,6 @@ can fool), central differences with extrapolation and an estimate of their error
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from byhand.expr.evaluate import bind
 from byhand.expr.expression import Expression
 from byhand.expr.functions import function
 from byhand.expr.nodes import Elementwise, Expr, Named, Symbol, topological
+from byhand.threads import quiet_warnings
 
 Array = Any
 Values = Mapping[str, Array]
@@ -194,8 +194,7 @@ def forward_mode(subject: Subject, values: Values, direction: Values) -> float:
     assert loss is not None
     names = list(direction)
     library = next(library_of(given[n]) for n in names if library_of(given[n]) != "numpy")
-    with quiet_float64(given), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.func warns of its own parts
+    with quiet_float64(given), quiet_warnings():  # torch.func warns of its own parts
         made = {n: like(given[n], v, np.asarray(v).dtype.kind == "f") for n, v in values.items()}
         tangents = tuple(like(given[n], np.asarray(direction[n], dtype=float), True) for n in names)
 

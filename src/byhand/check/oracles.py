@@ -7,7 +7,6 @@ asked for the gradient, in float64 on the CPU. Both are imported at first use on
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from byhand.expr.nodes import (
     topological,
 )
 from byhand.expr.operations import OPERATIONS
+from byhand.threads import Shared, quiet_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,8 +185,7 @@ def torch_gradients(
     import torch
 
     library = torch_library()
-    with torch.enable_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with torch.enable_grad(), quiet_warnings():
         arrays = {node: torch.tensor(np.asarray(v)) for node, v in values.items()}
         for v in variables:
             arrays[v].requires_grad_(True)
@@ -256,15 +255,25 @@ def jax_gradients(
 
 
 @contextmanager
-def jax_in_float64() -> Iterator[Any]:
-    """JAX with 64-bit numbers for as long as this lasts; what the program has set stays as it is."""
+def _silent_log() -> Iterator[None]:
     log = logging.getLogger("jax._src.xla_bridge")  # it warns of accelerators that are present but not used
     level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+_log = Shared(_silent_log)
+
+
+@contextmanager
+def jax_in_float64() -> Iterator[Any]:
+    """JAX with 64-bit numbers for as long as this lasts; what the program has set stays as it is."""
     with ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        log.setLevel(logging.ERROR)
-        stack.callback(log.setLevel, level)
+        stack.enter_context(quiet_warnings())
+        stack.enter_context(_log)
         import jax
 
         from byhand.code.jax_function import double_precision

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import sysconfig
 import traceback
-import warnings
 from collections.abc import Callable, Container, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import numpy as np
 
 from byhand.errors import ByhandError, CheckError, DataError, nearest
 from byhand.expr.given import refuse_masked
+from byhand.threads import quiet_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,9 +162,7 @@ class Subject:
         made = {
             n: v if n in fresh and type(self.given[n]) is np.ndarray else self.copied(n, v) for n, v in values.items()
         }
-        with quiet_float64(self.given), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        with quiet_float64(self.given), quiet_warnings(np.exceptions.ComplexWarning):
             with errors_of("the loss"):
                 result = self.loss(**made)
             found = as_numpy(result, "the loss")
@@ -203,8 +201,7 @@ class Subject:
         before = {n: coarse.get(n, np.asarray(v)) for n, v in at.items()}
         with ExitStack() as stack:
             stack.enter_context(np.errstate(all="ignore"))
-            stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")
+            stack.enter_context(quiet_warnings())
             if precise or any(np.asarray(as_numpy(v, n)).dtype == np.float64 for n, v in self.given.items()):
                 stack.enter_context(quiet_float64(self.given))
             with errors_of("the gradient"):

@@ -19,6 +19,7 @@ from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr, Structured, Symbol, topological
 from byhand.expr.plain import check_numbers, numbers
 from byhand.memory import within_memory
+from byhand.threads import syntax_tree
 
 Array = Any
 
@@ -169,7 +170,7 @@ def _executed(source: str, name: str, arguments: list[str], library: str) -> Cal
     for word in arguments:
         if not word.isidentifier() or keyword.iskeyword(word):
             raise ByhandError(f"{word!r} is not a name in Python")
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(syntax_tree(source)):
         if isinstance(node, ast.Import) and not {a.name.split(".")[0] for a in node.names} <= {library, "math"}:
             raise ByhandError(f"generated code imports {library} only")
     scope: dict[str, Any] = {"__name__": "byhand.generated"}

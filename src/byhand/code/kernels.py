@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from functools import cache
 
 from byhand.expr import numeric
+from byhand.threads import source_of, syntax_tree
 
 
 @cache
@@ -18,8 +18,8 @@ def kernel_source(name: str, library: str = "np") -> str:
         ...The standard normal density...
         return np.exp(...
     """
-    source = inspect.getsource(getattr(numeric, name))
-    (tree,) = ast.parse(source).body
+    source = source_of(getattr(numeric, name))
+    (tree,) = syntax_tree(source).body
     assert isinstance(tree, ast.FunctionDef)
     body = "\n".join(source.splitlines()[tree.body[0].lineno - 1 :])
     body = body.replace(".real", "").replace("np.", f"{library}.")

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from hashlib import blake2b
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary
 
@@ -170,6 +171,7 @@ class Contraction(Expr):
 
 
 _pool: WeakValueDictionary[tuple[Any, ...], Expr] = WeakValueDictionary()
+_pooling = RLock()  # a thread that finds no node and one that makes it at the same time end with the same one
 
 
 E = TypeVar("E", bound=Expr)
@@ -189,7 +191,12 @@ def intern(kind: type[E], key: tuple[Any, ...], shape: Shape, children: Iterable
         node.operations = frozenset(own).union(*(c.operations for c in children))
         text = repr((kind.__name__, [_stable(part) for part in key], [str(d) for d in shape]))
         node.digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
-        _pool[(kind, *key)] = node
+        with _pooling:
+            first = _pool.get((kind, *key))
+            if first is None:
+                _pool[(kind, *key)] = node
+            else:
+                node = first
     return node  # type: ignore[return-value]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import numpy as np
@@ -224,12 +225,12 @@ def _differs(self: Expr, other: object) -> Any:
     return NotImplemented
 
 
-TRACING = [0]  # how many traced functions are running
+TRACING: ContextVar[bool] = ContextVar("tracing", default=False)  # whether a traced function is running in this thread
 
 
 def _from_outside() -> bool:
     """Whether the caller's caller is the user's traced function, not the library."""
-    return TRACING[0] > 0 and not sys._getframe(2).f_globals.get("__name__", "").startswith("byhand.")
+    return TRACING.get() and not sys._getframe(2).f_globals.get("__name__", "").startswith("byhand.")
 
 
 def _install() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import textwrap
-import warnings
 from functools import cached_property
 from typing import TypeVar
 
 from byhand.errors import ByhandError, ParseError
+from byhand.threads import quiet_warnings, syntax_tree
 
 LONGEST_TEXT, LONGEST_LINE, CHARACTERS_A_LINE = 100_000, 5_000, 20  # ast needs a moment for each line
 _WRITE_INSTEAD = {
@@ -98,9 +98,9 @@ def parse_tree(text: str) -> ast.Module:
     Raises: ParseError: it is not Python syntax; with the place.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
+        with quiet_warnings():
+            tree: ast.Module = syntax_tree(text)
+            return tree
     except SyntaxError as error:
         line, column = max(1, error.lineno or 1), max(1, error.offset or 1)
         message = (error.msg or "invalid syntax").split(". Maybe")[0].split(". Perhaps")[0]

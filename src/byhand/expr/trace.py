@@ -136,7 +136,7 @@ class Recorder:
         """The value of the function; errors point into its source."""
         before = sys.gettrace()
         self.before = before if isinstance(before, (types.FunctionType, types.MethodType)) else None
-        TRACING[0] += 1
+        token = TRACING.set(True)
         try:
             if self.code is not None:
                 sys.settrace(self.every_call)
@@ -150,7 +150,7 @@ class Recorder:
             raise self.explained(error) from error
         finally:
             sys.settrace(before)
-            TRACING[0] -= 1
+            TRACING.reset(token)
             self.frame = None
 
     # ---- the trace function

@@ -7,6 +7,7 @@ into normal form that is too long to begin with.
 from __future__ import annotations
 
 from functools import cached_property
+from threading import RLock
 
 from byhand.derive.derivation import Derivation
 from byhand.derive.record import Unit
@@ -43,15 +44,17 @@ class ClosedForms:
         self.simplifier = Simplifier(facts=True)
         self.forms: dict[Expr, Expr | None] = {}
         self.gave_up = False
+        self.lock = RLock()  # threads that print one derivation share one simplifier and its memory
 
     def of(self, u: Unit) -> Expr | None:
         """The gradient in closed form; None where that gets too long to read."""
-        if u.value not in self.forms:
-            effort = self.simplifier.effort
-            effort.gave_up = False
-            self.forms[u.value] = form = self.made(u.value)
-            self.gave_up |= effort.gave_up and form is not None
-        return self.forms[u.value]
+        with self.lock:
+            if u.value not in self.forms:
+                effort = self.simplifier.effort
+                effort.gave_up = False
+                self.forms[u.value] = form = self.made(u.value)
+                self.gave_up |= effort.gave_up and form is not None
+            return self.forms[u.value]
 
     def made(self, value: Expr) -> Expr | None:
         """The closed form of a node.

@@ -21,6 +21,7 @@ from byhand.rules.differentials import DIFFERENTIALS, GENERAL, Rule, read_side
 from byhand.rules.identities import FACTS, IDENTITIES, Identity
 from byhand.rules.manner import STEPS
 from byhand.rules.patterns import ADJOINT, OTHER_MOVES, PATTERNS, Pattern
+from byhand.threads import syntax_tree
 
 GROUPS = ("general rules", "structured operations", "elementwise functions", "moves", "identities", "facts", "steps")
 Side = Expr | tuple[Expr, Expr]
@@ -245,4 +246,5 @@ def _steps() -> Iterator[Entry]:
 
 @lru_cache(maxsize=1024)
 def _tree(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
+    tree: ast.Expression = syntax_tree(text, "eval")
+    return tree.body

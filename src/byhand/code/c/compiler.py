@@ -14,6 +14,7 @@ import tempfile
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import RLock
 
 from byhand.errors import ByhandError
 
@@ -94,6 +95,7 @@ def _folder() -> Path:
 
 
 _LIBRARIES: dict[str, ctypes.CDLL] = {}
+_compiling = RLock()  # no thread loads what another one is writing; the same source is compiled once for all of them
 
 
 def library(source: str, flags: tuple[str, ...] = FAST) -> ctypes.CDLL:
@@ -103,15 +105,16 @@ def library(source: str, flags: tuple[str, ...] = FAST) -> ctypes.CDLL:
     """
     command = needed_compiler()
     key = hashlib.sha256("\0".join([*command, *flags, source]).encode()).hexdigest()[:32]
-    if key not in _LIBRARIES:
-        path, target = _folder() / f"{key}.c", _folder() / f"{key}.so"
-        path.write_text(source, "utf-8")
-        refusal = _compiled(command, flags, path, target)
-        if refusal and flags != PORTABLE:  # an option that this compiler has not
-            refusal = _compiled(command, PORTABLE, path, target)
-        if refusal:
-            raise ByhandError(f"{shlex.join(command)} could not compile the generated C", *refusal.splitlines()[:6])
-        _LIBRARIES[key] = ctypes.CDLL(str(target))
+    with _compiling:
+        if key not in _LIBRARIES:
+            path, target = _folder() / f"{key}.c", _folder() / f"{key}.so"
+            path.write_text(source, "utf-8")
+            refusal = _compiled(command, flags, path, target)
+            if refusal and flags != PORTABLE:  # an option that this compiler has not
+                refusal = _compiled(command, PORTABLE, path, target)
+            if refusal:
+                raise ByhandError(f"{shlex.join(command)} could not compile the generated C", *refusal.splitlines()[:6])
+            _LIBRARIES[key] = ctypes.CDLL(str(target))
     return _LIBRARIES[key]
 
 

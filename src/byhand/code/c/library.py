@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ class CFunction(CompiledFunction):
 
 
 class CCall:
-    """A loaded C file with memory of its own: callable({name: array}) -> (value, {result: array}).
+    """A loaded C file with memory of its own for each thread: callable({name: array}) -> (value, {result: array}).
 
     Args:
         made: the file.
@@ -93,13 +94,21 @@ class CCall:
         }
         self.results = {name: self.shape(shapes[name]) for name in made.results}
         self.parameters = [s for s in program.inputs if made.network and s.name in made.parameters]
-        self.memory = np.zeros(max(1, sum(self.size(s) for s in made.workspace.values())), self.real)
+        self.needed = max(1, sum(self.size(s) for s in made.workspace.values()))
+        self.workspaces = local()
 
     def shape(self, shape: Shape) -> tuple[int, ...]:
         return tuple(dim_value(d, self.sizes) for d in shape)
 
     def size(self, shape: Shape) -> int:
         return int(np.prod(self.shape(shape), dtype=np.int64))
+
+    @property
+    def memory(self) -> Array:
+        """The workspace of this thread: Python's lock is open while C runs."""
+        if not hasattr(self.workspaces, "array"):
+            self.workspaces.array = np.zeros(self.needed, self.real)
+        return self.workspaces.array
 
     def __call__(self, arrays: Mapping[str, Array]) -> tuple[float | None, dict[str, Array]]:
         given = {name: self._argument(s, arrays[s.name]) for name, s in self.made.inputs.items()}
