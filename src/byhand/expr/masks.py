@@ -22,16 +22,20 @@ from byhand.expr.vocabulary import is_mask
 _PARTIAL = frozenset(
     {"log", "log1p", "arcsin", "arccos", "tan", "exp", "expm1", "sinh", "cosh", "inv", "det", "logdet", "power"}
 )
-# What is positive may still be too small for a float: exp(-1000) is 0.
 _NOT_NEGATIVE = POSITIVE_VALUED | {"abs", "relu", *MASKS, "huber", "logcosh"}
 
 Found = TypeVar("Found")
 
 
 class Selection:
-    """Products with masks of the nodes of one expression; what is found is kept, so deep expressions cost no more."""
+    """Products with masks of the nodes of one expression; what is found is kept, so deep expressions cost no more.
 
-    def __init__(self) -> None:
+    Args:
+        exact: whether signs are those of the numbers themselves. As floats, what is positive may be 0: exp(-1000).
+    """
+
+    def __init__(self, exact: bool = False) -> None:
+        self.exact = exact
         self._partial: dict[Expr, bool] = {}
         self._masked: dict[Expr, bool] = {}
         self._sign: dict[Expr, int] = {}
@@ -155,9 +159,9 @@ class Selection:
             case Named(_, body):
                 return self._sign[body]
             case Elementwise(name):
-                return 2 if name == "cosh" else int(name in _NOT_NEGATIVE)
+                return 2 if name in POSITIVE_VALUED and (self.exact or name == "cosh") else int(name in _NOT_NEGATIVE)
             case Structured("softmax"):
-                return 1
+                return 2 if self.exact else 1
             case Sum(terms):
                 signs = [self._sign[t] if c.value > 0 else 0 for c, t in terms]
                 return min(1, *signs) + (2 in signs and 0 not in signs)

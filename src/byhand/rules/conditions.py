@@ -92,9 +92,9 @@ def implied(condition: Condition) -> bool:
             return isinstance(bare, Symbol) and bool(bare.assumptions & invertible)
         case "≠ 0" | "> 0":
             signs = isinstance(node, Symbol) and relation == NONZERO and "pm1" in node.assumptions
-            return signs or Selection().sign(node) == 2 or _one_minus(opened(node))
+            return signs or Selection(exact=True).sign(node) == 2 or _one_minus(opened(node))
         case "≥ 0":
-            return Selection().sign(node) >= 1 or _one_minus(opened(node))
+            return Selection(exact=True).sign(node) >= 1 or _one_minus(opened(node))
     return False
 
 
