@@ -213,10 +213,11 @@ def test_valid_texts_parse():
 
 
 def test_time(texts):
-    """No string takes more than 0.1 s; a slow one is tried again by processor time, as the machine may be busy."""
+    """No string takes more than 0.1 s; a slow one is tried again by processor time, as the machine may be busy, and
+    three times, as Python may have memory to collect."""
     seconds(VALID[0])
     slow = [text for text in texts if seconds(text) > SECONDS_EACH]
-    again = [(seconds(text, time.process_time), shown(text)) for text in slow]
+    again = [(min(seconds(text, time.process_time) for _ in range(3)), shown(text)) for text in slow]
     if late := [f"{took:.2f} s: {text}" for took, text in again if took > SECONDS_EACH]:
         pytest.fail("\n".join(late))
 

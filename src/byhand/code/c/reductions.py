@@ -309,7 +309,7 @@ REDUCED_OPERATIONS: dict[str, Row] = {
     "softmax": _softmax,
     "logsumexp": _logsumexp,
     "log_softmax": _log_softmax,
-    **dict.fromkeys(("inv", "det", "logdet"), _refused),
+    **{name: _refused for name in REFUSED if name != "solve"},
 }
 
 __all__ = [
