@@ -176,10 +176,10 @@ def test_one_compiled_function_of_many_threads(target):
     for k in range(MANY):
         rng = np.random.default_rng(k)
         points.append(
-            {n: rng.normal(size=s) for n, s in {"X": (53, 31), "W": (31, 37), "b": (37,), "V": (37, 13)}.items()}
+            {n: rng.normal(size=s) for n, s in {"X": (307, 67), "W": (67, 71), "b": (71,), "V": (71, 13)}.items()}
         )
-        points[-1]["Y"] = rng.dirichlet(np.ones(13), size=53)
-    found = at_once(lambda k: [run(**points[k]) for _ in range(4)])
+        points[-1]["Y"] = rng.dirichlet(np.ones(13), size=307)
+    found = at_once(lambda k: [run(**points[k]) for _ in range(10)])
     for k, results in enumerate(found):
         value, gradients = run(**points[k])
         for v, g in results:
