@@ -8,6 +8,7 @@ import pytest
 from oracles import directional_derivative, relative_error
 
 import byhand
+from byhand.derive.gradient import ALL_AT_ONCE, MOST_MOVES
 from byhand.derive.pieces import PIECE, WIDEST, in_pieces
 from byhand.expr.contraction import contract, label_dims
 from byhand.expr.nodes import Contraction, topological
@@ -55,6 +56,19 @@ TEXTS = {
     "lines that double":         (DOUBLING, X, {}),
 }  # fmt: skip
 
+# products whose factors are views, so that they do not come in pieces
+VIEWS = {
+    "product of entries":        ("*".join(f"x[{i}]" for i in range(24)), {"x": "29"}, {}),
+    "product of entries of two": ("*".join(f"X[{i},{i + 1}]" for i in range(17)), {"X": "17 19"}, {}),
+    "product of selections":     ("sum(" + "*".join(f"x[{i}:{i + 3}]" for i in range(23)) + ")", {"x": "29"}, {}),
+    "dot products of selections": (
+        "*".join(f"(x[{i}:{i + 3}]@y[{i}:{i + 3}])" for i in range(13)), {"x": "17", "y": "19"}, {}),
+    "sum of selections":         ("sum((" + "+".join(f"x[{i}:{i + 3}]" for i in range(17)) + ")**2)", {"x": "19"}, {}),
+    "squared Kronecker chain":   ("sum(kron(kron(kron(X,Y),Y),X)**2)", XY, {}),
+    "product of Kronecker products": ("sum(" + "*".join(["kron(X,Y)", "kron(Y,X)"] * 6) + ")", XY, {}),
+    "Kronecker products in a row": ("trace(" + "@".join(["kron(X,Y)"] * 9) + ")", XY, {}),
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def derived():
@@ -63,7 +77,7 @@ def derived():
 
     def of(name):
         if name not in made:
-            text, shapes, assume = TEXTS[name]
+            text, shapes, assume = (TEXTS | VIEWS)[name]
             start = time.process_time()
             d = byhand.derive(byhand.parse(text, shapes=shapes, assume=assume))
             made[name] = d, d.text(), time.process_time() - start
@@ -72,7 +86,7 @@ def derived():
     return of
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", TEXTS | VIEWS)
 def test_work_is_bounded(name, derived):
     d, text, seconds = derived(name)
     assert d.effort.taken + d.closed_forms.simplifier.effort.taken < 2 * (1 + FRUGAL) * ALL_FORMS
@@ -99,6 +113,44 @@ def test_what_is_cut_short_is_right(name, derived):
             moved = direction
         slope = directional_derivative(text, values, {v.name: moved})
         assert relative_error(np.sum(gradients[v.name] * direction), slope, floor=1e-9) < 1e-6, v.name
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_long_products_of_views_are_right(name, derived):
+    d, _, _ = derived(name)
+    rng = np.random.default_rng(2)
+    values = {}
+    for symbol in d.f.symbols.values():
+        shape = tuple(s if isinstance(s, int) else 2 for s in symbol.shape)
+        values[symbol.name] = rng.uniform(0.7, 1.3, size=shape)
+    _, gradients = d.function()(**values)
+    for v in d.variables:
+        direction = rng.normal(size=values[v.name].shape)
+        step = 1e-20j * direction
+        shifted = byhand.parse(VIEWS[name][0], shapes=VIEWS[name][1])(**{**values, v.name: values[v.name] + step})
+        slope = np.imag(shifted) / 1e-20
+        assert abs(slope) > 1e-6
+        assert relative_error(np.sum(gradients[v.name] * direction), slope) < 1e-9, v.name
+
+
+def test_a_long_kronecker_chain_takes_few_steps():
+    chain = "X"
+    for k in range(7):
+        chain = f"kron({chain},{'YZX'[k % 3]})"
+    start = time.process_time()
+    d = byhand.derive(byhand.parse(f"sum({chain}**2)", shapes=dict.fromkeys("XYZ", "n n")))
+    assert d.text()
+    assert d.effort.taken + d.closed_forms.simplifier.effort.taken < ALL_FORMS
+    assert time.process_time() - start < 10
+
+
+def test_factors_of_a_long_term_move_at_once(derived):
+    d, text, _ = derived("product of entries")
+    moves = [r.moves for u in d.units for r in u.terms]
+    assert moves and all(len(m) <= MOST_MOVES for m in moves)
+    assert ALL_AT_ONCE in text
+    short = byhand.derive(byhand.parse("x[0]*x[1]*x[2]", shapes={"x": "5"}))
+    assert ALL_AT_ONCE not in short.text()
 
 
 def test_a_search_that_was_broken_off_is_said():

@@ -35,6 +35,8 @@ from byhand.rules.score import weight
 from byhand.rules.simplify import Simplifier
 
 SHORT = 1.5  # an adjoint of this weight (2 r, say) is written out in the next formula
+MOST_MOVES = 24  # factors of a term that are moved one after the other, each in a line of its own
+ALL_AT_ONCE = "move all factors at once"
 FREE_ENTRIES = "free entries of a symmetric variable: G + Gᵀ − I ⊙ G"
 FREE_DIAGONAL = "free entries of a diagonal variable: I ⊙ G"
 
@@ -178,8 +180,13 @@ class Accumulation:
         for label, size in term.dims.items():
             if label not in met:  # summed over, but nothing depends on it
                 coefficient = coefficient.times(dim_coefficient(size))
-        moves: list[Move] = []
         d = differential_of(term.child)
+        moves: list[Move] = []
+        if len(rest) > MOST_MOVES:
+            left = contract(
+                [(left, have, P1), *rest], term.labels, coefficient, {x: term.dims[x] for x in term.labels}, merge=True
+            )
+            return TermRecord(term, (Move(ALL_AT_ONCE, left, d),), left)
         while rest:
             i, keep = _next_factor(have, rest, term.labels)
             factor = rest.pop(i)

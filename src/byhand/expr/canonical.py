@@ -15,6 +15,8 @@ from byhand.expr.labels import Label
 from byhand.expr.nodes import Expr
 
 SEARCH_LIMIT = 120  # leaves of the search; beyond it ties are broken as they come
+LONG = 16  # factors of a product that is searched whatever it costs
+WORK = 30_000  # what refining longer ones may take, with the square of the factors beyond these
 
 
 Factors = list[tuple[Expr, tuple[Label, ...], Fraction]]
@@ -60,16 +62,19 @@ def _group_order(
         label: (tuple(k for k, o in enumerate(out) if o == label), str(dims[label])) for label in {*out, *where}
     }
     start = [(node.digest, power) for node, _, power in factors]
-    leaves = 0
+    leaves = work = 0
     best: tuple[list[tuple[int, ...]], list[int]] | None = None
     todo: list[list[object]] = [list(start)]
     while todo and leaves < SEARCH_LIMIT:
         colours = _refine(factors, todo.pop(), start_labels, where)
+        work += max(0, len(factors) - LONG) ** 2
         classes: dict[object, list[int]] = {}
         for i, colour in enumerate(colours):
             classes.setdefault(colour, []).append(i)
         tied = next((classes[c] for c in sorted(classes) if len(classes[c]) > 1), None)  # type: ignore[type-var]
-        if tied is not None:
+        if work > WORK:
+            todo = []
+        elif tied is not None:
             for i in reversed(tied):
                 todo.append([(c, j == i) for j, c in enumerate(colours)])
             continue

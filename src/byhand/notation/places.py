@@ -35,6 +35,8 @@ class Place:
 
     def put(self, places: Mapping[Atom, Place]) -> Place:
         """The index with atoms replaced."""
+        if not any(atom in places for atom, _ in self.terms):
+            return self
         found = Place(self.constant)
         for atom, c in self.terms:
             found = found.plus(places.get(atom, place_of(atom)), c)

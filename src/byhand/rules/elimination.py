@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
@@ -94,6 +95,17 @@ def _einsum(node: Contraction) -> Form:
     return Form("einsum", tuple(args), (tuple(labels), node), node.ndim)
 
 
+def _held_together(factors: list[Factor]) -> list[tuple[list[Factor], set[int]]]:
+    """The factors in groups that share no label, with the labels of each; index pairs hold nothing together."""
+    groups: list[tuple[list[Factor], set[int]]] = []
+    for f in factors:
+        if not _is_pairing(f[0]):
+            met = [g for g in groups if not g[1].isdisjoint(f[1])]
+            groups = [g for g in groups if g[1].isdisjoint(f[1])]
+            groups.append(([*(x for members, _ in met for x in members), f], set(f[1]).union(*(ls for _, ls in met))))
+    return groups
+
+
 class _Lowering:
     """One contraction on its way to a form: objects with labels, eliminated pair by pair."""
 
@@ -105,9 +117,15 @@ class _Lowering:
         self.objects: list[tuple[Form, Labels]] = []
         self.scalars: list[tuple[Form, Fraction]] = []
         self.load()
+        self.count()
 
     def degree(self, label: int) -> int:
-        return sum(label in labels for _, labels in self.objects)
+        """How many objects have a label."""
+        return self.degrees[label]
+
+    def count(self) -> None:
+        """The degrees of the labels, after the objects changed."""
+        self.degrees = Counter(x for _, labels in self.objects for x in dict.fromkeys(labels))
 
     def free(self, label: int) -> bool:
         """Summed over, and met by exactly two objects."""
@@ -154,15 +172,20 @@ class _Lowering:
     def kronecker(self, factors: list[Factor]) -> tuple[list[Factor], list[tuple[list[Factor], Labels]], Labels] | None:
         """The factors of one Kronecker product, those of its two sides with their labels, and the labels of the whole."""
         pairs = [f for f in factors if _is_pairing(f[0])]
+        groups = _held_together(factors)
+        at = {x: g for g, (_, labels) in enumerate(groups) for x in labels}
+        uses = Counter([*self.out, *(x for _, ls, _ in pairs for x in ls)])
         for one, other in permutations(pairs, 2):
             (_, (row, i, k), _), (_, (column, j, m), _) = one, other
-            left, right = self.connected(factors, {i, j}), self.connected(factors, {k, m})
-            if any(f in right for f in left):
+            left, right = {at[x] for x in (i, j) if x in at}, {at[x] for x in (k, m) if x in at}
+            if left & right:
                 continue
-            group = [one, other, *left, *right]
-            inside = {i, j, k, m}.union(*(ls for _, ls, _ in (*left, *right)))
-            if not inside & {row, column} and not self.held(inside, [f for f in factors if f not in group]):
-                return group, [(left, (i, j)), (right, (k, m))], (row, column)
+            inside = {i, j, k, m}.union(*(groups[g][1] for g in left | right))
+            held = any(uses[x] > one[1].count(x) + other[1].count(x) for x in inside)
+            if not held and not inside & {row, column}:
+                of_left, of_right = ([f for g in sorted(side) for f in groups[g][0]] for side in (left, right))
+                group = [one, other, *of_left, *of_right]
+                return group, [(of_left, (i, j)), (of_right, (k, m))], (row, column)
         return None
 
     def held(self, labels: set[int], others: Iterable[tuple[Any, ...]]) -> bool:
@@ -171,16 +194,6 @@ class _Lowering:
 
     def dims_of(self, labels: Labels) -> dict[int, Any]:
         return {x: self.node.dims[x] for x in labels}
-
-    def connected(self, factors: list[Factor], labels: set[int]) -> list[Factor]:
-        """The factors that share labels with these, and those that share labels with them; index pairs connect nothing."""
-        reached, found = set(labels), list[Factor]()
-        while True:
-            more = [f for f in factors if f not in found and reached & set(f[1]) and not _is_pairing(f[0])]
-            if not more:
-                return [f for f in factors if f in found]
-            found += more
-            reached.update(x for _, ls, _ in more for x in ls)
 
     # ---- elimination
 
@@ -194,6 +207,7 @@ class _Lowering:
             self.objects.append((form, labels))
         else:
             self.scalars.append((form, P1))
+        self.count()
         return True
 
     def step(self) -> bool:
@@ -219,10 +233,11 @@ class _Lowering:
 
     def same_labels(self) -> bool:
         """Two objects over the same labels: dot, inner or Hadamard product."""
-        for n, a in enumerate(self.objects):
-            for b in self.objects[n + 1 :]:
-                if set(a[1]) != set(b[1]):
-                    continue
+        over: dict[frozenset[int], list[tuple[Form, Labels]]] = {}
+        for o in self.objects:
+            over.setdefault(frozenset(o[1]), []).append(o)
+        for a, *others in over.values():
+            for b in others:
                 all_free = all(map(self.free, a[1]))
                 if len(a[1]) == 1:
                     return self.replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import reduce
 from itertools import islice, product
@@ -15,6 +15,8 @@ from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum, topolog
 from byhand.rules.score import Scores, weight
 
 CHOICES = 16  # ways tried to pick one occurrence of a factor from each term
+
+LONG_PRODUCT = 16  # factors from which on the ties among them count, which grow with their square
 
 
 class _Term(NamedTuple):
@@ -109,8 +111,9 @@ def factorings(node: Sum, scores: Scores) -> Iterator[tuple[Expr, list[Expr], bo
     The longest that is written less often comes first: who cannot try them all tries the best.
     """
     terms = [_term(c, t) for c, t in node.terms]
+    reach = [_within_reach(t.factors, t.out) for t in terms]
     for way in sorted(_ways(node, terms, scores), key=lambda way: (-way.gain, way.factor.digest)):
-        candidate = _take_out(node, terms, way.factor, way.picked, way.power)
+        candidate = _take_out(node, terms, reach, way.factor, way.picked, way.power)
         if candidate is not None:
             yield *candidate, way.factor.ndim == 0 or way.power < 0
 
@@ -142,26 +145,28 @@ def _length(length: float, power: Fraction) -> float:
 
 
 def size(node: Expr) -> int:
-    """How many factors stand in the terms of a node: what one step of a search over it costs."""
+    """How many factors stand in the terms of a node, the square of them in long ones: what a step of a search costs."""
     match node:
         case Sum(terms):
-            return sum(len(t.factors) if isinstance(t, Contraction) else 1 for _, t in terms)
+            return sum(size(t) if isinstance(t, Contraction) else 1 for _, t in terms)
         case Contraction(_, factors):
-            return len(factors)
+            return len(factors) * max(1, len(factors) // LONG_PRODUCT)
         case _:
             return 1
 
 
-def _in_scalar(term: _Term, j: int) -> bool:
-    """Whether factor j is part of a scalar of the term: no chain of labels leads from it to the output."""
-    seen, grows = set(term.factors[j][1]), True
-    while grows:
-        grows = False
-        for _, labels, _ in term.factors:
-            if seen & set(labels) and not set(labels) <= seen:
-                seen |= set(labels)
-                grows = True
-    return not seen & set(term.out)
+def _within_reach(factors: Sequence[LooseFactor], out: Sequence[Label]) -> set[Label]:
+    """The labels to which a chain of labels leads from the output; what has none of them is part of a scalar."""
+    at: dict[Label, list[Sequence[Label]]] = {}
+    for _, labels, _ in factors:
+        for label in labels:
+            at.setdefault(label, []).append(labels)
+    seen, todo = set(out), list(out)
+    while todo:
+        for labels in at.pop(todo.pop(), ()):
+            todo += [x for x in labels if x not in seen]
+            seen.update(labels)
+    return seen
 
 
 def _axis_role(terms: list[_Term], picked: dict[int, int], axis: int) -> tuple[int, ...] | None:
@@ -174,7 +179,7 @@ def _axis_role(terms: list[_Term], picked: dict[int, int], axis: int) -> tuple[i
 
 
 def _take_out(
-    node: Sum, terms: list[_Term], factor: Expr, picked: dict[int, int], power: Fraction
+    node: Sum, terms: list[_Term], reach: list[set[Label]], factor: Expr, picked: dict[int, int], power: Fraction
 ) -> tuple[Expr, list[Expr]] | None:
     roles = [_axis_role(terms, picked, a) for a in range(factor.ndim)]
     slots: list[Slot] = [("out", k) for k in range(node.ndim)]
@@ -189,7 +194,7 @@ def _take_out(
                 forced |= {("out", k) for k, o in enumerate(terms[i].out) if o == terms[i].factors[j][1][a]}
         elif role == ():
             slots.append(("link", a))
-    if factor.ndim and any(_in_scalar(terms[i], j) for i, j in picked.items()):
+    if factor.ndim and any(reach[i].isdisjoint(terms[i].factors[j][1]) for i, j in picked.items()):
         return None
 
     def label(i: int, slot: Slot) -> int:
@@ -247,5 +252,5 @@ def _rest(term: _Term, j: int, power: Fraction) -> list[LooseFactor]:
 
 def _has_array(rest: list[LooseFactor], labels: list[int]) -> bool:
     """Whether something with axes is left that reaches the labels: a bare number would leave an identity or ones."""
-    view = _Term(ONE, tuple(rest), tuple(labels), {})  # type: ignore[arg-type]
-    return any(ls and not _in_scalar(view, k) for k, (_, ls, _) in enumerate(rest))
+    reach = _within_reach(rest, labels)
+    return any(not reach.isdisjoint(ls) for _, ls, _ in rest)
