@@ -27,7 +27,7 @@ TABLE = {
     "shape with equals": (["derive", "sum(x)", "--shape", "x=n"], ["--shape", "is not NAME:..."]),
     "shape without name": (["derive", "sum(x)", "--shape", ":n"], ["--shape", "is not NAME:..."]),
     "shape twice": (["derive", "sum(x)", "--shape", "x:n x:m"], ["--shape", "x is given twice: n, and m"]),
-    "bad dimension": (["derive", "sum(x)", "--shape", "x:n+1"], ["'n+1' is not a dimension"]),
+    "bad dimension": (["derive", "sum(x)", "--shape", "x:n/2"], ["'n/2' is not a dimension"]),
     "zero dimension": (["derive", "sum(x)", "--shape", "x:0"], ["dimension 0"]),
     "input called a function": (["derive", "sum(exp)", "--shape", "exp:n"], ["exp is the name of a function"]),
     "property without name": (["derive", "sum(x)", *VECTOR, "--assume", "positive"], ["--assume", "is not NAME:..."]),

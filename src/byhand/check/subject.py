@@ -221,7 +221,8 @@ class Subject:
             raise CheckError("the gradient returned an empty dict: there is nothing to check")
         for name in result:
             if name not in self.given:
-                near = nearest(str(name).removeprefix("d"), list(self.given))
+                meant = str(name).removeprefix("d")
+                near = f", did you mean `{meant}`?" if meant in self.given else nearest(meant, list(self.given))
                 raise CheckError(
                     f"the gradient returned {name!r}, which is no value{near}", f"values: {', '.join(self.given)}"
                 )

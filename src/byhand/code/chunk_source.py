@@ -95,7 +95,7 @@ def _function(chunks: Chunks, writer: type[Writer], decorators: list[str]) -> tu
     )
     lines = [
         *docstring(program),  # formulas and shapes of the whole
-        *size_lines(w, program.inputs),
+        *size_lines(w, program.inputs, {str(chunks.rows)}),
         *before,
         "",
         *starts,

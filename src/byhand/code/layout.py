@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from byhand.code.program import Program, Statement
@@ -116,12 +116,12 @@ def wrapped(text: str, first: str = INDENT) -> list[str]:
     return [*lines, line.rstrip()]
 
 
-def size_lines(w: Writer, arrays: Iterable[Expr]) -> list[str]:
-    """N, D = X.shape: the dimensions that the statements use, each from the first array that tells it."""
+def size_lines(w: Writer, arrays: Iterable[Expr], local: Collection[str] = ()) -> list[str]:
+    """N, D = X.shape: the dimensions that the statements use, each from the first array that tells it; not the `local` ones."""
     program = w.program
     axes = [(s, i, d) for s in arrays for i, d in enumerate(s.shape)]
     solved = {s.name: s for s in solved_names([d for _, _, d in axes])}
-    todo = {d for d in program.dims if d in w.dims}
+    todo = {d for d in program.dims if d in w.dims} - {*local}
     while (
         needed := {x for n in todo & set(solved) for x in dim_names(solved[n].factor) | dim_names(solved[n].rest)}
         - todo
