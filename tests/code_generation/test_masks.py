@@ -90,3 +90,19 @@ def test_products_without_masks_of_choice_are_left_alone():
         ("sum(relu(X @ W)/sqrt(1 + sum(X**2, axis=1, keepdims=True)))", {"X": "n d", "W": "d k"}, {}),
     ):
         assert "where" not in byhand.derive(byhand.parse(text, shapes, assume)).code("numpy")
+
+
+@pytest.mark.parametrize("shape", ["2 3", "3 5", "7 11"])
+@pytest.mark.parametrize(
+    "text",
+    ["sum(where(A > 0.1, where(A > 0.9, A**2, A**3), tanh(A)))", "sum(maximum(A, where(A > 0.3, A**2, tanh(A))))"],
+)
+def test_sums_of_choices_at_fixed_sizes_are_right_in_c(text, shape):
+    """GCC 12 adds up choices in vectors wrongly where it may turn them into masks."""
+    d = byhand.derive(byhand.parse(text, shapes={"A": shape}), "A")
+    rng = np.random.default_rng(5)
+    for _ in range(4):
+        values = {"A": rng.normal(size=tuple(map(int, shape.split())))}
+        (one, left), (other, right) = d.function("c")(**values), d.function("numpy")(**values)
+        assert np.isclose(one, other, rtol=1e-12, atol=1e-12)
+        assert np.allclose(left["A"], right["A"], rtol=1e-12, atol=1e-12)

@@ -135,7 +135,7 @@ class _Writer:
         ]
         kernels = [KERNELS[k].strip("\n") for k in with_needed(self.kernels)]
         text = "\n\n".join(["\n\n".join(parts), *kernels, *blocks]) + "\n"
-        if _reads_under_a_condition("".join(blocks)):
+        if _mistaken_by_gcc("".join(blocks)):
             text = text.replace("#include <math.h>", f"{_NO_IF_CONVERSION}\n\n#include <math.h>", 1)
         if not _uses_mathematics("".join(kernels + blocks)):
             text = text.replace("#include <math.h>\n\n", "")
@@ -264,15 +264,16 @@ class _Writer:
 
 
 # i >= 2 ? x[i - 2] : 0.0: GCC 12 (-O3, AVX2) makes zeros of entries that it reads under a condition in vectors.
-_READ = re.compile(r"\b[a-z]\d* (?:>=|<|==) [^?;]*\? [^:;]*\[")
+# sum += c ? t : t2: it adds up choices in vectors with lanes of the wrong branch.
+_CHOICE = re.compile(r"\b[a-z]\d* (?:>=|<|==) [^?;]*\? [^:;]*\[|\+= [^;]*\?")
 _NO_IF_CONVERSION = """\
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-tree-loop-if-convert")  /* GCC 12 reads zeros under a condition */
+#pragma GCC optimize("no-tree-loop-if-convert")  /* GCC 12 mistakes choices in vectors */
 #endif"""
 
 
-def _reads_under_a_condition(text: str) -> bool:
-    return _READ.search(text) is not None
+def _mistaken_by_gcc(text: str) -> bool:
+    return _CHOICE.search(text) is not None
 
 
 def _uses_mathematics(text: str) -> bool:
