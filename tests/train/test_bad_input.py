@@ -51,7 +51,7 @@ def called(*arguments):
             csv([(x[0], 7, y) for x, y in zip(X, Y, strict=True)]),
             ("--epochs", 1),
             0,
-            "constant in training, and hence of no use: b.",
+            "column b: 7 in all rows of the training: left out",
         ),
         (csv(ROWS), ("--batch", 1000, "--epochs", 1), 0, "more than the 24 samples"),
     ],

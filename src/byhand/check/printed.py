@@ -107,12 +107,14 @@ class _Reading:
         slope = Slope(d.prepared.root, direction)
         step, moved = slope.step(direction), slope.moved(env, direction)
         for node in (*d.f.symbols.values(), *d.prepared.units, *d.helpers, d.prepared.root):
-            name = f if node is d.prepared.root else self.show(self.writer.name(node))
+            name = f if node is d.prepared.root and not isinstance(node, Symbol) else self.show(self.writer.name(node))
             row = self.writer.is_row(node)
             if not isinstance(node, Symbol) or node in env.known:
                 found.values[name] = Entry(env[node], row)
             tangent = np.imag(moved[node]) / step if node in moved else np.zeros(np.shape(env[node]))
             found.differentials[name] = Entry(tangent, row)
+            if node is d.prepared.root and name != f:  # a function that is its input
+                found.values[f], found.differentials[f] = found.values[name], found.differentials[name]
         for node in topological([d.prepared.root, *(u.value for u in d.units)]):
             if isinstance(node, Constant):
                 found.values[self.show(ts.Name(node.name))] = Entry(np.asarray(node.value))

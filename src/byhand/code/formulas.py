@@ -53,7 +53,10 @@ class Formulas:
         origin = self.origins.get(form)
         if origin is None or not all(map(_has_notation, parts(origin))):
             return None
-        return form_math(origin, self.style)
+        try:
+            return form_math(origin, self.style)
+        except NoMatrixForm:
+            return None
 
 
 def _has_notation(form: Form) -> bool:

@@ -164,7 +164,7 @@ def chain_rule(f: Any, x: str, taken: Prepared | None = None) -> ChainRule:
     >>> f = byhand.parse("u = x**2\\nx + u", shapes={"x": ""})
     >>> print(chain_rule(f, "x"))
     x → f        ∂f/∂x directly = 1
-    x → u → f    ∂f/∂u · ∂u/∂x = 2 x
+    x → u → f    ∂f/∂u·∂u/∂x = 2 x
     2 paths: single-variable total-derivative chain rule
     df/dx = 2 x + 1
     One path alone is not the derivative.
