@@ -78,7 +78,7 @@ def test_refused(case, target):
 def test_bad_sizes_and_targets():
     net = byhand.MLP("5-3")
     for size in (0, -1, 1.5, True):
-        with pytest.raises(ByhandError, match="chunk is .*: a whole number from 1 on"):
+        with pytest.raises(ByhandError, match=r"chunk is .*: a whole number from 1 on"):
             net.code("torch", chunk=size)
     with pytest.raises(ByhandError, match="target 'jax' has no chunks"):
         net.code("jax", chunk=4)
