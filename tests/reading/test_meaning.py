@@ -81,7 +81,7 @@ FORMULAS = [
     ("X W + 1_N b", X @ W + b),
     ("1_Nᵀ X W ⊙ σ(1_Nᵀ X W)", X.sum(axis=0) @ W * sigmoid(X.sum(axis=0) @ W)),
     ("1[X W > 0] ⊙ exp(X W)", (X @ W > 0) * np.exp(X @ W)),
-    ("(S − P) diag(1_Kᵀ)" if False else "S ⊘ (1 + S ⊙ S)", S / (1 + S * S)),
+    ("S ⊘ (1 + S ⊙ S)", S / (1 + S * S)),
     ("tr(A A) + tr(Aᵀ A)", np.trace(A @ A) + (A * A).sum()),
     ("diag(w) A diag(w)", np.diag(w) @ A @ np.diag(w)),
     ("diag(A)", np.diag(A)),

@@ -1,7 +1,7 @@
 """Each printed line of a derivation by numbers: what is printed is read back, and both sides of it are the same numbers.
 
 The names on a line stand for what the derivation says they are: intermediates and adjoints for their values at a point,
-differentials for how their nodes move along a random direction. What a formula says is left to `reading`, which knows
+differentials for how their nodes move along a random direction. What a formula says is left to `readback`, which knows
 signs and no derivation.
 """
 

@@ -182,7 +182,6 @@ class Derivatives(Meaning):
         ]
         y_letters, y_rest = self._axes(y_letters, y_axes, over)
         x_letters, x_rest = self._axes(x_letters, x_axes, under)
-        same = [letter for letter in y_letters if letter in x_letters]
         dims = [y.data.shape[k] for k in y_axes] + [x.data.shape[k] for k in x_axes]
         name = f"∂{flat(over)}/∂{flat(under)} {y.data.digest.hex()[:8]} {x.data.digest.hex()[:8]}"
         if (
@@ -224,8 +223,6 @@ class Derivatives(Meaning):
             labels[k] = letter
         free = [k for k, label in enumerate(labels) if label is None]
         letters = tuple(dict.fromkeys(label for label in labels if label is not None))
-        if same and len(letters) < len(y_letters) + len(x_letters):
-            pass  # ∂a_i/∂z_i: the diagonal
         if not free:
             return Value(contract([(mark, labels, P1)], letters), letters)
         row_first = len(free) == 2 or not (x.data.ndim == 2 and x.data.shape[0] == 1 and not y_rest)
