@@ -166,3 +166,17 @@ def test_nothing_is_computed_that_no_result_needs():
     text, shapes, _, _ = SOURCES["network"]
     source = byhand.derive(byhand.parse(text, shapes), "b2").code("numpy")
     assert "dH1" not in source and "db2 = dZ2.sum(axis=0)" in source
+
+
+@pytest.mark.parametrize("outputs", [2, 3, 7, "C"])
+@pytest.mark.parametrize("target", ["numpy", "torch", "jax"])
+def test_a_sum_over_the_samples_is_no_mean_over_samples_and_classes(outputs, target):
+    text = "-sum(Y * log_softmax(Z, axis=1)) / N"
+    code = byhand.derive(byhand.parse(text, {"Z": ["N", outputs], "Y": ["N", outputs]}), "Z").code(target)
+    assert "mean" not in code.split('"""')[-1].replace("reduction", "")
+
+
+@pytest.mark.parametrize("outputs", [2, 3, "C"])
+def test_a_mean_of_all_entries_is_written_as_one(outputs):
+    f = byhand.parse("mean(tanh(Z * Y)) / 2", {"Z": ["N", outputs], "Y": ["N", outputs]})
+    assert "np.mean" in byhand.derive(f, "Z").code()

@@ -71,7 +71,7 @@ def test_the_page_of_a_derivation_stands_alone(derivation, notation, level):
     )
     assert html.startswith("<!DOCTYPE html>")
     assert_stands_alone(html)
-    assert '<details class="byhand-check" open>' in html
+    assert '<details class="byhand-view byhand-check" open>' in html
     assert "prefers-color-scheme:dark" in html
 
 

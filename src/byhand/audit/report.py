@@ -74,7 +74,7 @@ class Line:
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AuditReport(CheckReport):
     """All lines of a derivation with their verdicts.
 
@@ -172,14 +172,14 @@ class AuditReport(CheckReport):
         """The same as HTML, without scripts or styles from elsewhere."""
         rows = []
         for line in self.lines:
-            style = "" if line.ok else ' style="background: #fdd; color: #700"'
+            kind = "" if line.ok else ' class="wrong"'
             mark = _mark(line).strip().replace("??", "not read") if line.ok else ", ".join(line.kinds)
             rows.append(
-                f"<tr{style}><td>{line.number}</td><td>{escape(mark)}</td><td><code>{escape(line.text)}</code></td></tr>"
+                f"<tr{kind}><td>{line.number}</td><td>{escape(mark)}</td><td><code>{escape(line.text)}</code></td></tr>"
             )
             if not line.ok or line.message:
                 mend = f"<br>mend: <code>{escape(line.mend)}</code>" if line.mend else ""
-                rows.append(f'<tr><td></td><td colspan="2">{escape(line.message)}{mend}</td></tr>')
+                rows.append(f'<tr><td></td><td class="words" colspan="2">{escape(line.message)}{mend}</td></tr>')
         return self.box(f"<table>{''.join(rows)}</table>")
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import numpy as np
 
 from byhand.check.numeric import norm
 from byhand.check.report import Verdict
-from byhand.check.views import CheckReport, columns, paragraphs, row_html, table_html
+from byhand.check.views import CheckReport
 from byhand.expr.expression import Expression
+from byhand.views import columns, paragraphs, row_html, table_html
 
 _COLUMNS = ("tensor", "shape", "verdict", "exact", "error", "allowed", "max diff", "note")
 
@@ -112,7 +113,7 @@ class TensorRow:
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientReport(CheckReport):
     """What `check_gradient` found.
 
@@ -180,7 +181,7 @@ class GradientReport(CheckReport):
         """The same as HTML, without scripts or styles from elsewhere."""
         found = "".join(f"<li>{'<br>'.join(map(escape, d.lines()))}</li>" for d in self.diagnoses)
         diagnoses = f"<ol>{found}</ol>" if found else ""
-        table = table_html(_COLUMNS, [row_html(row.verdict, row.cells()) for row in self.rows])
+        table = table_html(_COLUMNS, [row_html(row.cells(), row.verdict.replace(" ", "-")) for row in self.rows])
         return self.box(paragraphs(self.notes), diagnoses, table)
 
     def to_dict(self) -> dict[str, Any]:

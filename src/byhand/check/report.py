@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal
 
-from byhand.check.views import CheckReport, columns, paragraphs, row_html, table_html
+from byhand.check.views import CheckReport
+from byhand.views import columns, paragraphs, row_html, table_html
 
 Verdict = Literal["right", "wrong", "not checkable"]
 _MARKS: dict[Verdict, str] = {"right": "ok", "wrong": "WRONG", "not checkable": "not checkable"}
@@ -99,7 +100,7 @@ class Unread:
         return f"{self.line}: {self.reason}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(CheckReport):
     """What a check found.
 
@@ -183,18 +184,20 @@ class Report(CheckReport):
         table = grid(_COLUMNS, ((r.verdict, r.cells()) for r in self.rows), _COLUMNS.index("verdict"))
         return page(verdict, self.summary, [*self.notes, *self._not_read, *sizes], parts, table)
 
-    def html(self) -> str:
-        """The table as HTML, without scripts or styles from elsewhere."""
+    def html(self, opened: bool | None = None) -> str:
+        """The table as HTML, without scripts or styles from elsewhere; opened where something is not right, or as told."""
         body = []
         for row in self.rows:
-            body.append(row_html(row.verdict, row.cells()))
+            body.append(row_html(row.cells(), row.verdict.replace(" ", "-")))
             if row.evidence is not None:
                 lines = "<br>".join(map(escape, row.evidence.lines()))
-                body.append(f'<tr class="evidence"><td></td><td colspan="{len(_COLUMNS) - 1}">{lines}</td></tr>')
+                body.append(
+                    f'<tr class="evidence"><td></td><td class="words" colspan="{len(_COLUMNS) - 1}">{lines}</td></tr>'
+                )
         extra = [*self.notes, *self._not_read]
         if self.sizes and any(self.sizes):
             extra.append(f"sizes: {'; '.join(map(size_words, self.sizes))}")
-        return self.box(paragraphs(extra), table_html(_COLUMNS, body))
+        return self.box(paragraphs(extra), table_html(_COLUMNS, body), opened=opened)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for JSON."""

@@ -1,12 +1,11 @@
-"""What reports of checks have in common: true where all is right, the reasons as an error, tables as text, a box of HTML."""
+"""What reports of checks have in common: true where all is right, the reasons as an error, a box of HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
 from byhand.errors import CheckError
-from byhand.views import Shown
+from byhand.views import STYLE, Shown
 
 
 class CheckReport(Shown):
@@ -40,34 +39,9 @@ class CheckReport(Shown):
             summary, *rest = self.reasons().splitlines()
             raise CheckError(summary, *rest)
 
-    def box(self, *parts: str) -> str:
-        """Parts of HTML below the summary, shut where all is right."""
-        opened = "" if self.ok else " open"
+    def box(self, *parts: str, opened: bool | None = None) -> str:
+        """Parts of HTML below the summary, shut where all is right and nothing else is asked for."""
+        is_open = " open" if (not self.ok if opened is None else opened) else ""
         summary = f"<summary>{escape(self.summary)}</summary>"
-        return f'<details class="byhand-check"{opened}>{summary}{"".join(parts)}</details>'
-
-
-def columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table as lines, its columns aligned; a column whose cells are all empty is left out."""
-    table = [heads, *rows]
-    kept = [k for k in range(len(heads)) if any(cells[k] for cells in rows)]
-    width = {k: max(len(cells[k]) for cells in table) for k in kept}
-    return ["  ".join(f"{cells[k]:<{width[k]}}" for k in kept).rstrip() for cells in table]
-
-
-def table_html(heads: Sequence[str], rows: Sequence[str]) -> str:
-    """A table of HTML: heads as text, rows as HTML already."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-def row_html(verdict: str, cells: Sequence[str]) -> str:
-    """A row of such a table; one that is not right is red."""
-    style = "" if verdict == "right" else ' style="background: #fdd; color: #700"'
-    inside = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr class="{verdict.replace(" ", "-")}"{style}>{inside}</tr>'
-
-
-def paragraphs(notes: Sequence[str]) -> str:
-    """Sentences as HTML."""
-    return "".join(f"<p>{escape(note)}</p>" for note in notes)
+        inside = "".join(parts)
+        return f'<details class="byhand-view byhand-check"{is_open}><style>{STYLE}</style>{summary}{inside}</details>'

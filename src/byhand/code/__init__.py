@@ -12,6 +12,7 @@ from byhand.code.kinks import with_slope_at_zero
 from byhand.code.lower import lower_derivation, lower_expression
 from byhand.errors import ByhandError
 from byhand.expr.expression import as_expression
+from byhand.views import Code
 
 if TYPE_CHECKING:
     from byhand.code.program import Program
@@ -56,7 +57,7 @@ def generate(
     chunk: int | None = None,
     formulas: bool = True,
     **options: Any,
-) -> str:
+) -> Code:
     """Source of a function that returns the value and the gradients; for PyTorch and JAX, of one that they differentiate.
 
     Args:
@@ -77,13 +78,13 @@ def generate(
 
         program = lower_derivation(derivation, reserved=RESERVED, one_softmax=True, formulas=formulas)
         printer = _imported(CHUNKED[target])
-        return str(printer(with_slope_at_zero(program, relu_at_zero), chunk, derivation.source))
+        return _code(printer(with_slope_at_zero(program, relu_at_zero), chunk, derivation.source), target)
     if target in PULLBACKS:
         from byhand.code.pullback import lower_pullback
         from byhand.code.two_functions import RESERVED
 
         pullback = lower_pullback(derivation, RESERVED, relu_at_zero, formulas)
-        return str(_imported(PULLBACKS[target])(pullback, derivation.source))
+        return _code(_imported(PULLBACKS[target])(pullback, derivation.source), target)
     if target == "c":
         options["parameters"] = _network_parameters(derivation)
     lowered = lower_derivation(derivation, formulas=formulas)
@@ -124,7 +125,7 @@ def compile_function(
     return _function(target, program, source, roots, derivation.f.symbols.values())
 
 
-def generate_expression(f: Any, target: str = "numpy", formulas: bool = True, **options: Any) -> str:
+def generate_expression(f: Any, target: str = "numpy", formulas: bool = True, **options: Any) -> Code:
     """Source of a function that returns the value of an expression of any shape; options as for `generate`.
 
     Raises: ByhandError: an unknown target.
@@ -162,12 +163,17 @@ def program_function(
     return _function(target, program, source, roots, declared)
 
 
-def program_source(program: Program, target: str, **options: Any) -> str:
+def program_source(program: Program, target: str, **options: Any) -> Code:
     """Source of a function that computes a lowered program.
 
     Raises: ByhandError: an unknown target.
     """
-    return str(_imported(TARGETS[one_of(target, TARGETS, "target")])(program, **options))
+    return _code(_imported(TARGETS[one_of(target, TARGETS, "target")])(program, **options), target)
+
+
+def _code(source: Any, target: str) -> Code:
+    """Source text that shows itself."""
+    return Code(source, "c" if target == "c" else "python")
 
 
 def _function(

@@ -17,8 +17,10 @@ from byhand.expr.functions import function
 from byhand.expr.nodes import Expr, Symbol
 from byhand.notation.text import to_text
 from byhand.rules.forms import Form
+from byhand.views import Shown, columns, paragraphs, row_html, table_html, view_html
 
 ITEMSIZE = 8
+_HEADS = ("", "shape", "operations", "saved entries")
 _REBUILT = frozenset({"one_hot", "selection", "pairing"})  # made again from labels and sizes, never kept
 _VIEWS = VIEWS | {"diagonal"}
 _ELISION = frozenset({"sum", "scaled", "hadamard", "power"})  # operators of NumPy write into an operand nobody else has
@@ -45,8 +47,8 @@ class Line:
     saved: Dim
 
 
-@dataclass(frozen=True)
-class Cost:
+@dataclass(frozen=True, repr=False)
+class Cost(Shown):
     """The cost of a function and its gradients; see `counting` for what an operation is.
 
     Attributes:
@@ -122,32 +124,60 @@ class Cost:
 
     def text(self, sizes: Mapping[str, int] | None = None, itemsize: int = ITEMSIZE) -> str:
         """A table: a row for each statement, the total below."""
-        n = self.numbers(sizes, itemsize) if sizes else {}
-        rows = [("", "shape", "operations", "saved entries")]
-        shown = [(f"{x.name}", show_shape(x.shape), x.operations, x.saved) for x in self.lines]
-        shown.append(("forward", "", self.operations("forward"), self.saved))
-        shown.append(("backward", "", self.operations("backward"), 0))
-        for name, shape, done, saved in shown:
-            words = [formula(done), formula(saved) if saved != 0 else ""]
-            if sizes:
-                values = (dim_value(done, sizes), dim_value(saved, sizes))
-                words = [w if w in ("", str(v)) else f"{w} = {v:,}" for w, v in zip(words, values, strict=True)]
-            rows.append((name, shape, words[0], words[1]))
-        widths = [max(len(r[k]) for r in rows) for k in range(4)]
-        lines = ["  ".join(c.ljust(n) for c, n in zip(r, widths, strict=True)).rstrip() for r in rows]
-        lines.insert(len(lines) - 2, "")
-        lines += ["", f"saved by automatic differentiation: {formula(self.autodiff)} entries"]
-        lines.append(f"peak of the NumPy function: {' or '.join(map(formula, self.peaks))} entries, inputs left out")
-        if n:
-            lines += [
-                "", f"{n['operations_forward']:,} operations forward, {n['operations_backward']:,} backward",
-                f"{n['saved_bytes']:,} bytes saved (automatic differentiation: {n['autodiff_saved_bytes']:,}), "
-                f"{n['peak_bytes']:,} at the peak, {itemsize} bytes a number",
-            ]  # fmt: skip
-        return "\n".join(lines) + "\n"
+        *lines, forward, backward = columns(_HEADS, [*self._rows(sizes), *self._totals(sizes)])
+        counted = self._counted(sizes, itemsize)
+        numbers = ["", *counted] if counted else []
+        return "\n".join([*lines, "", forward, backward, "", *self._said(), *numbers]) + "\n"
 
-    def __str__(self) -> str:
-        return self.text()
+    def html(self, sizes: Mapping[str, int] | None = None, itemsize: int = ITEMSIZE) -> str:
+        """The same table as HTML, what is computed beside each name."""
+        formulas = [*(x.formula for x in self.lines), "", ""]
+        rows = [*self._rows(sizes), *self._totals(sizes)]
+        kinds = [*("" for _ in self.lines), "total", ""]
+        shown = [
+            row_html((name, formula, *rest), kind)
+            for (name, *rest), formula, kind in zip(rows, formulas, kinds, strict=True)
+        ]
+        heads = (_HEADS[0], "formula", *_HEADS[1:])
+        notes = [*self._said(), *self._counted(sizes, itemsize)]
+        return view_html(table_html(heads, shown), paragraphs(notes))
+
+    def _rows(self, sizes: Mapping[str, int] | None) -> list[tuple[str, str, str, str]]:
+        """Name, shape, operations and saved entries of each statement as text."""
+        return [(x.name, show_shape(x.shape), *_words(x.operations, x.saved, sizes)) for x in self.lines]
+
+    def _totals(self, sizes: Mapping[str, int] | None) -> list[tuple[str, str, str, str]]:
+        forward, backward = self.operations("forward"), self.operations("backward")
+        return [("forward", "", *_words(forward, self.saved, sizes)), ("backward", "", *_words(backward, 0, sizes))]
+
+    def _said(self) -> list[str]:
+        """What stands below the table."""
+        return [
+            f"saved by automatic differentiation: {formula(self.autodiff)} entries",
+            f"peak of the NumPy function: {' or '.join(map(formula, self.peaks))} entries, inputs left out",
+        ]
+
+    def _counted(self, sizes: Mapping[str, int] | None, itemsize: int) -> list[str]:
+        """The totals in numbers, where the sizes are given."""
+        if not sizes:
+            return []
+        n = self.numbers(sizes, itemsize)
+        return [
+            f"{n['operations_forward']:,} operations forward, {n['operations_backward']:,} backward",
+            f"{n['saved_bytes']:,} bytes saved (automatic differentiation: {n['autodiff_saved_bytes']:,}), "
+            f"{n['peak_bytes']:,} at the peak, {itemsize} bytes a number",
+        ]
+
+
+def _words(done: Dim, saved: Dim, sizes: Mapping[str, int] | None) -> tuple[str, str]:
+    """Operations and saved entries as formulas, with sizes as numbers too."""
+
+    def words(d: Dim) -> str:
+        shown = formula(d)
+        value = dim_value(d, sizes) if sizes else None
+        return shown if value is None or shown == str(value) else f"{shown} = {value:,}"
+
+    return words(done), words(saved) if saved != 0 else ""
 
 
 def cost_of(program: Program) -> Cost:

@@ -169,7 +169,7 @@ def _scaled(f: Form) -> Form | None:
 
 
 def _mean(coefficient: Coefficient, form: Form) -> tuple[Coefficient, Form]:
-    """1/N Σ as a mean, where the coefficient has 1/N; seen through added axes."""
+    """1/N Σ as a mean, where the coefficient has 1/N for the whole count, named or a number; seen through added axes."""
     if form.kind == "expand":
         rest, inner = _mean(coefficient, form.args[0])
         return rest, rebuilt(form, (inner,))
@@ -180,6 +180,8 @@ def _mean(coefficient: Coefficient, form: Form) -> tuple[Coefficient, Form]:
         count = count.times(dim_coefficient(shape_of(form.args[0])[axis]))
     powers = dict(coefficient.dims)
     if not count.dims or any(powers.get(d, 0) > -p for d, p in count.dims):
+        return coefficient, form
+    if coefficient.value.denominator % count.value.numerator:  # Σ/N over N × 2 is a mean of samples, not of entries
         return coefficient, form
     return coefficient.times(count), Form("means", form.args, form.data, form.rank)
 

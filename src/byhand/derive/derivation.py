@@ -20,7 +20,7 @@ from byhand.expr.expression import Expression, as_expression
 from byhand.expr.nodes import Expr, Named, Symbol
 from byhand.rules.conditions import dropped
 from byhand.rules.effort import Effort
-from byhand.views import Shown
+from byhand.views import Code, Shown
 
 if TYPE_CHECKING:
     from byhand.code.cost import Cost
@@ -94,7 +94,7 @@ def variable_names(
     return list(dict.fromkeys(names))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Derivation(Shown):
     """The gradients of a function and how they came about.
 
@@ -230,7 +230,7 @@ class Derivation(Shown):
         chunk: int | None = None,
         formulas: bool = True,
         **options: Any,
-    ) -> str:
+    ) -> Code:
         """Source for "numpy", "torch", "jax" or "c": a function that returns the value and the gradients.
 
         For PyTorch and JAX also a function that autograd differentiates by the derived gradients.

@@ -25,6 +25,7 @@ from byhand.nets.definition import Definition, definition
 from byhand.nets.inits import default_init, init_row
 from byhand.nets.layers import KINDS, Layer, Line, Parameter, dense
 from byhand.nets.losses import LOSSES, TARGETS, loss_row
+from byhand.views import Code, View
 
 if TYPE_CHECKING:
     from byhand.code.cost import Cost
@@ -33,7 +34,7 @@ LONGEST_LINE = 100
 _SQUARES = definition("sum(W**2)")
 
 
-class MLP:
+class MLP(View):
     """A network: Z1 = X @ W1 + b1, H1 = relu(Z1), ..., L = loss(Z, targets) + l2 * (sum of the squared weights).
 
     The data are X (N, inputs) and the targets: integer labels y (N,), or Y (N, outputs). The parameters are W1 (inputs,
@@ -318,9 +319,15 @@ class MLP:
         lines[-1] += ")"
         return lines
 
+    def html(self) -> str:
+        """The network for notebooks: a table of its layers, and its formulas as HTML with MathML."""
+        from byhand.nets.show import network_html
+
+        return network_html(self)
+
     # ---- code: what `derive(net)` has, for those who hold a network; imported when asked for
 
-    def code(self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None, **options: Any) -> str:
+    def code(self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None, **options: Any) -> Code:
         """Source of the loss and its gradients with respect to the parameters; for "torch" with an `nn.Module`."""
         from byhand.derive.derivation import derive
 

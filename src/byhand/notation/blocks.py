@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from byhand.notation.typeset import Math
 
+Kind: TypeAlias = Literal["definition", "differential", "adjoint", "move", "result", "formula"]
 Words: TypeAlias = str | tuple[str | Math, ...]  # a sentence; the names in it are mathematics
 
 
@@ -32,12 +33,18 @@ class Line:
         parts: the forms, in order.
         shape: as Python writes it, empty where there is none to show.
         indent: 1 for a line that explains the one above it.
+        kind: what it says.
+        unit: the input, intermediate or function that it is about; of a move, the one whose differential is moved.
+        child: of a move, whose adjoint it leads to.
     """
 
     left: Math | None
     parts: tuple[Part, ...]
     shape: str = ""
     indent: int = 0
+    kind: Kind = "formula"
+    unit: str = ""
+    child: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ def forward(w: Writer) -> Section:
 
 def definition(w: Writer, node: Expr, body: Expr) -> Line:
     letters = w.letters(node, body)
-    return Line(w.left(node, letters), (Part(w.write(body, node, letters)),), show_shape(node.shape))
+    part = Part(w.write(body, node, letters))
+    return Line(w.left(node, letters), (part,), show_shape(node.shape), kind="definition", unit=w.identifier(node))
 
 
 def differentials(w: Writer) -> Section:
@@ -88,19 +89,20 @@ def differentials(w: Writer) -> Section:
         d = total_differential(u)
         letters = w.letters(u.node, d)
         part = Part(w.write(d, u.node, letters), ", ".join(u.rules))
-        lines.append(Line(ts.Differential(w.left(u.node, letters)), (part,), show_shape(u.node.shape)))
+        left = ts.Differential(w.left(u.node, letters))
+        lines.append(Line(left, (part,), show_shape(u.node.shape), kind="differential", unit=u.name))
     return Section("Differentials", tuple(lines))
 
 
 def backward(w: Writer, level: Level) -> Section:
-    """The adjoints, last intermediate first; at level micro with every move."""
+    """The adjoints, last intermediate first; at level micro each with the moves that lead to it below it."""
     lines: list[Line] = []
     rules = contribution_rules(w.d)
+    moves = move_lines(w) if level == "micro" else {}
     for u in w.d.units:
         if u.node is not w.d.prepared.root:
-            lines += free_entries(w, u, adjoint_line(w, u, rules))
-        if level == "micro":
-            lines += move_lines(w, u)
+            first, *rest = free_entries(w, u, adjoint_line(w, u, rules))
+            lines += [first, *moves.get(u.node, ()), *rest]
     return Section("Gradients, last to first", tuple(lines))
 
 
@@ -124,7 +126,8 @@ def adjoint_line(w: Writer, u: Unit, rules: dict[Expr, list[str]]) -> Line:
         if parts and parts[-1].math == m:
             continue
         parts.append(Part(m, rule, stage.assumptions))
-    return Line(w.gradient_name(u.node, letters), tuple(parts), show_shape(u.node.shape))
+    shape = show_shape(u.node.shape)
+    return Line(w.gradient_name(u.node, letters), tuple(parts), shape, kind="adjoint", unit=u.name)
 
 
 def everything(w: Writer, u: Unit) -> Math:
@@ -162,16 +165,19 @@ def stage_rule(w: Writer, stage: Stage, moves: list[str]) -> Words:
             return stage.rule
 
 
-def move_lines(w: Writer, u: Unit) -> list[Line]:
-    """⟨adjoint, term⟩ = ⟨contribution, d(child)⟩ for each term."""
-    lines = []
-    for record in u.terms:
-        child = record.term.child
-        before = Pairing(u.adjoint, record.term.applied())
-        parts = [Part(w.pairing(Pairing(m.left, m.right), child), m.rule) for m in record.moves]
-        if not parts:
-            parts = [Part(w.pairing(Pairing(record.contribution, differential_of(child)), child), "read off")]
-        lines.append(Line(w.pairing(before), tuple(parts), indent=1))
+def move_lines(w: Writer) -> dict[Expr, list[Line]]:
+    """⟨adjoint, term⟩ = ⟨contribution, d(child)⟩ for each term, by the child that it leads to."""
+    lines: dict[Expr, list[Line]] = {}
+    for u in w.d.units:
+        for record in u.terms:
+            child = record.term.child
+            before = Pairing(u.adjoint, record.term.applied())
+            parts = [Part(w.pairing(Pairing(m.left, m.right), child), m.rule) for m in record.moves]
+            if not parts:
+                parts = [Part(w.pairing(Pairing(record.contribution, differential_of(child)), child), "read off")]
+            name = w.identifier(child)
+            line = Line(w.pairing(before), tuple(parts), indent=1, kind="move", unit=u.name, child=name)
+            lines.setdefault(child, []).append(line)
     return lines
 
 
@@ -192,15 +198,12 @@ def result(w: Writer, level: Level) -> Section:
         if sliced is not None and not w.indices:
             m, letter = sliced
             left = ts.Partial(w.function_name, ts.Indexed(ts.Name(u.name), (letter,)))
-            lines.append(Line(left, (Part(m, f"for each {letter}"),), show_shape(u.node.shape)))
+            part = Part(m, f"for each {letter}")
+            lines.append(Line(left, (part,), show_shape(u.node.shape), kind="result", unit=u.name))
             continue
-        lines.append(
-            Line(
-                w.gradient_name(u.node, letters),
-                (Part(w.write_gradient(node, u.node, letters), zero_words(u)),),
-                show_shape(u.node.shape),
-            )
-        )
+        part = Part(w.write_gradient(node, u.node, letters), zero_words(u))
+        name = w.gradient_name(u.node, letters)
+        lines.append(Line(name, (part,), show_shape(u.node.shape), kind="result", unit=u.name))
     if level == "result":  # at other levels they stand above
         lines = result_definitions(w, shown) + lines
     return Section("Result", tuple(lines))
@@ -218,11 +221,7 @@ def result_definitions(w: Writer, shown: list[Expr]) -> list[Line]:
     for u in adjoints:
         if u.adjoint in needed:
             letters = w.letters(u.node, u.value)
-            lines.append(
-                Line(
-                    w.gradient_name(u.node, letters),
-                    (Part(w.write_gradient(u.value, u.node, letters)),),
-                    show_shape(u.node.shape),
-                )
-            )
+            part = Part(w.write_gradient(u.value, u.node, letters))
+            left = w.gradient_name(u.node, letters)
+            lines.append(Line(left, (part,), show_shape(u.node.shape), kind="adjoint", unit=u.name))
     return lines

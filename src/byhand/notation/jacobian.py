@@ -86,10 +86,10 @@ def local_jacobians(w: Writer) -> Section:
             elif u.node.ndim <= 1 and child.ndim <= 1:
                 m = w.matrix(jacobian, turned=not u.node.ndim)
                 assert m is not None
-                lines.append(Line(_partial(w, u.node, child, direct), (Part(m),), size))
+                lines.append(_local(w, u.node, child, _partial(w, u.node, child, direct), m, size))
             elif u.node.ndim == 0:
                 stacked = ts.Transpose(ts.Vec(matrix_math(jacobian, replace(w.style, sized_identities=True))))
-                lines.append(Line(_partial(w, u.node, child, direct), (Part(stacked),), size))
+                lines.append(_local(w, u.node, child, _partial(w, u.node, child, direct), stacked, size))
             else:
                 lines.append(_by_entries(w, u.node, child, jacobian, size, direct))
     return Section("Local Jacobians", tuple(lines))
@@ -99,7 +99,12 @@ def _by_entries(w: Writer, node: Expr, child: Expr, jacobian: Expr, size: str, d
     letters = axis_letters(w.style, jacobian.shape)
     left: Math = ts.Partial(w.name(node, letters[: node.ndim]), w.name(child, letters[node.ndim :]))
     left = ts.Underbrace(left, ts.Text("direct")) if direct else left
-    return Line(left, (Part(index_math(jacobian, w.style, letters)),), size)
+    return _local(w, node, child, left, index_math(jacobian, w.style, letters), size)
+
+
+def _local(w: Writer, node: Expr, child: Expr, left: Math, m: Math, size: str) -> Line:
+    """A line that says what ∂node/∂child is."""
+    return Line(left, (Part(m),), size, kind="differential", unit=w.identifier(node), child=w.identifier(child))
 
 
 def _count(node: Expr) -> str:
@@ -134,7 +139,7 @@ def chain(w: Writer, level: Level) -> Section:
             m = products[0] if len(products) == 1 else ts.Sum(tuple((True, p) for p in products))
             name = "vector chain rule" if len(products) == 1 else "total derivative: sum over the paths"
             parts.append(Part(m, name))
-            lines.append(Line(_total(w, u), tuple(parts), f"1×{_count(u.node)}"))
+            lines.append(Line(_total(w, u), tuple(parts), f"1×{_count(u.node)}", kind="adjoint", unit=u.name))
         collected: list[Part] = []
         letters = w.letters(u.node, *(stage.node for stage in u.stages))
         for stage in u.stages:
@@ -149,7 +154,12 @@ def chain(w: Writer, level: Level) -> Section:
                 )
             )
         line = Line(
-            w.gradient_name(u.node, letters), tuple(collected), show_shape(u.node.shape), indent=int(bool(parts))
+            w.gradient_name(u.node, letters),
+            tuple(collected),
+            show_shape(u.node.shape),
+            int(bool(parts)),
+            "adjoint",
+            u.name,
         )
         lines += free_entries(w, u, line)
     return Section("Chain rule, last to first", tuple(lines))

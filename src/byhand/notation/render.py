@@ -307,33 +307,41 @@ def _html_rows(line: Line, chained: bool, show: Callable[[Math], str], words: Ca
 
 
 def document_dict(d: Document) -> dict[str, Any]:
-    """Everything printed, as plain data: formulas as text and as LaTeX."""
+    """Everything printed, as plain data: formulas as text, LaTeX and MathML, sentences as text and HTML."""
     names = names_of(d)
 
     def words(s: Words) -> str:
         return _inline(s, lambda m: to_text(m, names=names), str)
 
+    def html(s: Words) -> str:
+        return _inline(s, lambda m: to_mathml(m, names=names), escape)
+
     def formula(m: Math) -> dict[str, str]:
-        return {"text": to_text(m, names=names), "latex": to_latex(m, names)}
+        return {"text": to_text(m, names=names), "latex": to_latex(m, names), "mathml": to_mathml(m, names=names)}
 
     def part(p: Part) -> dict[str, Any]:
-        return {**formula(p.math), "rule": words(p.rule), "assumptions": list(p.assumptions)}
+        rule = {"rule": words(p.rule), "rule_html": html(p.rule)}
+        return {**formula(p.math), **rule, "assumptions": list(p.assumptions)}
+
+    def line(x: Line) -> dict[str, Any]:
+        left = None if x.left is None else formula(x.left)
+        about = {"kind": x.kind, "unit": x.unit, "child": x.child}
+        return {"left": left, "parts": list(map(part, x.parts)), "shape": x.shape, "indent": x.indent, **about}
 
     return {
         "title": words(d.title),
+        "title_html": html(d.title),
+        "given": words(d.given),
+        "given_html": html(d.given),
         "notes": list(map(words, d.notes)),
+        "notes_html": list(map(html, d.notes)),
         "sections": [
             {
                 "title": words(s.title),
+                "title_html": html(s.title),
                 "words": list(map(words, s.words)),
-                "lines": [
-                    {
-                        "left": None if line.left is None else formula(line.left),
-                        "parts": list(map(part, line.parts)),
-                        "shape": line.shape,
-                    }
-                    for line in s.lines
-                ],
+                "words_html": list(map(html, s.words)),
+                "lines": list(map(line, s.lines)),
             }
             for s in d.sections
         ],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
+from byhand.expr.dims import show_shape
 from byhand.expr.domain import Condition
 from byhand.expr.expression import Expression, unfold
 from byhand.expr.nodes import Expr, Named, topological
 from byhand.notation import typeset as ts
+from byhand.notation.blocks import Line, Part
 from byhand.notation.index import index_math
 from byhand.notation.latex import to_latex
 from byhand.notation.mathml import to_mathml
@@ -31,19 +34,36 @@ def node_text(node: Expr) -> str:
     """A node as it stands, for messages and debuggers; `...` where it is too large to read."""
     if len(topological([node], into_named=False)) > MOST_NODES:
         return "..."
+    return to_text(node_math(node, Style()))
+
+
+def node_math(node: Expr, style: Style, turned: bool = False) -> Math:
+    """A node in matrix notation where it has one, with indices otherwise; `turned`: a vector as a row."""
     try:
-        return to_text(matrix_math(node, Style()))
+        return matrix_math(node, style, turned=turned)
     except NoMatrixForm:
-        return to_text(index_math(node, Style()))
+        return index_math(node, style)
+
+
+def definitions(roots: Sequence[Expr], style: Style) -> tuple[Line, ...]:
+    """The intermediates that the nodes name, in order of computation."""
+    return tuple(
+        Line(
+            style.labels.get(n) or ts.Name(n.name),
+            (Part(node_math(n.body, style, n in style.rows)),),
+            show_shape(n.shape),
+            kind="definition",
+            unit=n.name,
+        )
+        for n in topological(list(roots))
+        if isinstance(n, Named)
+    )
 
 
 def condition_parts(condition: Condition) -> tuple[str | Math, ...]:
     """A condition as it stands in a sentence: x ≠ 0; invertible X."""
     node, relation = condition
-    try:
-        m = matrix_math(node, Style())
-    except NoMatrixForm:
-        m = index_math(node, Style())
+    m = node_math(node, Style())
     zero, one = ts.Number(Fraction(0)), ts.Number(Fraction(1))
     match relation:
         case "≠ 0":

@@ -67,14 +67,17 @@ class Writer:
 
     # ---- names
 
+    def identifier(self, node: Expr) -> str:
+        """What an input, an intermediate or the function is called, as it was typed."""
+        return node.name if isinstance(node, (Symbol, Named)) else self.d.f.name
+
     @property
     def function_name(self) -> Math:
         return ts.Name(self.d.f.name)
 
     def name(self, node: Expr, letters: Sequence[str] = ()) -> Math:
         """An input, an intermediate or the function by its name."""
-        named = node.name if isinstance(node, (Symbol, Named)) else self.d.f.name
-        m: Math = ts.Name(named, tip=self.style.tips.get(node, ()) if hasattr(self, "style") else ())
+        m: Math = ts.Name(self.identifier(node), tip=self.style.tips.get(node, ()) if hasattr(self, "style") else ())
         return ts.Indexed(m, tuple(letters)) if letters else m
 
     def partial(self, u: Unit) -> Math:

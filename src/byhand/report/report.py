@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from byhand import views
+from byhand.views import Code, code_html
+
 if TYPE_CHECKING:
     from byhand.check.report import Report
     from byhand.derive.derivation import Derivation
 
 STYLE = """\
 :root{color-scheme:light dark;--paper:#fff;--ink:#1b1b1b;--faint:#5c5c5c;--line:#d9d9d9;--block:#f6f6f4;
---accent:#1d5a8a;--curve-1:#1d5a8a;--curve-2:#b3541e}
+--accent:#1d5a8a;--curve-1:#1d5a8a;--curve-2:#b3541e;
+--code-keyword:#7a35c2;--code-string:#1c6e1a;--code-comment:#5c6666;--code-number:#a8400a;--code-function:#1a62a6}
 @media (prefers-color-scheme:dark){:root{--paper:#16181b;--ink:#e4e2de;--faint:#a3a19c;--line:#3a3d42;--block:#1f2226;
---accent:#8ab8e0;--curve-1:#8ab8e0;--curve-2:#e8a06f}}
+--accent:#8ab8e0;--curve-1:#8ab8e0;--curve-2:#e8a06f;
+--code-keyword:#c39bf0;--code-string:#84c982;--code-comment:#9aa3a3;--code-number:#eba075;--code-function:#83bdf0}}
 html{background:var(--paper);color:var(--ink)}
 body{margin:0 auto;padding:1.5rem clamp(.8rem,4vw,3rem) 4rem;max-width:78rem;line-height:1.5;
 font-family:Georgia,'Times New Roman',serif}
@@ -31,12 +36,10 @@ dt{color:var(--faint)}dd{margin:0}
 figure{margin:1rem 0;max-width:46rem;overflow-x:auto}figure svg{max-width:100%;height:auto}
 figcaption{color:var(--faint);font-size:.92rem}
 .byhand td.rule{color:var(--accent)}.byhand>h3{display:none}
-.byhand-check{overflow-x:auto}.byhand-check summary{cursor:pointer;font-weight:bold}
-.byhand-check table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
-.byhand-check th{text-align:left;color:var(--faint);font-weight:normal;border-bottom:1px solid var(--line)}
-.byhand-check td,.byhand-check th{padding:.12rem .9rem .12rem 0;white-space:nowrap}
-.byhand-check p{color:var(--faint);font-size:.92rem;margin:.3rem 0}
-@media print{:root{--paper:#fff;--ink:#000;--faint:#444;--line:#bbb;--block:#fff;--accent:#000}
+.byhand-check p{color:var(--faint);font-size:.92rem}
+@media print{:root{--paper:#fff;--ink:#000;--faint:#444;--line:#bbb;--block:#fff;--accent:#000;--curve-1:#000;
+--curve-2:#b3541e;--code-keyword:#7a35c2;--code-string:#1c6e1a;--code-comment:#5c6666;--code-number:#a8400a;
+--code-function:#1a62a6}
 body{padding:0;max-width:none;font-size:10pt}nav{display:none}h2,h4{break-after:avoid}tr,figure{break-inside:avoid}
 pre{white-space:pre-wrap;overflow:visible}}
 """
@@ -69,7 +72,7 @@ def page(title: str, parts: Sequence[Part], lead: str = "") -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="generator" content="byhand">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{escape(title)}</h1>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{views.STYLE}{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{escape(title)}</h1>\n"
         + (f"<p>{escape(lead)}</p>\n" if lead else "")
         + (f'<nav aria-label="Sections">{links}</nav>\n' if len(parts) > 1 else "")
         + f"{body}\n</main>\n</body>\n</html>\n"
@@ -88,13 +91,12 @@ def derivation_page(d: Derivation, html: str, report: Report | None = None, code
 
 def check_part(report: Report) -> Part:
     """The check with its table opened."""
-    closed = '<details class="byhand-check">'
-    return Part("Check", report.html().replace(closed, closed.replace(">", " open>"), 1))
+    return Part("Check", report.html(opened=True))
 
 
 def code_block(code: str) -> str:
-    """Source text as HTML."""
-    return f"<pre><code>{escape(code)}</code></pre>\n"
+    """Source text as HTML, in colours where its language is known."""
+    return code_html(code, code.language if isinstance(code, Code) else "text")
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:

@@ -28,15 +28,16 @@ from byhand.rules.simplify import Simplifier
 from byhand.second.inputs import function_and_names, need_scalar
 from byhand.second.layers import Part, is_mean, parts_of
 from byhand.second.run import compiled
+from byhand.views import Shown
 
 if TYPE_CHECKING:
-    from byhand.notation.typeset import Math
+    from byhand.notation.blocks import Document
 
 Array = Any
 
 
-@dataclass(frozen=True, eq=False)
-class PerSample:
+@dataclass(frozen=True, eq=False, repr=False)
+class PerSample(Shown):
     """Per-sample quantities of a loss that is a sum or a mean over samples.
 
     Attributes:
@@ -171,35 +172,41 @@ class PerSample:
 
         return gauss_newton_diagonal(self)(**arrays)
 
-    def text(self) -> str:
-        """The formulas, one line each."""
-        from byhand.notation import typeset as ts
-        from byhand.notation.names import Names
-        from byhand.notation.text import to_text
+    def document(self) -> Document:
+        """The formulas as a document."""
+        from byhand.second.show_per_sample import document
 
-        rows: list[tuple[str | Math, ...]] = []
-        for n in self.parts:
-            rows.append(("  ‖g_b‖² of ", ts.Name(n), ": ", self._shown(self.squared_norms[n])))
-            rows.append(("  Σ_b c_b g_b of ", ts.Name(n), ": ", self._shown(self.weighted[n])))
-            rows.append(("  (1/N) Σ_b g_b² of ", ts.Name(n), ": ", self._shown(self.second_moments[n])))
-        for n, (A, G) in self.kronecker_factors.items():
-            rows.append(("  Kronecker factors of ", ts.Name(n), ": A = ", self._shown(A), ", G = ", self._shown(G)))
-        names = Names([m for row in rows for m in row if not isinstance(m, str)], self.f.dimension_names)
-        lines = [f"Per-sample quantities of {self.f.name}, {self.batch} samples", *(f"  {n}" for n in self.notes), ""]
-        lines += ["".join(m if isinstance(m, str) else to_text(m, names=names) for m in row) for row in rows]
-        return "\n".join(lines) + "\n"
+        return document(self)
 
-    def _shown(self, e: Expression) -> Math:
-        """A formula; the adjoint of Z is ∂L/∂Z."""
-        from byhand.notation import typeset as ts
-        from byhand.notation.matrix import matrix_math
-        from byhand.notation.style import Style
+    def text(self, ascii: bool = False) -> str:
+        """The formulas as text."""
+        from byhand.notation.render import document_text
 
-        labels = {node: ts.Partial(ts.Name(self.f.name), ts.Name(n)) for node, n in self.adjoints.items()}
-        return matrix_math(e.root, Style(labels=labels, sized_ones=False))
+        return document_text(self.document(), ascii)
 
-    def __str__(self) -> str:
-        return self.text()
+    def latex(self) -> str:
+        """The formulas as LaTeX (amsmath)."""
+        from byhand.notation.render import document_latex
+
+        return document_latex(self.document())
+
+    def markdown(self) -> str:
+        """The formulas as Markdown with LaTeX."""
+        from byhand.notation.render import document_markdown
+
+        return document_markdown(self.document())
+
+    def html(self) -> str:
+        """The formulas as HTML with MathML; no script."""
+        from byhand.notation.render import document_html
+
+        return document_html(self.document())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The formulas as plain data."""
+        from byhand.notation.render import document_dict
+
+        return document_dict(self.document())
 
 
 def per_sample(
@@ -232,8 +239,7 @@ def per_sample(
             )
         parts[v.name] = found[0]
     chosen = reduction or ("mean" if is_mean(prepared.root, size) else "sum")
-    notes = [f"g_b is the gradient of the loss of sample b alone; {expression.name} is their {chosen}."]
-    notes += [f"A penalty on {', '.join(dict.fromkeys(apart))} belongs to no sample and is left out."] if apart else []
+    notes = [f"A penalty on {', '.join(dict.fromkeys(apart))} belongs to no sample and is left out."] if apart else []
     adjoints: dict[Expr, str] = {u.adjoint: u.name for u in units if isinstance(u.adjoint, Named)}
     return PerSample(expression, size, chosen, parts, tuple(notes), prepared, adjoints)
 

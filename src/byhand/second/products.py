@@ -21,13 +21,13 @@ from byhand.rules.score import weight
 from byhand.rules.simplify import Simplifier
 from byhand.second.inputs import function_and_names, kink_notes, need_scalar, set_aside, structure_notes
 from byhand.second.run import compiled
-from byhand.views import Shown
+from byhand.views import Code, Shown
 
 MANY = 64  # intermediates; with more than these, sums are collected but not factored: nobody reads them
 SHORT = 1.5  # a tangent of this weight is written where it is used; longer ones get a name
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Product(Shown):
     """A derivative times a vector, in closed form.
 
@@ -63,7 +63,7 @@ class Product(Shown):
         """The value for the given arrays."""
         return self.function()(**arrays)
 
-    def code(self, target: str = "numpy") -> str:
+    def code(self, target: str = "numpy") -> Code:
         """Source of a function of the inputs and the vectors."""
         from byhand.second.run import source
 

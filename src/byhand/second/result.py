@@ -14,7 +14,7 @@ from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr, Named, Symbol
 from byhand.second.memory import axis_sizes, need_memory
 from byhand.second.run import compiled, source
-from byhand.views import Shown
+from byhand.views import Code, Shown
 
 if TYPE_CHECKING:
     from byhand.derive.record import Step
@@ -34,7 +34,7 @@ def check_layout(layout: str) -> None:
         raise ParseError(f"unknown layout {layout!r}", *(f"{name}: {words}" for name, words in LAYOUTS.items()))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Jacobian(Shown):
     """A derivative of an array with respect to an array, in closed form.
 
@@ -106,7 +106,7 @@ class Jacobian(Shown):
 
         return checked
 
-    def code(self, target: str = "numpy") -> str:
+    def code(self, target: str = "numpy") -> Code:
         """Source of a function of the inputs that returns the array."""
         return source({self.expression.name: self.expression.root}, self.expression, target)
 

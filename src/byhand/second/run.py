@@ -13,6 +13,7 @@ from byhand.expr.dims import Dim, Shape, dim_names, dim_value, show_shape
 from byhand.expr.evaluate import bind
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr, Structured, topological
+from byhand.views import Code
 
 
 class Parts:
@@ -119,7 +120,7 @@ def _interpreted(nodes: Mapping[str, Expr], e: Expression) -> Callable[..., Any]
     return run
 
 
-def source(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") -> str:
+def source(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") -> Code:
     """Source of a function that computes the nodes."""
     from byhand.code import program_source
     from byhand.code.lower import lower_expressions, needed_inputs

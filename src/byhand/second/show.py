@@ -11,13 +11,12 @@ from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section, Words
 from byhand.notation.index import free_letters, index_math
 from byhand.notation.kronecker import VEC_WORDS, commutation, jacobian_math, uses_commutation
-from byhand.notation.matrix import matrix_math
 from byhand.notation.measure import parts
 from byhand.notation.names import unused
+from byhand.notation.show import definitions, node_math
 from byhand.notation.style import Style
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
-from byhand.rules.forms import NoMatrixForm
 from byhand.second.result import LAYOUTS, Jacobian
 
 
@@ -27,7 +26,7 @@ def document(j: Jacobian, level: str = "result") -> Document:
     steps = level != "result"
     needed = [j.node, *(s.after for s in j.steps if steps and isinstance(s.after, Expr))]
     where = definitions(needed, style)
-    sections = [Section("Where", tuple(where))] if where else []
+    sections = [Section("Where", where)] if where else []
     if steps:
         sections.append(differentials(j, style))
     sections.append(Section("Result", tuple(result_lines(j, style)), result_words(j)))
@@ -127,16 +126,23 @@ def result_lines(j: Jacobian, style: Style) -> list[Line]:
             flipped = None if stacked else jacobian_math(transpose(j.node), rows, style)
             m = flipped[0] if flipped is not None else ts.Transpose(m)
             left = ts.Transpose(left) if rows and rows < j.node.ndim else left
-        lines.append(Line(left, (Part(m),), matrix_size(j) if stacked else show_shape(j.expression.shape)))
+        lines.append(
+            Line(left, (Part(m),), matrix_size(j) if stacked else show_shape(j.expression.shape), kind="result")
+        )
     letters = free_letters(style, j.node.ndim)
     out, inner = letters[:rows], letters[rows:]
     m = index_math(j.node, style, letters)
     if letters:
         lines.append(
-            Line(index_left(j, out, inner), (Part(m, "zero" if j.is_zero else ""),), show_shape(j.expression.shape))
+            Line(
+                index_left(j, out, inner),
+                (Part(m, "zero" if j.is_zero else ""),),
+                show_shape(j.expression.shape),
+                kind="result",
+            )
         )
     elif not lines:
-        lines.append(Line(left_side(j), (Part(m),), "()"))
+        lines.append(Line(left_side(j), (Part(m),), "()", kind="result"))
     return lines
 
 
@@ -164,23 +170,6 @@ def result_words(j: Jacobian) -> tuple[str, ...]:
     return () if j.is_zero or j.structure == "dense" else (f"Structure: {j.structure}.",)
 
 
-def definitions(nodes: list[Expr], style: Style) -> list[Line]:
-    """The intermediates that the nodes name, in order of computation."""
-    lines = []
-    for n in topological(nodes):
-        if isinstance(n, Named):
-            m = _body_math(n.body, style)
-            lines.append(Line(style.labels.get(n) or ts.Name(n.name), (Part(m),), show_shape(n.shape)))
-    return lines
-
-
-def _body_math(body: Expr, style: Style) -> Math:
-    try:
-        return matrix_math(body, style)
-    except NoMatrixForm:
-        return index_math(body, style)
-
-
 def differentials(j: Jacobian, style: Style) -> Section:
     """d(intermediate) for every intermediate on the way."""
     lines = []
@@ -190,7 +179,8 @@ def differentials(j: Jacobian, style: Style) -> Section:
     for s in j.steps:
         if s.kind == "differential" and isinstance(s.after, Expr):
             own = called.get(s.unit, ts.Name(s.unit))
-            lines.append(Line(ts.Differential(own), (Part(_body_math(s.after, style), s.rule),), show_shape(s.shape)))
+            part = Part(node_math(s.after, style), s.rule)
+            lines.append(Line(ts.Differential(own), (part,), show_shape(s.shape), kind="differential", unit=s.unit))
     return Section("Differentials", tuple(lines))
 
 

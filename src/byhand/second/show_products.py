@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byhand.expr.dims import show_shape
-from byhand.expr.nodes import Expr, Named, topological
+from byhand.expr.nodes import Named, topological
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section
-from byhand.notation.index import index_math
-from byhand.notation.matrix import matrix_math
 from byhand.notation.names import unused
 from byhand.notation.orientation import row_vectors
+from byhand.notation.show import definitions, node_math
 from byhand.notation.style import Style
 from byhand.notation.typeset import Math
-from byhand.rules.forms import NoMatrixForm
 
 if TYPE_CHECKING:
     from byhand.second.products import Product
@@ -36,19 +34,12 @@ def document(p: Product) -> Document:
     reserved = frozenset({*(s.name for s in symbols), *p.f.dimension_names, p.f.name, *named})
     style = Style(row_vectors(roots), reserved=reserved, all_rows=p.f.vectors_as_rows)
 
-    def body(node: Expr, of: Expr | None = None) -> Math:
-        try:
-            return matrix_math(node, style, turned=of in style.rows)
-        except NoMatrixForm:
-            return index_math(node, style)
-
-    lines = [
-        Line(ts.Name(n.name), (Part(body(n.body, n)),), show_shape(n.shape)) for n in order if isinstance(n, Named)
-    ]
+    lines = definitions(roots, style)
     results = [
-        Line(_left(p, n, reserved), (Part(body(e.root)),), show_shape(e.shape)) for n, e in p.expressions.items()
+        Line(_left(p, n, reserved), (Part(node_math(e.root, style)),), show_shape(e.shape), kind="result", unit=n)
+        for n, e in p.expressions.items()
     ]
-    sections = ([Section("Where", tuple(lines))] if lines else []) + [Section("Result", tuple(results))]
+    sections = ([Section("Where", lines)] if lines else []) + [Section("Result", tuple(results))]
     given: list[str | Math] = []
     for s in symbols:
         given += ["   " if given else "", ts.Name(s.name), f" {show_shape(s.shape)}"]

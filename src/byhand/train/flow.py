@@ -23,6 +23,7 @@ from byhand.expr.parse import parse
 from byhand.nets.architecture import activation_definition
 from byhand.nets.layers import Layer as NetLayer
 from byhand.nets.mlp import MLP
+from byhand.views import Shown, columns, paragraphs, row_html, table_html, view_html
 
 Array = Any
 FLAT = 0.01  # a slope below this share of the activation's greatest one counts as saturated
@@ -30,6 +31,7 @@ MANY = 0.5  # of the values of a layer saturated, or of its units dead: learning
 LARGE = 10.0  # root mean square of the inputs
 FADED = 1e-4  # gradient norm of a layer as a share of the greatest
 CONFIDENT = 0.9
+_HEADS = ("layer", "units", "activation", "‖∂L/∂W‖", "‖W‖", "saturated", "dead", "attenuation ≤")
 _RECTIFIERS = frozenset({"relu"})
 
 
@@ -58,6 +60,13 @@ class LayerFlow:
     dead: float | None
     attenuation: float
 
+    def cells(self) -> tuple[str, ...]:
+        """The row of a table."""
+        dead = "" if self.dead is None else f"{self.dead:.0%}"
+        norms = f"{self.gradient_norm:.2e}", f"{self.weight_norm:.2e}"
+        units = f"{self.inputs}-{self.outputs}"
+        return self.name, units, self.activation, *norms, f"{self.saturated:.0%}", dead, f"{self.attenuation:.2e}"
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
@@ -76,9 +85,13 @@ class Mistake:
     probability: float
     pull: float
 
+    def __str__(self) -> str:
+        sure = f"class {self.predicted} with probability {self.probability:.2f}, it is {self.target}"
+        return f"sample {self.sample} is taken for {sure}"
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Flow(Shown):
     """What `byhand.flow` found.
 
     Attributes:
@@ -112,23 +125,18 @@ class Flow:
 
     def text(self) -> str:
         """A table and the warnings."""
-        head = ("layer", "units", "activation", "‖∂L/∂W‖", "‖W‖", "saturated", "dead", "attenuation ≤")
-        rows = [
-            (x.name, f"{x.inputs}-{x.outputs}", x.activation, f"{x.gradient_norm:.2e}", f"{x.weight_norm:.2e}",
-             f"{x.saturated:.0%}", "" if x.dead is None else f"{x.dead:.0%}", f"{x.attenuation:.2e}")
-            for x in self.layers
-        ]  # fmt: skip
-        widths = [max(len(r[k]) for r in (head, *rows)) for k in range(len(head))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in (head, *rows)]
-        told = f"loss {self.loss:.4g} on {self.samples} samples; inputs: root mean square {self.input_scale:.3g}"
-        lines += ["", told]
-        for m in self.mistakes[:3]:
-            sure = f"class {m.predicted} with probability {m.probability:.2f}, it is {m.target}"
-            lines.append(f"confident mistake: sample {m.sample} is taken for {sure}")
-        return "\n".join([*lines, *(f"warning: {w}" for w in self.warnings)])
+        table = columns(_HEADS, [x.cells() for x in self.layers])
+        return "\n".join([*table, "", *self._said(), *(f"warning: {w}" for w in self.warnings)])
 
-    def __str__(self) -> str:
-        return self.text()
+    def html(self) -> str:
+        """The same as HTML."""
+        table = table_html(_HEADS, [row_html(x.cells()) for x in self.layers])
+        return view_html(table, paragraphs(self._said()), paragraphs(self.warnings, "warning"))
+
+    def _said(self) -> list[str]:
+        """What stands below the table."""
+        told = f"loss {self.loss:.4g} on {self.samples} samples; inputs: root mean square {self.input_scale:.3g}"
+        return [told, *(f"confident mistake: {m}" for m in self.mistakes[:3])]
 
     def plot(self, folder: str | Path) -> list[Path]:
         """Draw flow.png, and residuals.png for classification, into a folder; returns the files.
