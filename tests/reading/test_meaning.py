@@ -10,8 +10,8 @@ import pytest
 from byhand.reading.algebra import NumPy
 from byhand.reading.grammar import read
 from byhand.reading.meaning import Meaning
+from byhand.reading.scope import Scope
 from byhand.reading.tokens import UnreadableError
-from byhand.reading.tree import Node
 from byhand.reading.values import MismatchError, Value
 
 N, D, K = 7, 5, 3
@@ -37,7 +37,7 @@ NAMES: dict[str, Any] = {
 }
 
 
-class Page:
+class Page(Scope):
     """A scope of arrays."""
 
     def value(self, key: str) -> Value | None:
@@ -48,18 +48,6 @@ class Page:
 
     def function(self, key: str) -> str | None:
         return {"σ": "sigmoid", "f": "tanh"}.get(key)
-
-    def call(self, key: str, arguments: list[Node]) -> Value | None:
-        return None
-
-    def derivative(self, over: Node, under: Node, order: int) -> Value | None:
-        return None
-
-    def differential(self, inner: Node) -> Value | None:
-        return None
-
-    def softmax_axes(self, x: Value) -> str:
-        return "rows"
 
 
 def value(text: str, spelling: str = "unicode") -> Value:
@@ -132,7 +120,7 @@ def test_index_notation(text: str, letters: tuple[str, ...], want: Any) -> None:
 @pytest.mark.parametrize(("text", "letters", "want"), LATEX, ids=[t for t, _, _ in LATEX])
 def test_latex(text: str, letters: tuple[str, ...] | None, want: Any) -> None:
     if letters is None:
-        with pytest.raises(UnreadableError, match="run is not known"):
+        with pytest.raises(UnreadableError, match=r"runs? is not known"):
             value(text, "latex")
         return
     got = value(text, "latex")
@@ -144,7 +132,7 @@ def test_latex(text: str, letters: tuple[str, ...] | None, want: Any) -> None:
     ("text", "words"),
     [
         ("X X", "7, 5"), ("X + Aᵀ", "do not fit"), ("X ⊙ W", "do not fit"), ("tr(X)", "not square"), ("X⁻¹", "not square"), ("X_i", "1 indices"), ("Σ_i X_ii", "runs over"),
-        ("y_9", "outside"),
+        ("y_9", "beyond"),
     ],
 )  # fmt: skip
 def test_shapes_that_do_not_fit(text: str, words: str) -> None:

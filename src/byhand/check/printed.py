@@ -1,7 +1,7 @@
 """Each printed line of a derivation by numbers: what is printed is read back, and both sides of it are the same numbers.
 
 The names on a line stand for what the derivation says they are: intermediates and adjoints for their values at a point,
-differentials for how their nodes move along a random direction. What a formula says is left to `readback`, which knows
+differentials for how their nodes move along a random direction. What a formula says is left to `reading`, which knows
 signs and no derivation.
 """
 
@@ -28,10 +28,10 @@ from byhand.notation.render import names_of
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
 from byhand.notation.writer import Writer
-from byhand.readback.lines import sides
-from byhand.readback.names import Entry, Names
-from byhand.readback.tokens import UnreadError
-from byhand.readback.values import MisreadError, UnsaidError
+from byhand.reading.printed import sides
+from byhand.reading.stands import Entry, Names
+from byhand.reading.tokens import UnreadableError
+from byhand.reading.values import MismatchError
 
 Array = Any
 
@@ -45,10 +45,10 @@ def line_rows(d: Derivation, n: Numbers, notation: str, level: str) -> tuple[lis
     for title, left, right in equations(page):
         try:
             error = reading.error(left, right)
-        except (UnreadError, UnsaidError) as reason:
+        except UnreadableError as reason:
             unread.append(Unread(f"{left} = {right}", str(reason).splitlines()[0]))
             continue
-        except MisreadError as reason:
+        except MismatchError as reason:
             evidence = Evidence(left, right, n.point.words, "", (float("nan"), float("nan")))
             rows.append(Row("line", left, title, float("inf"), DERIVATIVE, "wrong", str(reason), evidence))
             continue

@@ -8,10 +8,24 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from byhand.errors import ByhandError
 from byhand.expr import numeric
 from byhand.expr.functions import FUNCTIONS
+from byhand.reading.tree import Node
 
 Label = Any
+
+
+class MismatchError(ByhandError):
+    """A formula that is read and has no value: the shapes do not fit.
+
+    Attributes:
+        node: the part that has none.
+    """
+
+    def __init__(self, reason: str, node: Node | None = None) -> None:
+        super().__init__(reason)
+        self.node = node
 
 
 class Algebra(Protocol):
@@ -47,16 +61,34 @@ class Algebra(Protocol):
         """The Kronecker product of two matrices."""
 
     def inverse(self, data: Any) -> Any:
-        """The inverse of a matrix."""
+        """The inverse of a matrix, the last two axes."""
 
     def determinant(self, data: Any, log: bool) -> Any:
-        """det, or log|det|."""
+        """det, or log|det|, of the last two axes."""
 
     def over(self, operation: str, data: Any, axes: tuple[int, ...]) -> Any:
         """softmax, log_softmax (same shape) or logsumexp (without the axes), over axes."""
 
     def compare(self, left: Any, sign: str, right: Any) -> Any:
         """1 where it holds, else 0."""
+
+    def masked(self, data: Any, mask: Any) -> Any:
+        """A product, zero where the mask is, whatever else stands there."""
+
+    def stacked(self, data: Any) -> Any:
+        """The rows of a matrix, one under the other, as a matrix of one column."""
+
+    def plus(self, left: Any, right: Any) -> Any:
+        """The sum of two dimensions."""
+
+    def times(self, left: Any, right: Any) -> Any:
+        """The product of two dimensions."""
+
+    def counting(self, first: Any, dim: Any) -> Any:
+        """first, first + 1, …: `dim` numbers."""
+
+    def picker(self, places: Any, dim: Any) -> Any:
+        """1 at a place of an axis, else 0: the axis after those of `places`, which count from 0."""
 
     def pick(self, data: Any, axis: int, index: int) -> Any:
         """The array at one place of an axis, counted from 0; a negative one from the end."""
@@ -136,6 +168,26 @@ class NumPy:
             ">": np.greater, "<": np.less, "≥": np.greater_equal, "≤": np.less_equal, "=": np.equal, "≠": np.not_equal,
         }[sign]  # fmt: skip
         return compared(left, right) * 1.0
+
+    def masked(self, data: Any, mask: Any) -> Any:
+        return np.where(mask == 0, 0.0, data)
+
+    def stacked(self, data: Any) -> Any:
+        return np.reshape(data, (-1, 1))
+
+    def plus(self, left: int, right: int) -> int:
+        return left + right
+
+    def times(self, left: int, right: int) -> int:
+        return left * right
+
+    def counting(self, first: int, dim: int) -> Any:
+        return first + np.arange(float(dim))
+
+    def picker(self, places: Any, dim: int) -> Any:
+        if np.any(places != np.round(places)) or np.any(places < 0) or np.any(places >= dim):
+            raise MismatchError(f"an index runs to {np.max(places):g}, beyond an axis of {dim}")
+        return (np.asarray(places)[..., None] == np.arange(dim)) * 1.0
 
     def pick(self, data: Any, axis: int, index: int) -> Any:
         return np.take(data, index, axis=axis)

@@ -20,6 +20,8 @@ from byhand.reading.tree import (
     Node,
     Norm,
     Number,
+    Range,
+    Relation,
     Root,
     Script,
     Sum,
@@ -52,8 +54,8 @@ def _separated(tokens: Sequence[Token]) -> list[Token]:
 class Atoms(ABC):
     """The part of a parser that reads what stands in brackets, scripts, and entries written out."""
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = _separated(tokens)
+    def __init__(self, tokens: Sequence[Token], strict: bool = False) -> None:
+        self.tokens, self.strict = _separated(tokens), strict
         self.at, self.depth, self.bars = 0, 0, 0
 
     # ---- tokens
@@ -128,7 +130,8 @@ class Atoms(ABC):
             case "root":
                 if self.is_("open", "["):
                     raise UnreadableError("a root of another order than two", self.next.start)
-                return Root(self.argument(), start=start, end=self.last)
+                inner = self.atom() if self.is_("open", "(") else self.argument()
+                return Root(inner, start=start, end=self.last)
             case "norm" | "bar":
                 self.bars += 1
                 inner = self.sum()
@@ -155,6 +158,10 @@ class Atoms(ABC):
             if not isinstance(inner, Tuple) or len(inner.items) != 2:
                 raise UnreadableError("an inner product ⟨a, b⟩ has two sides", token.start)
             return Inner(inner.items[0], inner.items[1], start=token.start, end=self.last)
+        if (
+            isinstance(inner, Relation) and inner.signs == ("=:",) and inner.sides[0] is not None
+        ):  # a brace, on one line
+            return Brace(inner.sides[0], inner.sides[1], start=token.start, end=self.last)
         return Bracket(inner, token.text, start=token.start, end=self.last)
 
     def list_until(self, kind: str, what: str) -> Node:
@@ -162,6 +169,7 @@ class Atoms(ABC):
         self.deeper()
         start = self.next.start
         items: list[Node] = []
+        bounded = False  # whether what a colon would bound stands before it
         while not self.is_(kind):
             if self.is_("prime"):
                 token = self.take()
@@ -169,8 +177,9 @@ class Atoms(ABC):
                 continue
             if self.is_("separator"):
                 token = self.take()
-                if token.text == ":":  # a whole row or column: P_{i,:}
-                    items.append(Name(":", "sign", start=token.start, end=token.end))
+                if token.text == ":":
+                    items.append(self.range(token, items.pop() if bounded else None))
+                bounded = False
                 continue
             if self.is_("word"):
                 token = self.take()
@@ -183,11 +192,19 @@ class Atoms(ABC):
                 items.append(Name(token.text, "sign", start=token.start, end=token.end))
                 continue
             items.append(self.relation())
+            bounded = True
         self.take(kind, what)
         self.depth -= 1
         if len(items) == 1:
             return items[0]
         return Tuple(tuple(items), start=start, end=self.last)
+
+    def range(self, colon: Token, low: Node | None) -> Node:
+        """low:high of a slice; a colon alone is a whole row or column: P_{i,:}."""
+        high = None if self.next.kind in ENDS else self.sum()
+        if low is None and high is None:
+            return Name(":", "sign", start=colon.start, end=colon.end)
+        return Range(low, high, start=colon.start if low is None else low.start, end=self.last)
 
     def lonely_sign(self) -> bool:
         return self.is_("sign", "+", "−") and self.tokens[self.at + 1].kind in ("endgroup", "close", "separator")
@@ -227,10 +244,14 @@ class Atoms(ABC):
             if token.kind == "prime":
                 primes += 1
                 continue
-            if token.kind == "sup" and self.is_("sign", "*", "⊙", "−", "+"):
-                sign = self.take()
-                if sign.text == "⊙":  # X^∘2: a power entry by entry
-                    inner: Node = Bracket(self.script(), "∘", start=sign.start, end=self.last)
+            if token.kind == "sup" and (token.text == "^∘" or self.is_("sign", "*", "⊙", "−", "+")):
+                sign = token if token.text == "^∘" else self.take()
+                if sign.text in ("⊙", "^∘"):  # X^∘2: a power entry by entry
+                    minus = bool(self.is_("sign", "−") and self.take())
+                    inner: Node = self.script()
+                    if minus:
+                        inner = Sum(((-1, inner),), start=inner.start, end=inner.end)
+                    inner = Bracket(inner, "∘", start=sign.start, end=self.last)
                 elif sign.text in "+−" and self.next.kind in ("number", "name") and sign.end == self.next.start:
                     inner = self.script()
                     inner = Sum(((1 if sign.text == "+" else -1, inner),), start=sign.start, end=self.last)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction as Rational
 
 from byhand.expr.functions import FUNCTIONS as ELEMENTWISE
-from byhand.reading.keys import key_of, without_layer
+from byhand.reading.keys import flat, key_of, without_layer
 from byhand.reading.names import Names
 from byhand.reading.tokens import UnreadableError
 from byhand.reading.tree import (
@@ -13,15 +13,16 @@ from byhand.reading.tree import (
     Cases,
     Name,
     Node,
+    Norm,
     Relation,
     Script,
     Tuple,
 )
-from byhand.reading.values import MismatchError, Value
+from byhand.reading.values import COLUMN, ROW, Value
 
 _EXTREMES = {"max": "maximum", "min": "minimum", "maximum": "maximum", "minimum": "minimum"}
 _REDUCTIONS = {"softmax", "log_softmax", "logsumexp"}
-_TRANSPOSED = {"T", "⊤", "t", "′"}
+_AXES = {("0",): "columns", ("1",): "rows", ("-1",): "rows", ("0", "1"): "all"}
 
 
 class Calls(Names):
@@ -31,7 +32,7 @@ class Calls(Names):
         """A bracket that may be an argument, and the power of what it makes: f(x)²."""
         if isinstance(node, Bracket):
             return node, None
-        if isinstance(node, Script) and isinstance(node.base, Bracket) and node.sub is None:
+        if isinstance(node, Script) and isinstance(node.base, Bracket) and node.sub is None and not node.primes:
             return node.base, node.sup
         return None, None
 
@@ -59,6 +60,15 @@ class Calls(Names):
         row = self.scope.function(key_of(name))
         word = row or name.text
         if name.font != "function" and row is None and word not in ELEMENTWISE and word not in _EXTREMES:
+            plain_d = name.text == "d" and sub is None and not primes
+            if (
+                self.strict
+                and not plain_d
+                and argument.start == function.end
+                and argument.opened == "("
+                and key_of(name) not in self.ranges
+            ):
+                raise UnreadableError(f"the function {word} is not known", function.start)
             return None
         made = self.function(word, items, primes, sub, argument)
         layer, rest = without_layer(power)
@@ -80,11 +90,24 @@ class Calls(Names):
             return self.do.kron(self.value(items[0]), self.value(items[1]))
         if word == "where" and len(items) == 3:
             return self.where(*items)
+        if word == "onehot":
+            return self.one_hot(items, at)
+        axis = items[1] if len(items) == 2 else None
+        if word in _REDUCTIONS and isinstance(axis, Relation) and flat(axis.sides[0]) == "axis":
+            return self.reduced(word, items[0], sub, axis.sides[1])
         if len(items) != 1:
             raise UnreadableError(f"{word} of {len(items)} arguments", at.start)
         if isinstance(items[0], Relation):
             raise UnreadableError(f"{word} of a relation", at.start)
-        x = self.value(items[0])
+        if word in _REDUCTIONS:
+            return self.reduced(word, items[0], sub, None)
+        if word == "eye":
+            return self.do.eye(self.size(items[0]))
+        if word == "log" and isinstance(items[0], Norm) and items[0].single:
+            x = self.argued(items[0].inner)
+            if x.matrix and not self.do.is_number(x) and (self.strict or len({*self.do.sides(x)}) == 1):
+                return self.do.determinant(x, True)
+        x = self.argued(items[0])
         if primes:
             return self.prime(word, x, primes, at)
         if word in ELEMENTWISE:
@@ -95,9 +118,9 @@ class Calls(Names):
             case "diag":
                 return self.do.diagonal(x)
             case "det" | "logdet":
-                if x.letters or not x.matrix:
-                    raise MismatchError(f"{word} of {self.do.shown(x)}", at)
-                return Value(self.algebra.determinant(x.data, word == "logdet"))
+                return self.do.determinant(x, word == "logdet")
+            case "inv":
+                return self.do.matrix_power(x, Rational(-1))
             case "sum":
                 return self.do.total(x)
             case "mean":
@@ -105,16 +128,43 @@ class Calls(Names):
                 over = self.algebra.einsum([(self.algebra.size(n), ()) for n in (rows, columns)], (), {})
                 return self.do.scaled(self.do.total(x), self.do.power(Value(over), Rational(-1)))
             case "vec":
-                return self.vec(x)
+                return self.do.stacked(x)
             case "norm":
                 return self.do.power(self.do.inner(x, x), Rational(1, 2))
-        if word in _REDUCTIONS:
-            return self.reduced(word, x, sub)
         raise UnreadableError(f"the function {word} has no meaning here", at.start)
 
-    def reduced(self, word: str, x: Value, sub: Node | None) -> Value:
-        """softmax(z), with an index softmax_i(z) its entries."""
-        made = self.do.over(word, x, self.scope.softmax_axes(x))
+    def argued(self, node: Node) -> Value:
+        """The argument of a function."""
+        return self.value(node)
+
+    def one_hot(self, items: list[Node], at: Node) -> Value:
+        """onehot(t, K): a row per label, counted as indices are."""
+        if len(items) != 2:
+            raise UnreadableError("how many classes onehot has is not said", at.start)
+        labels, classes = self.value(items[0]), self.size(items[1])
+        if classes is None or (labels.matrix and 1 not in self.do.sides(labels)):
+            raise UnreadableError("the arguments of onehot", at.start)
+        places = self.do.definite(labels).data
+        if labels.matrix:
+            kept = ROW if self.do.sides(labels)[1] == 1 else COLUMN
+            places = self.algebra.einsum([(places, labels.labels)], (*labels.letters, kept), {})
+        hot = self.algebra.picker(places, classes)
+        if not labels.matrix:
+            hot = self.algebra.einsum([(hot, (*labels.letters, COLUMN))], (*labels.letters, ROW, COLUMN), {ROW: 1})
+        return Value(hot, labels.letters, True)
+
+    def reduced(self, word: str, item: Node, sub: Node | None, axis: Node | None) -> Value:
+        """softmax(z), softmax(Z, axis=0), with an index softmax_i(z) its entries."""
+        x = self.argued(item)
+        if axis is None:
+            axes = self.scope.softmax_axes(x)
+        else:
+            axis = axis.inner if isinstance(axis, Bracket) else axis
+            said = tuple(flat(a) for a in (axis.items if isinstance(axis, Tuple) else (axis,)))
+            if said not in _AXES:
+                raise UnreadableError(f"{word} over the axes {', '.join(said)}", item.start)
+            axes = _AXES[said]
+        made = self.do.over(word, x, axes)
         return self.entries(made, sub) if sub is not None else made
 
     def prime(self, word: str, x: Value, primes: int, at: Node) -> Value:
@@ -127,27 +177,19 @@ class Calls(Names):
         """The derivative of a function of the table, by its row."""
         raise UnreadableError(f"the derivative of {word} is not known here")
 
-    def vec(self, x: Value) -> Value:
-        raise UnreadableError("vec is not read")
-
     def indicator(self, condition: Relation) -> Value:
         """1[x > 0]: one where it holds."""
         made: Value | None = None
         for left, sign, right in zip(condition.sides[:-1], condition.signs, condition.sides[1:], strict=True):
             if left is None or right is None or sign not in "><≥≤=≠":
                 raise UnreadableError(f"a condition with {sign}", condition.start)
-            a, b = self.condition_side(left), self.condition_side(right)
-            one, other, letters, matrix = self.do.together("a comparison", a, b)
-            held = Value(self.algebra.compare(one, sign, other), letters, matrix)
+            one, other, letters, matrix = self.do.together(
+                "a comparison", self.value(left), self.value(right), "constant"
+            )
+            held = Value(self.algebra.compare(one, sign, other), letters, matrix, mask=True)
             made = held if made is None else self.do.hadamard(made, held)
         assert made is not None
         return made
-
-    def condition_side(self, node: Node) -> Value:
-        """A side of a condition; an index letter is the number that it runs through."""
-        if isinstance(node, Name) and node.text in self.ranges and self.known(key_of(node)) is None:
-            raise UnreadableError("a condition on indices", node.start)
-        return self.value(node)
 
     def where(self, condition: Node, one: Node, other: Node) -> Value:
         """where(mask, a, b)."""

@@ -8,11 +8,12 @@ from typing import Any
 
 from byhand.expr import contraction, surface
 from byhand.expr.contraction import P1, contract
-from byhand.expr.dims import Dim, Shape, dim_coefficient
+from byhand.expr.dims import Dim, Shape, add_dims, dim_coefficient, multiply_dims
 from byhand.expr.nodes import Expr
 from byhand.expr.operations import apply
 from byhand.expr.vocabulary import VOCABULARY
 from byhand.reading.algebra import Label
+from byhand.reading.tokens import UnreadableError
 
 
 class Expressions:
@@ -58,6 +59,25 @@ class Expressions:
 
     def compare(self, left: Expr, sign: str, right: Expr) -> Expr:
         return surface.compare(left, {"≥": ">=", "≤": "<=", "=": "==", "≠": "!="}.get(sign, sign), right)
+
+    def masked(self, data: Expr, mask: Expr) -> Expr:
+        return data
+
+    def stacked(self, data: Expr) -> Expr:
+        pairs = apply("pairing", attributes=data.shape)
+        return contract([(data, (0, 1), P1), (pairs, (2, 0, 1), P1)], (2, 3), dims={3: 1})
+
+    def plus(self, left: Dim, right: Dim) -> Dim:
+        return add_dims(left, right)
+
+    def times(self, left: Dim, right: Dim) -> Dim:
+        return multiply_dims(left, right)
+
+    def counting(self, first: Dim, dim: Dim) -> Expr:
+        raise UnreadableError("an index as a number")
+
+    def picker(self, places: Expr, dim: Dim) -> Expr:
+        raise UnreadableError("an index that is calculated")
 
     def pick(self, data: Expr, axis: int, index: int) -> Expr:
         return data[(*[slice(None)] * axis, index)]

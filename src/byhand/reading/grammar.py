@@ -6,6 +6,8 @@ without brackets, ∂ and d · scripts and primes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from byhand.reading import latex, unicode
 from byhand.reading.atoms import ENDS, Atoms
 from byhand.reading.macros import Macro
@@ -26,20 +28,24 @@ from byhand.reading.tree import (
     Sum,
     Words,
 )
+from byhand.reading.unicode import Names
 
 
-def read(text: str, spelling: str = "unicode", macros: dict[str, Macro] | None = None) -> list[Node]:
+def read(
+    text: str, spelling: str = "unicode", macros: Mapping[str, Macro] | None = None, names: Names | None = None
+) -> list[Node]:
     """The statements of a formula: relations, expressions, words.
 
     Args:
         text: one row, as written.
         spelling: "unicode" or "latex".
         macros: the page's own commands.
+        names: those of the page, where it is known to have no others: then nothing is read that could be read in two ways.
     Returns: a list of Relation, Words or expressions, in order.
     Raises: UnreadableError: with the reason, and the place in the text where that is known.
     """
-    made = latex.tokens(text, macros) if spelling == "latex" else unicode.tokens(text)
-    return Parser(made).statements()
+    made = latex.tokens(text, macros) if spelling == "latex" else unicode.tokens(text, names)
+    return Parser(made, strict=names is not None).statements()
 
 
 class Parser(Atoms):
@@ -76,13 +82,13 @@ class Parser(Atoms):
                 sides.append(None)
                 continue
             sides.append(self.sum())
-        self.range(sides, signs)
+        self.enumerated(sides, signs)
         if not signs:
             assert sides[0] is not None
             return sides[0]
         return Relation(tuple(sides), tuple(signs), start=start, end=self.last)
 
-    def range(self, sides: list[Node | None], signs: list[str]) -> None:
+    def enumerated(self, sides: list[Node | None], signs: list[str]) -> None:
         """`, …, K` after `k = 1`: the dots and the end become sides of the relation."""
         k = self.at
         if not signs or signs[-1] not in ("=", "∈"):
@@ -156,6 +162,8 @@ class Parser(Atoms):
                     (sign, factor if minus > 0 else Sum(((-1, factor),), start=factor.start, end=factor.end))
                 )
             elif self.begins():
+                if self.strict and factors[-1][0] == "/" and not (self.is_("open") and not self.next.apart):
+                    raise UnreadableError("a factor after a quotient can be read in two ways", self.next.start)
                 factors.append(("", self.factor()))
             else:
                 break

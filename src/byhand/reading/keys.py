@@ -86,7 +86,7 @@ def _inner(layer: Node) -> str:
 def without_layer(sup: Node | None) -> tuple[Node | None, Node | None]:
     """A superscript's layer in brackets, and the rest: W^{[2]T}, a^{(l-1)}."""
     match sup:
-        case Bracket(_, opened) if opened in "([":
+        case Bracket(inner, opened) if opened in "([" and not _is_fraction(inner):
             return sup, None
         case Product(factors) if (
             isinstance(factors[0][1], Bracket) and factors[0][1].opened in "([" and all(not s for s, _ in factors)
@@ -96,3 +96,8 @@ def without_layer(sup: Node | None) -> tuple[Node | None, Node | None]:
                 return factors[0][1], rest[0][1]
             return factors[0][1], Product(tuple(rest), start=rest[0][1].start, end=rest[-1][1].end)
     return None, sup
+
+
+def _is_fraction(node: Node) -> bool:
+    """Whether a number is written: the exponent (3/2) is no layer."""
+    return isinstance(node, Fraction) or (isinstance(node, Product) and any(sign == "/" for sign, _ in node.factors))

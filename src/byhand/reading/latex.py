@@ -6,122 +6,27 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 
+from byhand.reading.commands import (
+    ACCENTS,
+    ARGUMENT_DROPPED,
+    BUILT_IN,
+    CLOSING,
+    DOTS,
+    ENVIRONMENTS,
+    FONTS,
+    GREEK,
+    MATRICES,
+    NOTHING,
+    OPENING,
+    RELATIONS,
+    SEPARATORS,
+    SIGNS,
+    SPACES,
+    VECTORS,
+    WORDS,
+)
 from byhand.reading.macros import COMMAND, Macro, Source, argument, cells, expanded, split_rows
 from byhand.reading.tokens import FUNCTIONS, Token, UnreadableError
-
-_GREEK = dict(
-    alpha="α", beta="β", gamma="γ", delta="δ", epsilon="ε", varepsilon="ε", zeta="ζ", eta="η", theta="θ", vartheta="θ", iota="ι", kappa="κ",
-    lambda_="λ", mu="μ", nu="ν", xi="ξ", pi="π", rho="ρ", varrho="ρ", sigma="σ", varsigma="σ", tau="τ", upsilon="υ", phi="φ", varphi="φ", chi="χ",
-    psi="ψ", omega="ω", Gamma="Γ", Delta="Δ", Theta="Θ", Lambda="Λ", Xi="Ξ", Pi="Π", Sigma="Σ", Upsilon="Υ", Phi="Φ", Psi="Ψ", Omega="Ω", ell="ℓ",
-    infty="∞", Re="ℝ", imath="i", jmath="j", vartriangle="Δ", triangle="Δ", top="⊤", bot="⊥", intercal="⊤",
-)  # fmt: skip
-_GREEK["lambda"] = _GREEK.pop("lambda_")
-_SIGNS = dict(
-    cdot="·", times="×", odot="⊙", circ="⊙", ast="*", star="*", otimes="⊗", oslash="⊘", div="/", pm="±", mp="±", bullet="⊙", oplus="⊕", bigodot="⊙",
-)  # fmt: skip
-_RELATIONS = dict(
-    coloneqq="≔", coloneq="≔", equiv="≡", approx="≈", simeq="≈", sim="∼", propto="∝", leftarrow="←", gets="←", rightarrow="→", to="→", mapsto="→",
-    Rightarrow="⇒", implies="⇒", Longrightarrow="⇒", iff="⇒", Leftrightarrow="⇒", longrightarrow="→", leftrightarrow="→", le="≤", leq="≤", ge="≥", geq="≥", ne="≠",
-    neq="≠", lt="<", gt=">", triangleq="≔", doteq="≔", subset="⊂", subseteq="⊂", forall="∀", therefore="⇒", leqslant="≤", geqslant="≥",
-)  # fmt: skip
-_RELATIONS["in"] = "∈"
-_FONTS = {
-    "mathbf": "bold", "boldsymbol": "bold", "bm": "bold", "pmb": "bold", "mathrm": "roman", "rm": "roman", "mathit": "", "mathcal": "script", "mathscr": "script",
-    "mathsf": "sans", "mathbb": "double", "mathds": "double", "mathfrak": "fraktur", "mathtt": "roman", "bf": "bold", "it": "", "symbf": "bold", "mathnormal": "",
-}  # fmt: skip
-_WORDS = {
-    "text",
-    "textrm",
-    "textbf",
-    "textit",
-    "mbox",
-    "textnormal",
-    "textsf",
-    "texttt",
-    "operatorname",
-    "operatorname*",
-    "hbox",
-    "intertext",
-}
-_ACCENTS = dict(
-    hat="̂", widehat="̂", bar="̄", overline="̄", tilde="̃", widetilde="̃", dot="̇", ddot="̈", check="̌", breve="̆", underline=""
-)
-_VECTORS = {"vec", "overrightarrow"}
-_NOTHING = {
-    "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "bigm", "displaystyle", "textstyle",
-    "scriptstyle", "limits", "nolimits", "nonumber", "notag", "blacksquare", "square", "qedhere", "Box", "qed", "mathstrut", "strut", "middle", "allowbreak",
-    "boxed", "fbox", "smash", "mathop", "mathrel", "mathbin", "mathord", "centering", "normalsize", "small", "large", "Large", "footnotesize", "ensuremath", "hfill",
-    "allowdisplaybreaks", "relax", "noindent", "mathopen", "mathclose", "protect", "cancel", "bcancel", "mathinner", "mathclap", "hline", "toprule", "!", "/",
-}  # fmt: skip
-_SPACES = {",", ";", ":", ">", " ", "~", "thinspace", "medspace", "thickspace", "enspace", "enskip", "negthinspace"}
-_SEPARATORS = {"quad", "qquad"}
-_ARGUMENT_DROPPED = {
-    "label",
-    "tag",
-    "tag*",
-    "hspace",
-    "hspace*",
-    "vspace",
-    "vphantom",
-    "phantom",
-    "hphantom",
-    "color",
-    "kern",
-    "mkern",
-    "hskip",
-    "mskip",
-    "ref",
-    "eqref",
-    "cite",
-    "rule",
-    "raisebox",
-    "class",
-    "cssId",
-    "textcolor",
-    "colorbox",
-    "htmlClass",
-    "footnote",
-}
-_DOTS = {"dots", "ldots", "cdots", "vdots", "ddots", "dotsc", "dotsb", "dotsm", "hdots"}
-_OPENING = {"lbrace": "{", "{": "{", "langle": "⟨", "lbrack": "[", "lfloor": "⌊", "lceil": "⌊", "lparen": "("}
-_CLOSING = {"rbrace": "}", "}": "}", "rangle": "⟩", "rbrack": "]", "rfloor": "⌋", "rceil": "⌋", "rparen": ")"}
-_MATRICES = {
-    "matrix",
-    "pmatrix",
-    "bmatrix",
-    "Bmatrix",
-    "vmatrix",
-    "Vmatrix",
-    "smallmatrix",
-    "array",
-    "cases",
-    "dcases",
-    "rcases",
-}
-_ENVIRONMENTS = {
-    "aligned",
-    "alignedat",
-    "split",
-    "gathered",
-    "align",
-    "align*",
-    "equation",
-    "equation*",
-    "gather",
-    "gather*",
-    "eqnarray",
-    "eqnarray*",
-    "multline",
-    "multline*",
-    "flalign",
-    "flalign*",
-    "alignat",
-    "alignat*",
-    "subequations",
-    "math",
-    "displaymath",
-}
-_BUILT_IN = {"R": "ℝ", "reals": "ℝ", "Reals": "ℝ", "RR": "ℝ", "N": "ℕ", "E": "𝔼"}
 
 
 def tokens(text: str, macros: Mapping[str, Macro] | None = None) -> list[Token]:
@@ -233,30 +138,30 @@ class _Scanner:
         if found is None:
             return
         self.at, name = found.end(), found.group()[1:]
-        if name.endswith("*") and name not in _WORDS | _ARGUMENT_DROPPED:
+        if name.endswith("*") and name not in WORDS | ARGUMENT_DROPPED:
             name, self.at = name[:-1], self.at - 1
         if name in ("Sigma", "Pi") and re.compile(r"\s*_\s*\{[^{}]*=").match(self.text, self.at):
             yield self.token("big", "Σ" if name == "Sigma" else "Π", start)  # a capital letter with bounds is a sum
-        elif name in _GREEK:
-            yield self.token("name", _GREEK[name], start)
-        elif name in _SIGNS:
-            yield self.token("sign", _SIGNS[name], start)
-        elif name in _RELATIONS:
-            yield self.token("relation", _RELATIONS[name], start)
+        elif name in GREEK:
+            yield self.token("name", GREEK[name], start)
+        elif name in SIGNS:
+            yield self.token("sign", SIGNS[name], start)
+        elif name in RELATIONS:
+            yield self.token("relation", RELATIONS[name], start)
         elif name in ("left", "right"):
             yield from self.delimiter(name, start)
-        elif name in _NOTHING:
+        elif name in NOTHING:
             return
-        elif name in _SPACES:
+        elif name in SPACES:
             self.apart = True
-        elif name in _SEPARATORS:
+        elif name in SEPARATORS:
             yield self.token("separator", "quad", start)
-        elif name in _DOTS:
+        elif name in DOTS:
             yield self.token("dots", "…", start)
-        elif name in _OPENING:
-            yield self.token("open", _OPENING[name], start)
-        elif name in _CLOSING:
-            yield self.token("close", _CLOSING[name], start)
+        elif name in OPENING:
+            yield self.token("open", OPENING[name], start)
+        elif name in CLOSING:
+            yield self.token("close", CLOSING[name], start)
         elif name in ("frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac"):
             yield self.token("fraction", "/", start)
         elif name == "sqrt":
@@ -273,11 +178,11 @@ class _Scanner:
             yield self.token("bar", "|", start)
         elif name in ("|", "Vert", "lVert", "rVert", "parallel"):
             yield self.token("norm", "‖", start)
-        elif name == "mathbb" or name in _FONTS:
+        elif name == "mathbb" or name in FONTS:
             yield from self.fonted(name, start)
-        elif name in _WORDS:
+        elif name in WORDS:
             yield from self.words(name, start)
-        elif name in _ACCENTS or name in _VECTORS:
+        elif name in ACCENTS or name in VECTORS:
             yield from self.accented(name, start)
         elif name in FUNCTIONS:
             yield self.token("function", FUNCTIONS[name], start)
@@ -287,7 +192,7 @@ class _Scanner:
             yield self.token("brace", name, start)
         elif name == "begin":
             yield from self.environment(start)
-        elif name == "end" or name in _ARGUMENT_DROPPED:
+        elif name == "end" or name in ARGUMENT_DROPPED:
             _, _, self.at = argument(self.text, self.at)
         elif name in ("cr", "\\", "newline"):
             yield self.token("separator", "\\\\", start)
@@ -296,8 +201,8 @@ class _Scanner:
             self.at += 1
         elif name == "mathbf":
             yield self.token("name", "", start)
-        elif name in _BUILT_IN:
-            yield self.token("name", _BUILT_IN[name], start, "double")
+        elif name in BUILT_IN:
+            yield self.token("name", BUILT_IN[name], start, "double")
         elif name in ("%", "$", "#", "_", "&"):
             return
         else:
@@ -323,7 +228,7 @@ class _Scanner:
         """A letter, a word or a whole formula in a font."""
         if name in ("rm", "bf", "it"):
             return
-        font = _FONTS.get(name, "double")
+        font = FONTS.get(name, "double")
         inner = self.inside(font)
         word = inner.text.strip()
         if font in ("roman", "sans") and re.fullmatch(r"[A-Za-z][A-Za-z ]*", word) and len(word) > 1:
@@ -361,7 +266,7 @@ class _Scanner:
             yield self.token("name", word, start, "roman")
 
     def accented(self, name: str, start: int) -> Iterator[Token]:
-        mark = _ACCENTS.get(name, "")
+        mark = ACCENTS.get(name, "")
         inner = self.inside()
         made = inner.run()
         names = [t for t in made if t.kind == "name"]
@@ -377,8 +282,8 @@ class _Scanner:
     def environment(self, start: int) -> Iterator[Token]:
         first, last, self.at = argument(self.text, self.at)
         name = self.text[first:last].strip()
-        if name not in _MATRICES:
-            if name in _ENVIRONMENTS:
+        if name not in MATRICES:
+            if name in ENVIRONMENTS:
                 if name.startswith("alignat") or name == "alignedat":
                     _, _, self.at = argument(self.text, self.at)
                 return

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction as Rational
 
-from byhand.reading.calls import Calls
 from byhand.reading.keys import flat
+from byhand.reading.sums import Sums
 from byhand.reading.tokens import UnreadableError
 from byhand.reading.tree import (
     Big,
@@ -23,6 +23,7 @@ from byhand.reading.tree import (
     Number,
     Partial,
     Product,
+    Range,
     Relation,
     Root,
     Script,
@@ -30,10 +31,10 @@ from byhand.reading.tree import (
     Tuple,
     Words,
 )
-from byhand.reading.values import COLUMN, ROW, MismatchError, Value
+from byhand.reading.values import MismatchError, Value
 
 
-class Meaning(Calls):
+class Meaning(Sums):
     """Gives trees their values."""
 
     def value(self, node: Node) -> Value:
@@ -50,7 +51,7 @@ class Meaning(Calls):
     def _value(self, node: Node) -> Value:
         match node:
             case Number(value):
-                return Value(self.algebra.number(value))
+                return Value(self.algebra.number(value), constant=True)
             case Name():
                 return self.name(node)
             case Script():
@@ -78,6 +79,8 @@ class Meaning(Calls):
                 return self.big(node)
             case Norm():
                 return self.norm(node)
+            case Range():
+                raise UnreadableError("a range where a value is expected", node.start)
             case Inner(left, right):
                 return self.do.inner(self.value(left), self.value(right))
             case Partial(inner, order, _):
@@ -110,22 +113,24 @@ class Meaning(Calls):
 
     def product(self, node: Product) -> Value:
         """Factors from the left; a function takes the bracket after it."""
-        factors = [*node.factors]
-        made: Value | None = None
-        k = 0
-        while k < len(factors):
-            sign, factor = factors[k]
-            x, used = self.factor(factors, k, node)
-            k += used
-            if made is None:
-                made = x
-                continue
+        (_, made, _), *rest = self.factors(node)
+        for sign, x, at in rest:
             try:
-                made = self.combined(sign, made, x, factor)
+                made = self.combined(sign, made, x, at)
             except MismatchError as error:
                 error.node = error.node or node
                 raise
-        assert made is not None
+        return made
+
+    def factors(self, node: Product) -> list[tuple[str, Value, Node]]:
+        """The values of factors with the signs before them; what a function or a derivative takes is one with it."""
+        items, k = [*node.factors], 0
+        made: list[tuple[str, Value, Node]] = []
+        while k < len(items):
+            sign, at = items[k]
+            x, used = self.factor(items, k, node)
+            made.append((sign, x, at))
+            k += used
         return made
 
     def combined(self, sign: str, a: Value, b: Value, at: Node) -> Value:
@@ -145,19 +150,13 @@ class Meaning(Calls):
             case "⊘":
                 return self.do.hadamard(a, b, divide=True)
             case "/":
-                return self.divided(a, b)
+                return self.do.divided(a, b)
             case "⊗":
                 return self.outer(a, b)
         raise UnreadableError(f"the sign {sign} has no meaning here", at.start)
 
     def _fit(self, a: Value, b: Value) -> bool:
         return bool(self.do.sides(a)[1] == self.do.sides(b)[0]) and self.do.sides(a) != self.do.sides(b)
-
-    def divided(self, a: Value, b: Value) -> Value:
-        """a / b: by a number, or entry by entry."""
-        if self.do.is_number(b):
-            return self.do.scaled(a, self.do.power(self.do.scalar(b), Rational(-1)))
-        return self.do.hadamard(a, b, divide=True)
 
     def outer(self, a: Value, b: Value) -> Value:
         """a ⊗ b: the Kronecker product, of which the outer product of two columns a bᵀ is not a case: a scope may read it so."""
@@ -167,15 +166,14 @@ class Meaning(Calls):
         """The value of a factor, with the bracket after it where it is a function; how many factors that took."""
         _, factor = factors[k]
         after = factors[k + 1][1] if k + 1 < len(factors) and not factors[k + 1][0] else None
-        if (
-            isinstance(factor, Number)
-            and factor.value == 1
-            and isinstance(after, Bracket)
-            and after.opened in "[{"
-            and isinstance(after.inner, Relation)
-        ):
-            return self.indicator(after.inner), 2
         argument, power = self.argument(after)
+        one = isinstance(factor, Number) and factor.value == 1
+        if one and argument is not None and argument.opened in "[{" and isinstance(argument.inner, Relation):
+            held = self.indicator(argument.inner)
+            return (held if power is None else self.raised(held, power, Script(factor))), 2
+        if argument is not None and argument.opened == "[" and _is_slice(argument):
+            sliced = self.sliced(self.value(factor), argument)
+            return (sliced if power is None else self.raised(sliced, power, Script(factor))), 2
         if argument is not None:
             called = self.called(factor, argument)
             if called is not None:
@@ -212,7 +210,7 @@ class Meaning(Calls):
         """A quotient, or a derivative."""
         if isinstance(over, Partial) and (isinstance(under, Partial) or self._partials(under)):
             return self.derivative(node, over, under)
-        return self.divided(self.value(over), self.value(under))
+        return self.do.divided(self.value(over), self.value(under))
 
     def _partials(self, node: Node) -> bool:
         return isinstance(node, Product) and all(isinstance(f, Partial) and not sign for sign, f in node.factors)
@@ -244,66 +242,14 @@ class Meaning(Calls):
     def nabla(self, node: Node, inner: Node, under: Node | None, order: int) -> Value:
         raise UnreadableError("∇ is not read here", node.start)
 
-    # ---- sums, norms, what is written out
-
-    def big(self, node: Big) -> Value:
-        """Σ over an index; its range is the whole axis, or is written."""
-        if node.sign != "Σ":
-            raise UnreadableError("a product over an index is not read", node.start)
-        letters, low, high = self.bound(node)
-        body = self.value(node.body)
-        for letter in letters:
-            body = self.summed(body, letter, low, high, node)
-        return body
-
-    def bound(self, node: Big) -> tuple[list[str], Node | None, Node | None]:
-        """The letters that a Σ binds, and its bounds."""
-        match node.low:
-            case Relation(sides, signs) if signs and signs[0] in "=∈" and sides[0] is not None:
-                return [self._bound_letter(sides[0])], sides[1] if signs[0] == "=" else None, node.high
-            case Tuple(items):
-                return [self._bound_letter(i) for i in items], None, node.high
-            case Name(text) if len(text) > 1 and text.isalpha():
-                return [*text], None, node.high
-            case Product(factors) if all(not s for s, _ in factors):
-                return [self._bound_letter(f) for _, f in factors], None, node.high
-            case None:
-                raise UnreadableError("a sum over what?", node.start)
-        assert node.low is not None
-        return [self._bound_letter(node.low)], None, node.high
-
-    def _bound_letter(self, node: Node) -> str:
-        letter, _ = self.letter(node)
-        if letter is None:
-            raise UnreadableError("a sum binds a letter", node.start)
-        return letter
-
-    def summed(self, x: Value, letter: str, low: Node | None, high: Node | None, node: Big) -> Value:
-        """The sum over one letter."""
-        dim = self.do.dims(x).get(letter)
-        wanted = None
-        if high is not None:
-            wanted = self.size(high) if not isinstance(high, Number) else int(high.value)
-        if dim is None:
-            dim = wanted if wanted is not None else self.ranges.get(letter)
-            if dim is None:
-                raise UnreadableError(f"over what {letter} runs is not known", node.start)
-            return self.do.scaled(x, Value(self.algebra.size(dim)))
-        if wanted is not None and wanted != dim:
-            raise MismatchError(
-                f"the sum over {letter} ends at {flat(high)}, the axis has {dim} places" if high else "", node
-            )
-        if low is not None and not (isinstance(low, Number) and low.value == self.one):
-            raise UnreadableError(f"a sum that does not begin at {self.one}", node.start)
-        letters = tuple(one for one in x.letters if one != letter)
-        out = (*letters, ROW, COLUMN) if x.matrix else letters
-        return Value(self.algebra.einsum([(x.data, x.labels)], out, {}), letters, x.matrix)
+    # ---- norms, what is written out
 
     def norm(self, node: Norm) -> Value:
         """‖x‖, of a matrix Frobenius'; |x| entry by entry."""
-        x = self.value(node.inner)
+        x = self.argued(node.inner)
         if node.single:
             return self.do.function("abs", x)
+        x = self.do.definite(x)
         if node.sub is not None and flat(node.sub) not in ("2", "F"):
             if flat(node.sub) == "1":
                 return self.do.total(self.do.function("abs", x))
@@ -313,3 +259,9 @@ class Meaning(Calls):
     def matrix(self, node: Matrix, rows: tuple[tuple[Node, ...], ...]) -> Value:
         """Entries written out."""
         raise UnreadableError("a matrix written out is not read here", node.start)
+
+
+def _is_slice(bracket: Bracket) -> bool:
+    """Whether [0:3, :] cuts an array."""
+    items = bracket.inner.items if isinstance(bracket.inner, Tuple) else (bracket.inner,)
+    return any(isinstance(i, Range) or (isinstance(i, Name) and i.text == ":") for i in items)

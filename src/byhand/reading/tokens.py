@@ -44,7 +44,8 @@ FUNCTIONS = {
     "tr": "trace", "trace": "trace", "Tr": "trace", "diag": "diag", "Diag": "diag", "det": "det", "logdet": "logdet", "vec": "vec", "sign": "sign",
     "sgn": "sign", "max": "max", "min": "min", "sum": "sum", "mean": "mean", "logsumexp": "logsumexp", "abs": "abs", "sqrt": "sqrt",
     "log_softmax": "log_softmax", "erf": "erf", "gelu": "gelu", "silu": "silu", "elu": "elu", "norm": "norm",
-    "CrossEntropy": "CrossEntropy", "kron": "kron", "where": "where",
+    "CrossEntropy": "CrossEntropy", "kron": "kron", "where": "where", "inv": "inv", "eye": "eye", "onehot": "onehot", "one_hot": "onehot",
+    "vectorized": "vec",
 }  # fmt: skip
 RELATIONS = ["=", "≔", "←", "→", "⇒", "≈", "∝", "∼", "∈", "<", ">", "≤", "≥", "≠", "≡", "⊂", "∀"]
 OPENING = {"(": ")", "[": "]", "⟨": "⟩", "{": "}", "⌊": "⌋"}

@@ -48,6 +48,14 @@ class Tuple(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Range(Node):
+    """low:high of an axis, counted as in code; a bound is None where it is not written."""
+
+    low: Node | None
+    high: Node | None
+
+
+@dataclass(frozen=True, slots=True)
 class Bracket(Node):
     """Something in brackets; which ones is kept, since `f(x)` may be a call and `1[x > 0]` an indicator."""
 
@@ -191,6 +199,8 @@ def children(node: Node) -> list[Node | None]:
             return [*items]
         case Bracket(inner) | Root(inner) | Brace(inner):
             return [inner]
+        case Range(low, high):
+            return [low, high]
         case Sum(terms):
             return [t for _, t in terms]
         case Product(factors):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from byhand.expr.functions import FUNCTIONS as ELEMENTWISE
 from byhand.reading.tokens import FUNCTIONS, OPENING, RELATIONS, Token, UnreadableError
 
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾⸍ᐟᵀᵃᵇᶜᵈᵉⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", "0123456789+-=()//Tabcdeijklmnoprstuvwxyz")
 _SUBSCRIPT = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", "0123456789+-=()aehijklmnoprstuvxβγρφχ")
 _SUPER, _SUB = "".join(map(chr, _SUPERSCRIPT)), "".join(map(chr, _SUBSCRIPT))
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 _LETTER = rf"[^\W\d_{_SUPER}{_SUB}∂∇]"
 
 _SIGNS = {
@@ -20,6 +22,7 @@ _SIGNS = {
 _RELATIONS = {
     **{r: r for r in RELATIONS},
     ":=": "≔",
+    "=:": "=:",
     "<=": "≤",
     ">=": "≥",
     "!=": "≠",
@@ -33,11 +36,11 @@ _RELATIONS = {
     "~": "∼",
 }
 _TOKEN = re.compile(
-    rf"""(?P<number>\d+(?:\.\d+)?(?:[eE]-?\d+(?![a-z]))?|\.\d+)
+    rf"""(?P<number>\d+(?:\.\d+)?(?:[eE]-?\d+(?![a-z])|×10[{_RAISED}]+)?|\.\d+)
     |(?P<word>{_LETTER}(?:[^\W_{_SUPER}{_SUB}]|[\u0300-\u036f])*(?:_+(?![\w{{]|[{_SUPER}{_SUB}]))?)
     |(?P<entry>_\d[a-z]+)|(?P<power>\^∘|\^)|(?P<sub>_)
     |(?P<up>[{_SUPER}]+)|(?P<down>[{_SUB}]+)
-    |(?P<relation>:=|<=|>=|!=|->|<-|=>|==|[=←→⇒⟹≈∝∼~∈<>≤≥≠≡≔⊂∀])
+    |(?P<relation>:=|=:|<=|>=|!=|->|<-|=>|==|[=←→⇒⟹≈∝∼~∈<>≤≥≠≡≔⊂∀])
     |(?P<norm>‖|\|\|)|(?P<bar>\|)
     |(?P<dots>…|\.\.\.|⋯)
     |(?P<prime>['′″]+)
@@ -48,21 +51,48 @@ _TOKEN = re.compile(
 )  # fmt: skip
 
 
-def tokens(text: str) -> list[Token]:
+def tokens(text: str, names: Names | None = None) -> list[Token]:
     """The tokens of a formula.
 
+    Args:
+        text: one row.
+        names: those of the page, where they are known: x_hat is one name then, and X_ij one with two indices.
     Raises: UnreadableError: a character that stands in no formula.
     """
-    return [*_tokens(text), Token("end", "", len(text), len(text))]
+    return [*_tokens(text, names), Token("end", "", len(text), len(text))]
 
 
-def _tokens(text: str) -> Iterator[Token]:
+class Names:
+    """The names that a page is known to have, as one pattern: the longest that stands at a place is taken.
+
+    Args:
+        words: the names as they are printed.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        longest = sorted({w for w in words if w}, key=lambda w: (-len(w), w))
+        self.pattern = re.compile(
+            f"(?P<word>{'|'.join(map(re.escape, longest))})(?![^\\W_{_SUPER}{_SUB}]|['′])"
+            if longest
+            else "(?P<word>(?!))"
+        )
+
+
+_SPELLED = Names(name for name in {**FUNCTIONS, **ELEMENTWISE} if "_" in name)  # log_softmax is one word everywhere
+
+
+def _tokens(text: str, names: Names | None) -> Iterator[Token]:
     at, apart = 0, False
     while at < len(text):
         if text[at].isspace():
             at, apart = at + 1, True
             continue
-        found = _match(text, at)
+        known = names.pattern.match(text, at) if names is not None else None
+        if known is not None and not _inside(text, at):
+            yield Token("name", known.group(), at, known.end(), apart=apart)
+            at, apart = known.end(), False
+            continue
+        found = _SPELLED.pattern.match(text, at) or _match(text, at)
         kind, said, start, end = found.lastgroup or "", found.group(), found.start(), found.end()
         if kind == "stop" and text[end:].strip():
             raise UnreadableError(f"a full stop within a formula: {text[max(0, start - 10) : end + 10]!r}", start)
@@ -73,6 +103,11 @@ def _tokens(text: str) -> Iterator[Token]:
         at = end
 
 
+def _inside(text: str, at: int) -> bool:
+    """Whether a place is within a run of letters: the j of X_ij is no name."""
+    return at > 0 and text[at - 1].isalnum() and not text[at - 1].isdigit()
+
+
 def _match(text: str, at: int) -> re.Match[str]:
     big = re.compile(r"[ΣΠ∑∏](?=[_₀-₉ₐ-ₜ" + _SUB + r"\s]|$)").match(text, at)
     if big is not None and (text[at] in "∑∏" or text[at + 1 : at + 2] in (*"_ ", *_SUB)):
@@ -81,7 +116,7 @@ def _match(text: str, at: int) -> re.Match[str]:
         return found
     made = _TOKEN.match(text, at)
     if made is None:
-        raise UnreadableError(f"{text[at]!r} stands in no formula that is read", at)
+        raise UnreadableError(f"the sign {text[at]!r} is not known", at)
     return made
 
 
@@ -106,7 +141,10 @@ def _made(kind: str, said: str, start: int, end: int, text: str) -> Iterator[Tok
                 yield from _small(c, start + k)
             yield Token("endgroup", "}", end, end)
         case "power":
-            yield Token("sup", "^", start, end)
+            yield Token("sup", said, start, end)
+        case "number" if "×10" in said:
+            digits, raised = said.split("×10")
+            yield Token("number", f"{digits}e{raised.translate(_SUPERSCRIPT)}", start, end)
         case "sign":
             yield Token("sign", _SIGNS[said], start, end)
         case "relation":
@@ -137,4 +175,4 @@ def _small(c: str, at: int) -> Iterator[Token]:
         yield Token("name", c, at, at + 1)
 
 
-__all__ = ["OPENING", "tokens"]
+__all__ = ["OPENING", "Names", "tokens"]

@@ -55,6 +55,10 @@ class Comparison:
 
     def compare(self, a: Value, b: Value, meaning: PageMeaning) -> Verdict | None:
         """None where two values are equal at all points."""
+        try:
+            a, b = meaning.do.sized(a, b), meaning.do.sized(b, a)
+        except MismatchError as error:
+            return Verdict("wrong", ("T",), error.message, left=a, right=b)
         if (a.matrix or b.matrix) and not (meaning.do.is_number(a) and meaning.do.is_number(b)):
             if not (a.matrix and b.matrix):
                 return Verdict(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from byhand.audit.pages.definitions import Definition
@@ -11,13 +9,13 @@ from byhand.errors import ByhandError
 from byhand.expr.functions import FUNCTIONS
 from byhand.reading.algebra import NumPy
 from byhand.reading.meaning import Meaning
-from byhand.reading.tree import Node
+from byhand.reading.scope import Scope
 from byhand.reading.values import Value
 
 _POINTS = np.array([[-2.3], [-0.7], [0.4], [1.9]])
 
 
-class _Argument:
+class _Argument(Scope):
     """A scope that knows the argument only."""
 
     def __init__(self, name: str) -> None:
@@ -25,24 +23,6 @@ class _Argument:
 
     def value(self, key: str) -> Value | None:
         return Value(_POINTS, (), True) if key == self.name else None
-
-    def dim(self, key: str) -> Any | None:
-        return None
-
-    def function(self, key: str) -> str | None:
-        return None
-
-    def call(self, key: str, arguments: list[Node]) -> Value | None:
-        return None
-
-    def derivative(self, over: Node, under: Node, order: int) -> Value | None:
-        return None
-
-    def differential(self, inner: Node) -> Value | None:
-        return None
-
-    def softmax_axes(self, x: Value) -> str:
-        return "all"
 
 
 def functions_of(definitions: dict[str, Definition]) -> dict[str, str]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from byhand.audit.pages.definitions import letters_of
 from byhand.audit.pages.derivatives import Derivatives, depends
-from byhand.audit.pages.readings import Reading, open_choices
+from byhand.audit.pages.readings import Reading
 from byhand.expr.contraction import P1, contract
 from byhand.expr.dims import Dim
 from byhand.expr.nodes import Expr
 from byhand.reading.keys import key_of
+from byhand.reading.scope import Scope
 from byhand.reading.tokens import UnreadableError
 from byhand.reading.tree import (
     Dots,
@@ -50,19 +51,16 @@ class PageMeaning(Derivatives):
 
     def of_key(self, key: str) -> Value | None:
         found = self.page.value(key)
-        if found is None and key in ("1", "I") and not self.page.dim(key):
-            size = self.reading.ones if key == "1" else self.reading.identity
-            if size is not None:
-                return self.do.ones(size, 1) if key == "1" else self.do.eye(size)
+        if found is None and key == "1" and not self.page.dim(key) and self.reading.ones is not None:
+            return self.do.ones(self.reading.ones, 1)
         return found
 
     def name(self, node: Name) -> Value:
-        if (node.text == "1" and node.font in ("bold", "double")) or node.text == "I":
+        if node.text == "1" and node.font in ("bold", "double"):
             found = self.of_key(node.text)
             if found is not None:
                 return found
-            if node.text == "1":
-                raise UnreadableError("the size of 𝟏 is not known", node.start)
+            raise UnreadableError("the size of 𝟏 is not known", node.start)
         return super().name(node)
 
     def called_by(self, key: str, arguments: list[Node]) -> Value | None:
@@ -121,26 +119,6 @@ class PageMeaning(Derivatives):
                 raise UnreadableError("how many ones these are is not known", items[0].start)
             return self.do.ones(1, self.reading.ones)
         return None
-
-    def sum(self, terms: tuple[tuple[int, Node], ...]) -> Value:
-        """A sum; the size of an identity in it is that of the other terms."""
-        late = [
-            k
-            for k, (_, t) in enumerate(terms)
-            if "identity" in open_choices([t], False) and self.page.value("I") is None
-        ]
-        if not late or len(late) == len(terms):
-            return super().sum(terms)
-        values = {k: (sign, self.value(t)) for k, (sign, t) in enumerate(terms) if k not in late}
-        rest = self.do.add([*values.values()])
-        before = self.reading.identity
-        if rest.matrix and self.do.sides(rest)[0] == self.do.sides(rest)[1]:
-            self.reading.identity = self.do.sides(rest)[0]
-        try:
-            values |= {k: (terms[k][0], self.value(terms[k][1])) for k in late}
-        finally:
-            self.reading.identity = before
-        return self.do.add([values[k] for k in range(len(terms))])
 
     def script(self, node: Script) -> Value:
         family = self._family(node)
@@ -215,9 +193,6 @@ class PageMeaning(Derivatives):
             True,
         )
 
-    def condition_side(self, node: Node) -> Value:
-        return self.value(node)
-
     def indicator(self, condition: Relation) -> Value:
         """i = j as the Kronecker delta; else a comparison."""
         if len(condition.signs) == 1 and condition.signs[0] in ("=", "≠"):
@@ -231,7 +206,7 @@ class PageMeaning(Derivatives):
         return super().indicator(condition)
 
 
-class _Names:
+class _Names(Scope):
     """The scope of a formula of a page."""
 
     def __init__(self, meaning: PageMeaning, page: Page) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from byhand.audit.pages.algebra import PageAlgebra
 from byhand.audit.pages.definitions import Definition, definitions_of, layered
 from byhand.audit.pages.elementwise import functions_of
 from byhand.audit.pages.facts import Facts
@@ -17,7 +18,6 @@ from byhand.errors import ByhandError
 from byhand.expr.contraction import P1, add, contract, elementwise, scale
 from byhand.expr.dims import Coefficient, Dim, add_dims, multiply_dims, named_dimension
 from byhand.expr.nodes import Expr, Named, Symbol, named, symbol, topological
-from byhand.reading.expressions import Expressions
 from byhand.reading.keys import key_of
 from byhand.reading.tree import Bracket, Node, Number, Product, Sum
 from byhand.reading.values import COLUMN, ROW, Value
@@ -65,7 +65,7 @@ class Page:
     trouble: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.algebra = Expressions()
+        self.algebra = PageAlgebra(self.numbers)
         self._losses: dict[str, Value | None] = {}
         self.known_losses: set[Expr] = set()
         self.dims = self._dims()
@@ -145,7 +145,7 @@ class Page:
 
     @property
     def sizes(self) -> list[Dim]:
-        """All sizes that have a name, as they may be those of 𝟏 and of I."""
+        """All sizes that have a name, as they may be that of 𝟏."""
         return [named_dimension(d) for d in sorted(self.dims) if d.isalnum()]
 
     # ---- names
@@ -258,7 +258,7 @@ class Page:
             self.layers = {**layers, definition.layer: int(m[1])} if m else layers
         try:
             for side in definition.sides:
-                for reading in readings([side], self.sizes, False):
+                for reading in readings([side], self.sizes):
                     try:
                         x = PageMeaning(self, side, reading=reading).value(side)
                     except ByhandError as error:

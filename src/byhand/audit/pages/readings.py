@@ -1,4 +1,4 @@
-"""The readings that a formula is open to: what ⊗ is, how large 𝟏 and I are, whose differentials move."""
+"""The readings that a formula is open to: what ⊗ is, how large 𝟏 is, whose differentials move."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Reading:
     Attributes:
         kron: ⊗ is the Kronecker product, else the outer product a bᵀ.
         diagonal: ∂a/∂z of an elementwise function is its diagonal as a column.
-        ones, identity: the sizes of 𝟏 and of I where they are not written.
+        ones: the size of 𝟏 where it is not written.
         moving: whose differentials are not zero: "all" inputs below what has a d in the row, or only the "named" ones.
         notes: what was chosen that is not the plain choice.
     """
@@ -27,12 +27,11 @@ class Reading:
     kron: bool = True
     diagonal: bool = False
     ones: Dim | None = None
-    identity: Dim | None = None
     moving: str = "all"
     notes: dict[str, None] = field(default_factory=dict)
 
 
-def open_choices(nodes: Iterable[Node], known_identity: bool) -> set[str]:
+def open_choices(nodes: Iterable[Node]) -> set[str]:
     """Which choices a formula asks for."""
     found: set[str] = set()
     for node in (n for whole in nodes for n in walk(whole)):
@@ -41,8 +40,6 @@ def open_choices(nodes: Iterable[Node], known_identity: bool) -> set[str]:
                 found.add("kron")
             case Name("1", font) if font:
                 found.add("ones")
-            case Name(text) if text.endswith("I") and len(text) < 3 and not known_identity:
-                found.add("identity")
             case Bracket(Tuple(items), "[") if any(isinstance(i, Dots) for i in items):
                 found.add("ones")
             case Partial(inner) if inner is not None:
@@ -56,25 +53,21 @@ def open_choices(nodes: Iterable[Node], known_identity: bool) -> set[str]:
     return found
 
 
-def readings(
-    nodes: Iterable[Node], sizes: list[Dim], known_identity: bool, together: bool = False
-) -> Iterator[Reading]:
+def readings(nodes: Iterable[Node], sizes: list[Dim], together: bool = False) -> Iterator[Reading]:
     """The readings of a formula in order of preference, at most 64.
 
     Args:
         nodes: its sides.
-        sizes: those that 𝟏 and I may have.
-        known_identity: whether the page has an I of its own.
+        sizes: those that 𝟏 may have.
         together: whether differentials of inputs and of what is made of inputs stand in one side: then all of them move.
     """
     nodes = [*nodes]
-    asked = open_choices(nodes, known_identity)
+    asked = open_choices(nodes)
     unsized: list[Any] = [*sizes] or [None]
     options: dict[str, list[Any]] = {
         "kron": [True, False] if "kron" in asked else [True],
         "diagonal": [False, True] if "diagonal" in asked else [False],
         "ones": unsized if "ones" in asked else [None],
-        "identity": unsized if "identity" in asked else [None],
         "moving": ["all", "named"] if "moving" in asked and not together else ["all"],
     }
     made = [Reading()]

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from readback.picked_nodes import PickedNodes, values_of
+from reading.picked_nodes import PickedNodes, values_of
 from rules.random_nodes import SIZES, RandomNodes, agree
 
 from byhand.expr.evaluate import evaluate_nodes
@@ -14,8 +14,8 @@ from byhand.notation.index import axis_letters, index_math
 from byhand.notation.matrix import matrix_math
 from byhand.notation.style import Style
 from byhand.notation.text import to_text
-from byhand.readback.lines import sides
-from byhand.readback.names import Entry, Names
+from byhand.reading.printed import sides
+from byhand.reading.stands import Entry, Names
 from byhand.rules.forms import NoMatrixForm
 from byhand.rules.simplify import normal
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from byhand.readback.lines import sides
-from byhand.readback.names import Entry, Names
-from byhand.readback.tokens import UnreadError
-from byhand.readback.values import MisreadError, UnsaidError
+from byhand.reading.printed import sides
+from byhand.reading.stands import Entry, Names
+from byhand.reading.tokens import UnreadableError
+from byhand.reading.values import MismatchError
 
 RNG = np.random.default_rng(5)
 M, N, K = 3, 5, 2
@@ -141,7 +141,7 @@ MISREAD = [
 
 @pytest.mark.parametrize(("left", "text", "words"), MISREAD, ids=[text for _, text, _ in MISREAD])
 def test_what_is_no_formula(left, text, words):
-    with pytest.raises(MisreadError, match=words):
+    with pytest.raises(MismatchError, match=words):
         read(left, text, X if "_" in left else X.sum())
 
 
@@ -149,11 +149,11 @@ def test_what_is_no_formula(left, text, words):
     "text", ["X ⊕ Y", "X (", "X/x S", "g(X)", "vec(X", "X^", "Σ_ X", "∂X/∂Y", "d(X S)", "softmax(X, Y)"]
 )
 def test_what_is_not_understood(text):
-    with pytest.raises(UnreadError):
+    with pytest.raises(UnreadableError):
         read("Z", text, X)
 
 
 @pytest.mark.parametrize("text", ["X ⊗ I", "tr(I)", "tanh(I)", "Xᵀ onehot(t)", "I[:, 0:1]"])
 def test_what_is_not_said(text):
-    with pytest.raises(UnsaidError):
+    with pytest.raises(UnreadableError):
         read("Z", text, X)

@@ -1,1 +1,0 @@
-"""Printed formulas read back: tokens, a grammar, trees, and their values by what the signs mean."""
