@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from byhand.check.report import Report
     from byhand.derive.derivation import Derivation
     from byhand.notation.blocks import Document, Section
+    from byhand.views import Code
 
 FORMATS = ("text", "latex", "md", "html", "json")
 _ENDINGS = {"": "text", ".txt": "text", ".tex": "latex", ".md": "md", ".html": "html", ".htm": "html", ".json": "json"}
@@ -76,7 +77,7 @@ class Shown:
     derivation: Derivation
     document: Document
     report: Report | None
-    code: str | None
+    code: Code | None
     view: View
 
 
@@ -171,12 +172,12 @@ def _markdown(s: Shown) -> str:
 
 def _html(s: Shown) -> str:
     from byhand.notation.render import document_html
-    from byhand.report.report import code_block, derivation_page
+    from byhand.report.report import derivation_page
 
     body = document_html(s.document)
     if s.view.to_file:
         return derivation_page(s.derivation, body, s.report, s.code)
-    return body + (code_block(s.code) if s.code else "")
+    return body + (s.code.html() if s.code else "")
 
 
 def _json(s: Shown) -> str:

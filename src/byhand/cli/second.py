@@ -19,6 +19,7 @@ from byhand.cli.present import FORMATS, format_of, incomplete, painter_of_files,
 if TYPE_CHECKING:
     from byhand.notation.blocks import Document
     from byhand.second.result import Jacobian
+    from byhand.views import Code
 
 LAYOUTS = ("numerator", "denominator")
 LAYOUT = "Axes of the output first, or those of the input."
@@ -177,12 +178,13 @@ def _text(document: Document, code: str | None, view: DerivativeView, whole: boo
     return text
 
 
-def _html(document: Document, code: str | None, whole: bool) -> str:
+def _html(document: Document, code: Code | None, whole: bool) -> str:
     from byhand.notation.render import document_html
     from byhand.report.report import Part, code_block, page
 
-    body, block = document_html(document), code_block(code) if code else ""
+    body = document_html(document)
     if not whole:
-        return body + block
+        return body + (code.html() if code else "")
+    block = code_block(code) if code else ""
     title = "".join(p if isinstance(p, str) else "" for p in document.title).strip()
     return page(title, [Part("Derivative", body), *([Part("Code", block)] if block else [])])
