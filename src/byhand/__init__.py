@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from byhand.expr.expression import Expression as Expression
     from byhand.expr.parse import parse as parse
     from byhand.expr.trace import trace as trace
+    from byhand.ingest.read_jax import from_jax as from_jax
+    from byhand.ingest.read_torch import from_torch as from_torch
     from byhand.nets.mlp import MLP as MLP
     from byhand.second.gauss_newton import gauss_newton_vp as gauss_newton_vp
     from byhand.second.hessian import hessian as hessian
@@ -44,6 +46,8 @@ _HOMES = {
     "byhand.expr.expression": ("Expression",),
     "byhand.expr.parse": ("parse",),
     "byhand.expr.trace": ("trace",),
+    "byhand.ingest.read_jax": ("from_jax",),
+    "byhand.ingest.read_torch": ("from_torch",),
     "byhand.nets.mlp": ("MLP",),
     "byhand.audit.audit": ("audit",),
     "byhand.check.check": ("check",),

@@ -60,7 +60,7 @@ def jax_functions(jax):
         "sigmoid": nn.sigmoid, "log_sigmoid": nn.log_sigmoid, "softplus": nn.softplus, "relu": nn.relu,
         "logcosh": lambda z: jnp.logaddexp(z, -z) - jnp.log(2.0), "step": lambda z: jnp.where(z > 0, 1.0, 0.0),
         "nonnegative": lambda z: jnp.where(z >= 0, 1.0, 0.0),
-        "leaky_relu": nn.leaky_relu, "elu": nn.elu, "selu": nn.selu, "silu": nn.silu,
+        "leaky_relu": nn.leaky_relu, "elu": nn.elu, "selu": nn.selu, "silu": nn.silu, "stop_gradient": jax.lax.stop_gradient,
         "gelu": lambda z: nn.gelu(z, approximate=False), "hard_tanh": nn.hard_tanh,
         "huber": lambda z: jnp.where(jnp.abs(z) < 1, z * z / 2, jnp.abs(z) - 0.5),
         "erf": jax.scipy.special.erf, "normal_cdf": norm.cdf, "normal_pdf": norm.pdf,
@@ -75,7 +75,7 @@ def torch_functions(torch):
         "log_sigmoid": nn.logsigmoid, "softplus": lambda z: nn.softplus(z, threshold=1000), "relu": nn.relu,
         "logcosh": lambda z: torch.logaddexp(z, -z) - np.log(2.0), "step": lambda z: (z > 0).to(z) + 0 * z, "nonnegative": lambda z: (z >= 0).to(z) + 0 * z,
         "leaky_relu": nn.leaky_relu, "elu": nn.elu, "selu": nn.selu, "silu": nn.silu, "gelu": nn.gelu,
-        "hard_tanh": nn.hardtanh,
+        "hard_tanh": nn.hardtanh, "stop_gradient": lambda z: z.detach() + 0 * z,
         "huber": lambda z: nn.huber_loss(z, torch.zeros_like(z), reduction="none"),
         "normal_cdf": special.ndtr, "normal_pdf": lambda z: torch.exp(-z * z / 2) / np.sqrt(2 * np.pi),
     }  # fmt: skip

@@ -18,6 +18,7 @@ FUNCTIONS = {name: code.replace("np.", "jnp.") for name, code in NUMPY_FUNCTIONS
     "leaky_relu": "jax.nn.leaky_relu({z}, 0.01)",
     "elu": "jax.nn.elu({z})",
     "selu": "jax.nn.selu({z})",
+    "stop_gradient": "jax.lax.stop_gradient({z})",
     "gelu": "jax.nn.gelu({z}, approximate=False)",
     "silu": "jax.nn.silu({z})",
     "erf": "jax.scipy.special.erf({z})",

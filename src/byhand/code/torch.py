@@ -29,6 +29,7 @@ FUNCTIONS = {name: code.replace("np.", "torch.") for name, code in NUMPY_FUNCTIO
     "softplus": "-torch.nn.functional.logsigmoid(-{z})",  # its own softplus is z from 20 on
     "step": "({z} > 0).to({dtype})",
     "nonnegative": "({z} >= 0).to({dtype})",
+    "stop_gradient": "{z}.detach()",
     "relu": "torch.relu({z})",
     "leaky_relu": "torch.nn.functional.leaky_relu({z}, 0.01)",
     "elu": "torch.nn.functional.elu({z})",

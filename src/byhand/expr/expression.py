@@ -38,6 +38,7 @@ class Expression:
         vectors_as_rows: whether every vector is printed as a row.
         unused: inputs that were given a shape and are not written anywhere in the text.
         domain: what the operations that were written ask of their operands.
+        sources: where intermediates come from: name -> (file, line), where the function was read from a program.
         forward: of a derivative, the intermediates of the function itself; None of anything else.
     """
 
@@ -49,6 +50,7 @@ class Expression:
     unused: tuple[str, ...] = ()
     domain: tuple[Condition, ...] = field(default=(), repr=False)
     forward: frozenset[Expr] | None = None
+    sources: Mapping[str, tuple[str, int]] = field(default_factory=dict, repr=False)
 
     @property
     def shape(self) -> Shape:

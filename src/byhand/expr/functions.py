@@ -58,6 +58,7 @@ _TABLE = (
     Function("sign", "0", numeric.sign, "np.sign({z})", kinks=(0.0,)),
     Function("step", "0", numeric.step, "({z} > 0)", kinks=(0.0,), source=_RELU),
     Function("nonnegative", "0", numeric.nonnegative, "nonnegative({z})", kinks=(0.0,), source="the comparison z >= 0"),
+    Function("stop_gradient", "0", numeric.stop_gradient, "stop_gradient({z})", source="constant by the user's word: detach, stop_gradient"),
     Function("relu", "step(z)", numeric.relu, "np.maximum({z}, 0.0)", kinks=(0.0,), source=_RELU),
     Function("leaky_relu", "step(z) + 0.01*(1 - step(z))", numeric.leaky_relu, "leaky_relu({z})", kinks=(0.0,), source=_ACTIVATION),
     Function("elu", "step(z) + (1 - step(z))*(1 + y)", numeric.elu, "elu({z})", kinks=(0.0,), source="Clevert et al. (2016)"),

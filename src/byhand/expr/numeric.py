@@ -39,6 +39,11 @@ def nonnegative(z: Array) -> Array:
     return np.where(z.real >= 0, 1.0, np.zeros_like(z.real))
 
 
+def stop_gradient(z: Array) -> Array:
+    """z itself, as a constant."""
+    return z.real + 0.0
+
+
 def sign(z: Array) -> Array:
     """-1, 0 or 1."""
     return np.sign(z.real)

@@ -110,7 +110,7 @@ def _code_of(function: Any) -> types.CodeType | None:
     return getattr(function, "__code__", None)
 
 
-def _deserves_a_name(value: object) -> bool:
+def deserves_a_name(value: object) -> bool:
     """Inputs and intermediates have one, and numbers and dimensions (1/N) stay what they are."""
     if not isinstance(value, Expr) or isinstance(value, (Symbol, Named, Constant)):
         return False
@@ -181,12 +181,16 @@ class Recorder:
         assert self.code is not None
         own = {*self.code.co_varnames, *self.code.co_cellvars}
         for name, value in list(variables.items()):
-            if name not in own or not name.isidentifier() or name.startswith("_") or not _deserves_a_name(value):
+            if name not in own or not name.isidentifier() or name.startswith("_") or not deserves_a_name(value):
                 continue
-            if value not in self.names:
-                self.names[value] = name
-                self.nodes[value] = named(name, value)
-            variables[name] = self.nodes[value]
+            variables[name] = self.bind(name, value)
+
+    def bind(self, name: str, value: Expr) -> Named:
+        """The value as an intermediate; one that has a name keeps it."""
+        if value not in self.names:
+            self.names[value] = name
+            self.nodes[value] = named(name, value)
+        return self.nodes[value]
 
     # ---- the result
 

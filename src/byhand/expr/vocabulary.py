@@ -27,7 +27,7 @@ from byhand.expr.arrays import (
     transpose_,
     zeros,
 )
-from byhand.expr.contraction import P1, add, contract, elementwise, has_sum, is_zero
+from byhand.expr.contraction import P1, add, contract, elementwise, is_zero
 from byhand.expr.dims import ONE, show_shape
 from byhand.expr.domain import of_function, of_operation, record
 from byhand.expr.functions import FUNCTIONS, MASKS
@@ -133,7 +133,9 @@ def is_mask(node: Expr) -> bool:
             return node.coefficient.value in (0, 1) and not node.coefficient.dims
         case Contraction():
             return (
-                node.coefficient == ONE and not has_sum(node) and all(is_mask(f) and p > 0 for f, _, p in node.factors)
+                node.coefficient == ONE
+                and all(node.dims[x] == 1 for _, ls, _ in node.factors for x in ls if x not in node.out)
+                and all(is_mask(f) and p > 0 for f, _, p in node.factors)
             )
         case Sum(terms):
             numbers = [c.value for c, t in terms if _is_number(t)]

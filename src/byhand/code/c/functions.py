@@ -31,6 +31,7 @@ FUNCTIONS: dict[str, str] = {
     "sign": "sign({z})",
     "step": "step({z})",
     "nonnegative": "nonnegative({z})",
+    "stop_gradient": "{z}",
     "relu": "relu({z})",
     "leaky_relu": "leaky_relu({z})",
     "elu": "elu({z})",
