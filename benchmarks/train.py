@@ -76,9 +76,10 @@ def torch_epoch(sizes, X, y, batch):
     layers = []
     for m, n in pairwise(sizes):
         layers += [torch.nn.Linear(m, n), torch.nn.ReLU()]
-    net = torch.nn.Sequential(*layers[:-1])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    net = torch.nn.Sequential(*layers[:-1]).to(device)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
-    A, t = torch.tensor(X), torch.tensor(y)
+    A, t = torch.tensor(X, device=device), torch.tensor(y, device=device)
 
     def epoch():
         order = torch.randperm(len(A))
@@ -88,6 +89,8 @@ def torch_epoch(sizes, X, y, batch):
             loss = torch.nn.functional.cross_entropy(net(A[rows]), t[rows])
             loss.backward()
             optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     return epoch
 

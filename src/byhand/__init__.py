@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from byhand import distributed as distributed
     from byhand import functions as functions
     from byhand.audit.audit import audit as audit
     from byhand.check.check import check as check
@@ -67,7 +68,8 @@ _HOMES = {
     ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = ["functions", *_HOME]
+_MODULES = ("distributed", "functions")
+__all__ = [*_MODULES, *_HOME]
 
 
 class _Surface(ModuleType):
@@ -76,8 +78,8 @@ class _Surface(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name in _HOME:
             value = getattr(import_module(_HOME[name]), name)
-        elif name == "functions":
-            value = import_module("byhand.functions")
+        elif name in _MODULES:
+            value = import_module(f"byhand.{name}")
         elif name == "__version__":
             value = import_module("importlib.metadata").version("byhand")
         else:

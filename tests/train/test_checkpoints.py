@@ -15,7 +15,7 @@ pytest.importorskip("sklearn")
 from sklearn.datasets import load_iris
 
 from byhand.errors import DataError
-from byhand.train.checkpoints import NAME, STRETCH
+from byhand.train.checkpoints import NAME, STRETCH, Checkpoints
 from byhand.train.engines import ENGINES
 from byhand.train.estimators import MLPClassifier, MLPRegressor
 from byhand.train.loop import DivergedError
@@ -48,6 +48,41 @@ def broken_after(at, model, folder):
         model._watchers = [stop]
         with pytest.raises(StopError):
             model.fit(X, y, checkpoint=folder)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "c"])
+@pytest.mark.parametrize("broken", [2, 5, 9])
+def test_resumed_within_an_epoch_to_the_same_bits(tmp_path, monkeypatch, engine, broken):
+    """150 samples by 16 are 10 steps an epoch: with a checkpoint every 3 the fifth writing is in the middle of the second."""
+    if engine == "c":
+        needs_a_compiler()
+
+    class StopError(Exception):
+        pass
+
+    write, written = Checkpoints.write, []
+
+    def stopped(self, history):
+        write(self, history)
+        written.append(len(self.trainer.underway.losses) if self.trainer.underway else 0)
+        if len(written) == broken:
+            raise StopError
+
+    settings = {**OPTIONS, "max_epochs": 4, "batch_size": 16, "engine": engine, "tol": 0.0}
+    whole = MLPClassifier(**settings).fit(X, y)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "write", stopped)
+        with pytest.raises(StopError):
+            MLPClassifier(**settings).fit(X, y, checkpoint=tmp_path, checkpoint_every=3)
+    assert any(written)
+    again = MLPClassifier(**settings).fit(X, y, checkpoint=tmp_path, resume=True, checkpoint_every=4)
+    assert same(whole, again) and again.loss_curve_ == whole.loss_curve_
+
+
+@pytest.mark.parametrize("every", [0, -3, True])
+def test_a_checkpoint_after_no_steps_is_refused(tmp_path, every):
+    with pytest.raises(DataError, match="a whole number from 1 on"):
+        MLPClassifier(**OPTIONS).fit(X, y, checkpoint=tmp_path, checkpoint_every=every)
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: `byhand`, or `main([...])`; ends with SystemExit."""
     code = 0
     try:
-        given = None if arguments is None else list(arguments)
-        result = cli.main(args=given, prog_name="byhand", standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        result = cli.main(args=list(given), prog_name="byhand", standalone_mode=False, obj=given)
         code = result if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show()

@@ -35,6 +35,15 @@ class Failure(click.ClickException):
         note(f"{painter(sys.stderr)('bad', 'Error:')} {self.message}")
 
 
+_silent = False
+
+
+def silence() -> None:
+    """Print nothing from now on: another process says it."""
+    global _silent
+    _silent = True
+
+
 def write(text: str) -> None:
     """Text to standard output, in UTF-8 where its encoding lacks a character."""
     _print(text if text.endswith("\n") else text + "\n", sys.stdout)
@@ -75,6 +84,8 @@ def warnings_as_notes() -> Iterator[None]:
 
 
 def _print(text: str, stream: TextIO) -> None:
+    if _silent:
+        return
     try:
         try:
             stream.write(text)

@@ -15,6 +15,7 @@ import click
 
 from byhand.cli.columns import reading_of, say_what_was_decided, table_options
 from byhand.cli.output import Failure, note, save, warnings_as_notes, write
+from byhand.cli.ranks import ranks, spawned
 
 MODEL = "byhand-model.safetensors"
 MOST_DRAWN = 10_000  # test samples of data that stay on disk, in pictures
@@ -53,6 +54,8 @@ Examples
 @click.option("--lr", type=float, help="Learning rate. [default: the optimizer's own]")
 @click.option("--schedule", default="constant", show_default=True, help="constant, step, cosine, one_cycle, ...")
 @click.option("--engine", default="auto", show_default=True, help="numpy, jax, c, or auto: whichever is done first.")
+@click.option("--processes", type=click.IntRange(min=1), metavar="N", help="Start N ranks on this machine.")
+@click.option("--mesh", metavar="data=D,model=M", help="How devices divide samples and wide layers. [default: samples]")
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of a step. [default: 32; large data 128]")
 @click.option("--epochs", type=click.IntRange(min=1), help="[default: by the size of the data]")
 @click.option("--l2", type=click.FloatRange(min=0), help="λ of λ‖W‖². [default: 1/2 divided by the samples]")
@@ -71,6 +74,9 @@ Examples
     help="Keep the state of training there; of lbfgs every 200 iterations, where its memory begins anew.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint, to the same bits.")
+@click.option(
+    "--checkpoint-every", type=click.IntRange(min=1), metavar="STEPS", help="Within an epoch too, after so many steps."
+)
 @click.option("--plot", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write pictures there.")
 @click.option(
     "--report",
@@ -86,17 +92,15 @@ Examples
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @warnings_as_notes()
 def train(data: str, target: str | None, output: Path, as_json: bool, test: float, **options: Any) -> None:
-    """Train a network on DATA and save it.
+    """Train a network on DATA and save it, in one process or in many (torchrun, srun, mpirun; or --processes).
 
     DATA is a table, .csv, .tsv or .txt (the first line names the columns; packed as .gz, .bz2, .xz or .zip), .parquet,
     .arrow or .feather; arrays, .npz (X and y) or .npy; MNIST's files (train-images-idx3-ubyte, gzipped or not, or their
     folder); or the name of a set of scikit-learn. What the columns of a table mean is learnt on the training rows, printed
     and saved: numbers, categories (one 0/1 column for each), dates; identifiers and constants are left out. Ctrl-C saves
     what was learned; a model that stands there is asked about, or kept.
-    Exit codes: 0 done, 1 training diverged, 2 usage or data, 130 interrupted (and saved).
+    Exit codes: 0 done, 1 training diverged, 2 usage or data, 75 another rank was lost, 130 interrupted (and saved).
     """
-    from byhand.train.loop import DivergedError
-
     for place in (output, options["report"]):  # said before the training, not after it
         if place is not None and not place.resolve().parent.is_dir():
             raise Failure(f"cannot write {place}: no such folder", 2)
@@ -111,6 +115,19 @@ def train(data: str, target: str | None, output: Path, as_json: bool, test: floa
         raise click.UsageError("--net gives all layers, --hidden those between: one of the two")
     if options["init_std"] is not None and options["init"] != "normal":
         raise click.UsageError("--init-std is that of --init normal")
+    if options["checkpoint_every"] is not None and options["checkpoint"] is None:
+        raise click.UsageError("--checkpoint-every needs --checkpoint DIR")
+    spawned(options["processes"], options["engine"])
+    with ranks(options["engine"]) as world:
+        _train(data, target, output, as_json, test, options, world.first)
+
+
+def _train(
+    data: str, target: str | None, output: Path, as_json: bool, test: float, options: dict[str, Any], first: bool
+) -> None:
+    """The command, its options looked through; of several ranks the first judges, writes and prints."""
+    from byhand.train.loop import DivergedError
+
     try:
         run = _fitted(data, target, test, options)
     except DivergedError as error:
@@ -121,6 +138,10 @@ def train(data: str, target: str | None, output: Path, as_json: bool, test: floa
     interrupted = model.history_.stopped == "interrupted"
     if interrupted and not model.history_.epochs:
         raise Failure("interrupted in the first epoch: nothing was learned yet, and nothing is saved", 130)
+    if not first:
+        if interrupted:
+            raise click.exceptions.Exit(130)
+        return
     saved = place_of(model, output) if interrupted else output
     model.save(saved)
     result = {
@@ -261,7 +282,8 @@ def _fitted(data: str, target: str | None, test: float, o: dict[str, Any]) -> Ru
             model._watchers.append(stack.enter_context(TrainingProgress(model, X, y)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LossWarning)  # it was said as a note
-            model.fit(X, y, checkpoint=o["checkpoint"], resume=o["resume"])
+            every = o["checkpoint_every"]
+            model.fit(X, y, checkpoint=o["checkpoint"], resume=o["resume"], checkpoint_every=every)
         del model._watchers
     if found.table is not None:
         model.table_ = {**found.table, "target": target}
@@ -286,7 +308,7 @@ def _model(classify: bool, o: dict[str, Any]) -> Any:
         "batch_size": o["batch"] or "auto", "max_epochs": o["epochs"] or "auto",
         "l2": "auto" if o["l2"] is None else o["l2"],
         "dropout": o["dropout"], "early_stopping": o["early_stopping"], "random_state": o["seed"],
-        "engine": o["engine"],
+        "engine": o["engine"], "mesh": o["mesh"],
         "activation": list(activations) if len(activations) > 1 else (activations or ("relu",))[0],
         "keep_on_interrupt": True, "standardize": o["standardize"],
     }  # fmt: skip

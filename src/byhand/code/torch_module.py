@@ -21,6 +21,13 @@ INITS = {
 }
 
 
+# A gradient that bypasses autograd bypasses the hooks of DistributedDataParallel too, silently: ranks would drift apart.
+_ALONE = (
+    "if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:",
+    f'{INDENT}raise RuntimeError("this gradient is of one rank: forward(...).backward() under DDP is of all")',
+)
+
+
 def module_source(source: object, program: Program) -> list[str]:
     """The module of a network whose parameters were all derived; nothing for an expression."""
     from byhand.nets.mlp import MLP
@@ -52,7 +59,8 @@ def _module(net: MLP, program: Program) -> str:
         *_method(
             signature("backward", ["self", *data], 1),
             [
-                f'"""{program.value} of a batch; its gradients are added to .grad, without autograd."""',
+                f'"""{program.value} of a batch; its gradients are added to .grad, without autograd: of this process alone."""',
+                *_ALONE,
                 *spread(f"{program.value}, gradients = value_and_gradients(", values, ")", 2),
                 "for name, gradient in gradients.items():",
                 f"{INDENT}parameter = getattr(self, name)",

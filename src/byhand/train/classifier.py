@@ -67,6 +67,8 @@ class MLPClassifier(ClassifierMixin, Estimator):
         engine: "numpy", "jax" (the extra `jax`), "c" (needs a C compiler; for small networks), or "auto": the one that is
             expected to be done first, start-up and compilation included (see `byhand.train.engines`). All give the
             same weights, up to rounding.
+        mesh: {"data": 4, "model": 2} or "data=4,model=2": how the devices of the jax engine divide samples, and wide
+            layers; None divides the samples over all of them. See docs/distributed.md.
         callbacks: callables (epoch, history); True stops.
         keep_on_interrupt: Ctrl-C ends the fit with what was learned.
     Attributes:
@@ -110,6 +112,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         verbose: bool = False,
         dtype: Any = "float64",
         engine: str = "auto",
+        mesh: Any = None,
         callbacks: Sequence[Callable[..., Any]] | None = None,
         keep_on_interrupt: bool = False,
     ) -> None:
@@ -145,6 +148,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         self.verbose = verbose
         self.dtype = dtype
         self.engine = engine
+        self.mesh = mesh
         self.callbacks = callbacks
         self.keep_on_interrupt = keep_on_interrupt
 

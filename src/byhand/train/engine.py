@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from byhand.errors import DataError
 from byhand.train.norms import GradientNorms
 from byhand.train.optimizers import Updater
 from byhand.train.program import TrainingProgram
@@ -25,6 +26,7 @@ class StepEngine(ABC):
         rng: draws dropout.
         dropout: the share of hidden units that are left out.
         clip_norm: the greatest 2-norm of a gradient, None for any.
+        mesh: of devices; the jax engine alone has one.
     Attributes:
         norms: what records the norms of each step's gradient; None for nothing.
     """
@@ -40,7 +42,10 @@ class StepEngine(ABC):
         rng: np.random.Generator,
         dropout: float = 0.0,
         clip_norm: float | None = None,
+        mesh: Any = None,
     ) -> None:
+        if mesh is not None and self.name != "jax":
+            raise DataError(f"the engine {self.name} has no mesh of devices", "engine='jax', or no mesh")
         self.program, self.updater, self.rng = program, updater, rng
         self.parameters, self.gradient = parameters, gradient
         self.keep, self.clip_norm = 1.0 - dropout, clip_norm
@@ -49,6 +54,11 @@ class StepEngine(ABC):
     def load(self) -> None:
         """Parameters and state were changed: read them anew, where they are not used where they stand."""
         return
+
+    @property
+    def divided(self) -> bool:
+        """Whether no process holds all parameters."""
+        return False
 
     @abstractmethod
     def epoch(self, data: Mapping[str, Array], order: Array, size: int, rates: Sequence[float]) -> Array:

@@ -29,7 +29,7 @@ class Engine(NamedTuple):
 
     Attributes:
         name: what users call it.
-        home: module and class that make it.
+        home: module and function or class that make it.
         needs: the package that it imports, or a compiler, "" for none; what installs it.
         start: seconds to import and start it.
         compile, compile_operation: seconds for each batch size, and for each array operation in it.
@@ -61,7 +61,7 @@ class Engine(NamedTuple):
         return not self.needs[0] or find_spec(self.needs[0]) is not None
 
     def make(self) -> Callable[..., Any]:
-        """The class.
+        """What makes it: see `StepEngine`.
 
         Raises: ByhandError: a package is missing.
         """
@@ -117,8 +117,8 @@ class Work(NamedTuple):
 _TABLE = (
     Engine("numpy", ("byhand.train.numpy_engine", "NumpyEngine"), ("", ""),
            0.0, 0.001, 0.0, 4e-6, 0.8e-6, 1.8e-10, 1.2e-11, "NumPy, in place; starts at once"),
-    Engine("jax", ("byhand.train.jax_engine", "JaxEngine"), ("jax", "pip install 'byhand[jax]'"),
-           0.8, 0.3, 0.002, 1e-6, 0.12e-6, 0.4e-10, 1.2e-11, "a whole epoch compiled by XLA; CPU or GPU"),
+    Engine("jax", ("byhand.train.mesh_engine", "jax_engine"), ("jax", "pip install 'byhand[jax]'"),
+           0.8, 0.3, 0.002, 1e-6, 0.12e-6, 0.4e-10, 1.2e-11, "a whole epoch compiled by XLA; CPU or GPU, one or many"),
     Engine("c", ("byhand.train.c_engine", "CEngine"), (COMPILER, "pip install 'byhand[c]', or CC=/path/to/compiler"),
            0.2, 0.25, 0.02, 0.1e-6, 0.02e-6, 1.0e-9, 2.0e-10, "an epoch in one call of generated C; for small networks"),
 )  # fmt: skip

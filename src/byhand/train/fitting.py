@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
-from typing import Any
+from importlib.metadata import version
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from byhand.distributed.world import current
 from byhand.errors import DataError
 from byhand.memory import within_memory
 from byhand.nets.layers import Role
 from byhand.nets.mlp import MLP
 from byhand.train.callbacks import CallbackSupport, FitTask, with_callbacks
 from byhand.train.data.rows import Rows
+from byhand.train.digests import digests
 from byhand.train.loop import History, Trainer
 from byhand.train.norms import GradientNorms
 from byhand.train.parameters import ParameterError, check_parameters
@@ -28,6 +31,20 @@ from byhand.train.programs import network_of, plain_net, predictor_of, program_o
 Array = Any
 # what a fit sets beside names that end in _
 _PRIVATE = frozenset({"_key", "_multilabel", "_coding", "_one_output", "_shuffler", "_weighted"})
+
+
+class Kept(NamedTuple):
+    """What of a fit is kept while it runs.
+
+    Attributes:
+        folder: of the checkpoint, None for none.
+        resume: whether to go on from it.
+        every: the steps after which it is written within an epoch.
+    """
+
+    folder: Any = None
+    resume: bool = False
+    every: int | None = None
 
 
 class Estimator(CallbackSupport, Preparation):
@@ -58,6 +75,7 @@ class Estimator(CallbackSupport, Preparation):
         *,
         checkpoint: Any = None,
         resume: bool = False,
+        checkpoint_every: int | None = None,
     ) -> Any:
         """Train.
 
@@ -71,8 +89,12 @@ class Estimator(CallbackSupport, Preparation):
                 200 iterations then, and its state is saved there: up to the first a fit is the same as without.
             resume: go on from the checkpoint there, to the bits that an unbroken run with a checkpoint gives (engine
                 "jax": to rounding); without one, start.
+            checkpoint_every: a checkpoint after so many steps too, within an epoch.
         Raises: ValueError: data that do not fit. DivergedError: the loss is no finite number any more.
         """
+        if checkpoint_every is not None and (isinstance(checkpoint_every, bool) or checkpoint_every < 1):
+            raise DataError(f"checkpoint_every is {checkpoint_every!r}: steps, a whole number from 1 on")
+        kept = Kept(checkpoint, bool(resume), checkpoint_every)
         with self._kept_on_failure(), within_memory("this fit"):
             if isinstance(X, Rows):
                 from byhand.train.streaming import fit_rows
@@ -80,10 +102,10 @@ class Estimator(CallbackSupport, Preparation):
                 check_parameters(self)
                 if sample_weight is not None:
                     raise DataError("sample weights need the data in memory")
-                return fit_rows(self, X, y, validation_data, checkpoint, resume)
-            return self._fit(X, y, sample_weight, validation_data, checkpoint, resume)
+                return fit_rows(self, X, y, validation_data, kept)
+            return self._fit(X, y, sample_weight, validation_data, kept)
 
-    def _fit(self, X: Array, y: Array, sample_weight: Any, validation_data: Any, checkpoint: Any, resume: bool) -> Any:
+    def _fit(self, X: Array, y: Array, sample_weight: Any, validation_data: Any, kept: Kept) -> Any:
         check_parameters(self)
         again = bool(self.warm_start) and hasattr(self, "parameters_")
         if again:
@@ -106,13 +128,20 @@ class Estimator(CallbackSupport, Preparation):
             self._go_on(self._penalty(samples))
         else:
             self._begin(X, targets, weights, rng)
-        trainer = self._trainer(rng, weights is not None, len(X), targets, plain=checkpoint is not None)
-        return self._run(trainer, self._data(X, targets, weights, trainer), held, shown, checkpoint, resume)
+        trainer = self._trainer(rng, weights is not None, len(X), targets, plain=kept.folder is not None)
+        return self._run(trainer, self._data(X, targets, weights, trainer), held, shown, kept)
 
-    def _run(
-        self, trainer: Trainer, prepared: dict[str, Array], held: Any, shown: Any, checkpoint: Any, resume: bool
-    ) -> Any:
+    def _run(self, trainer: Trainer, prepared: dict[str, Array], held: Any, shown: Any, kept: Kept) -> Any:
         """The training itself: data as the trainer takes them, validation data and those for callbacks as given."""
+        if current().size > 1:
+            settings = {k: v for k, v in self.get_params(deep=False).items() if k not in ("callbacks", "monitor")}
+            facts = {
+                "the version of JAX": version("jax"),
+                "the version of NumPy": np.__version__,
+                "the settings": settings,
+            }
+            data = [*(prepared[n] for n in sorted(prepared)), *((held[0], held[2]) if held else ())]
+            current().same({n: str(v) for n, v in {**facts, "the digest of the data": digests(data)}.items()})
         validate = None if held is None else self._validation(trainer, *held)
         callbacks = [*(self.callbacks or ()), *([self._report] if self.verbose else [])]
         recorders = [c for c in callbacks if isinstance(c, GradientNorms)]
@@ -122,15 +151,16 @@ class Estimator(CallbackSupport, Preparation):
             trainer.record(recorders[0])
         watchers = list(getattr(self, "_watchers", ()))
         history = None
-        if checkpoint is not None:
+        if kept.folder is not None:
             from byhand.train.checkpoints import Checkpoints
 
-            kept = Checkpoints(checkpoint, trainer, self, prepared, None if held is None else (held[0], held[2]))
-            watchers.append(kept)
-            if resume:
-                history = kept.resumed()
+            pair = None if held is None else (held[0], held[2])
+            checkpoints = Checkpoints(kept.folder, trainer, self, prepared, pair, kept.every)
+            watchers.append(checkpoints)
+            if kept.resume:
+                history = checkpoints.resumed()
             else:
-                kept.started()
+                checkpoints.started()
         task = FitTask(self, trainer, *shown)
         callbacks += [partial(watcher, trainer) for watcher in [*watchers, task]]
         monitor = "loss" if self.monitor == "loss" else "score"

@@ -16,6 +16,7 @@ from byhand.code.jax_function import double_precision
 from byhand.errors import ByhandError
 from byhand.expr.numeric import scatter_add
 from byhand.program.calls import Graph, Look, Node, gather
+from byhand.train.disk import ScaledRows
 from byhand.train.engine import StepEngine
 from byhand.train.optimizers import NUMBERS, update_program
 from byhand.train.xla import after, compiled, gathered_ahead
@@ -84,6 +85,16 @@ def computed(graph: Graph, arrays: Mapping[str, Array]) -> tuple[Any, dict[str, 
     return known.get(graph.value, graph.value), {n: known.get(r, r) for n, r in graph.results.items()}
 
 
+def _gathered(x: Any, *index: Any) -> Any:
+    """The entries at places; one of each row as XLA knows it for one of each row, which needs no other device's rows."""
+    import jax.numpy as jnp
+
+    of_rows = x.ndim == len(index) == 2 and isinstance(index[0], np.ndarray) and len(index[0]) == len(x)
+    if of_rows and np.array_equal(index[0], np.arange(len(x))):
+        return jnp.take_along_axis(x, index[1][:, None], 1, mode="promise_in_bounds")[:, 0]
+    return gather(x, *index)
+
+
 def _scatter_added(index: Any, x: Any, rows: int) -> Any:
     import jax.numpy as jnp
 
@@ -99,7 +110,7 @@ def _counterpart(function: Any) -> Callable[..., Any]:
     from jax.scipy import special
 
     if function is gather:
-        return gather  # type: ignore[no-any-return]
+        return _gathered
     if function is scatter_add:
         return _scatter_added
     name = function.__name__
@@ -108,6 +119,13 @@ def _counterpart(function: Any) -> Callable[..., Any]:
         if hasattr(home, name):
             return getattr(home, name)  # type: ignore[no-any-return]
     raise ByhandError(f"JAX has no {name}, which this network needs", "engine='numpy'")
+
+
+def _scaled(array: Array, given: Mapping[str, Array], name: str, dtype: Any) -> Array:
+    """Rows as the step takes them: those that come as they stand on disk have their scaling in what is given."""
+    if f"{name}.mean" not in given:
+        return array
+    return ((array.astype(np.float64) - given[f"{name}.mean"]) / given[f"{name}.scale"]).astype(dtype)
 
 
 class JaxEngine(StepEngine):
@@ -144,7 +162,10 @@ class JaxEngine(StepEngine):
         assert self._held is not None
         for name, arrays in {"p": self._held, **self._state}.items():
             for n, view in self.program.views(self._vectors()[name]).items():
-                np.copyto(view, arrays[n])
+                np.copyto(view, self._whole(arrays[n]))
+
+    def _whole(self, array: Array) -> Array:
+        return np.asarray(array)
 
     # ---- an epoch
 
@@ -153,7 +174,8 @@ class JaxEngine(StepEngine):
         assert self.updater is not None
         per_sample = sum(a.nbytes // max(1, len(a)) for a in data.values())
         graph = self.program.graph(size, self.parameters.dtype)
-        ahead = per_sample * len(data["X"]) > LARGEST or gathered_ahead(per_sample, graph)
+        on_disk = not all(isinstance(a, np.ndarray) for a in data.values())
+        ahead = on_disk or per_sample * len(data["X"]) > LARGEST or gathered_ahead(per_sample, graph)
         units = sum(s[-1] for s in self.program.mask_shapes(1).values())
         chunk = max(1, CHUNK // max(1, size * max(units, per_sample if ahead else 0)))
         whole, losses = len(order) // size, []
@@ -165,8 +187,7 @@ class JaxEngine(StepEngine):
                 rows = order[first * size : first * size + (last - first) * batch].astype(np.int32)
                 rows = rows.reshape(last - first, batch)
                 masks = self._masks(last - first, batch)
-                samples = {} if ahead else self._resident(data)
-                picked = {n: np.take(a, rows, 0) for n, a in data.items()} if ahead else rows
+                samples, picked = self._given(data, rows, ahead)
                 run = self._compiled(batch, self.parameters.dtype)
                 parameters, state, found = run(
                     parameters, state, float(self.updater.t), samples, picked,
@@ -184,6 +205,24 @@ class JaxEngine(StepEngine):
             return together[: bad[0] + 1]
         self._store()
         return together
+
+    def _given(self, data: Mapping[str, Array], rows: Array, ahead: bool) -> tuple[dict[str, Array], Any]:
+        """What a call is given of the samples: all of them and the rows of each batch, or, gathered ahead, the batches.
+
+        Rows on disk are sent as they are there, and scaled by what is given with them.
+        """
+        if not ahead:
+            return self._resident(data), rows
+        return self._scalings(data), {n: self._taken(a, rows) for n, a in data.items()}
+
+    def _scalings(self, data: Mapping[str, Array]) -> dict[str, Array]:
+        found = {n: a.scaling for n, a in data.items() if isinstance(a, ScaledRows)}
+        return self._on_device(
+            {f"{n}.{part}": getattr(s, part) for n, s in found.items() for part in ("mean", "scale")}
+        )
+
+    def _taken(self, array: Array, rows: Array) -> Array:
+        return array.raw(rows) if isinstance(array, ScaledRows) else np.take(array, rows, 0)
 
     def _resident(self, data: Mapping[str, Array]) -> dict[str, Array]:
         for name, array in data.items():
@@ -205,7 +244,7 @@ class JaxEngine(StepEngine):
         assert self.updater is not None
         row, settings = self.updater.row, self.updater.settings
         key: tuple[Any, ...] = ("jax", batch, str(dtype), self.keep, self.clip_norm, row.name)
-        key += (tuple(sorted(settings.items())), self.norms is not None)
+        key += (tuple(sorted(settings.items())), self.norms is not None, *self._key())
         if key not in self.program.compiled:
             step = self._step(batch, dtype)
 
@@ -213,15 +252,28 @@ class JaxEngine(StepEngine):
                 def advance(carry: Any, x: Any) -> Any:
                     parameters, state, t = carry
                     picked, rate, kept = x
-                    batch = picked if isinstance(picked, dict) else {n: a[picked] for n, a in samples.items()}
+                    if isinstance(picked, dict):
+                        batch = {n: _scaled(a, samples, n, dtype) for n, a in picked.items()}
+                    else:
+                        batch = {n: a[picked] for n, a in samples.items()}
                     return step(parameters, state, t + 1.0, rate, batch, kept)
 
                 carry, found = self.jax.lax.scan(advance, (parameters, state, t), (rows, rates, masks))
                 return carry[0], carry[1], found
 
-            self.program.compiled[key] = compiled(run, (0, 1), self.program.graph(batch, dtype))
+            self.program.compiled[key] = self._jitted(run, self.program.graph(batch, dtype))
         found: Callable[..., Any] = self.program.compiled[key]
         return found
+
+    def _key(self) -> tuple[Any, ...]:
+        """What else a compiled scan is for."""
+        return ()
+
+    def _jitted(self, run: Callable[..., Any], graph: Graph) -> Callable[..., Any]:
+        return compiled(run, (0, 1), graph)
+
+    def _after(self, rate: Any, gradients: Any) -> Any:
+        return after(rate, gradients)
 
     def _step(self, batch: int, dtype: Any) -> Callable[..., Any]:
         import jax.numpy as jnp
@@ -246,7 +298,7 @@ class JaxEngine(StepEngine):
                 length = jnp.sqrt(sum(jnp.sum(g * g) for g in gradients.values()))
                 factor = jnp.where(length > norm, norm / (length + 1e-6), 1.0).astype(dtype)
                 gradients = {n: g * factor for n, g in gradients.items()}
-            rate = after(rate, gradients.values())
+            rate = self._after(rate, gradients.values())
             new: dict[str, dict[str, Any]] = {n: {} for n in ("p", *state)}
             for name, parameter in parameters.items():
                 given = {"p": parameter, "g": gradients[name], **{n: s[name] for n, s in state.items()}}

@@ -52,7 +52,7 @@ def minimized(
         trainer.parameters[:] = intermediate_result.x
         accepted[:] = intermediate_result.x
         trainer.judge(history, validate, monitor)
-        if any([callback(history.epochs, history) is True for callback in callbacks]):
+        if trainer.called(callbacks, history):
             history.stopped = "callback"
         elif patience is not None and trainer.progress.waited >= patience:
             history.stopped = "early"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from byhand.distributed.world import current
 from byhand.errors import ByhandError, DataError
 from byhand.train.engine import StepEngine
 from byhand.train.engines import engine_row
@@ -38,6 +39,7 @@ class Settings:
         dropout: the share of hidden units that are left out.
         patience, tol: stop after so many epochs without an improvement of tol; None never stops.
         engine: a row of `engines`.
+        mesh: sizes of the axes data and model, see `byhand.train.mesh`; None is all devices there are.
     """
 
     optimizer: str = "adam"
@@ -53,6 +55,7 @@ class Settings:
     patience: int | None = None
     tol: float = 1e-4
     engine: str = "numpy"
+    mesh: Any = None
 
 
 @dataclass(slots=True)
@@ -79,6 +82,19 @@ class History:
     def epochs(self) -> int:
         """How many epochs were run."""
         return len(self.losses)
+
+
+@dataclass(slots=True)
+class Underway:
+    """An epoch that is not over.
+
+    Attributes:
+        start: the generator's state before the order was drawn.
+        losses: of the steps that were taken.
+    """
+
+    start: Mapping[str, Any]
+    losses: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -116,10 +132,15 @@ class Trainer:
         norms: what records the norms of the gradient, see `record`; None for nothing.
         progress: of early stopping.
         stretch: the iterations after which L-BFGS begins its memory anew; None never.
+        every, between: the steps after which `between` is called within an epoch; None never.
+        underway: the epoch that is not over; set before `fit`, it is gone on with.
     """
 
     converged = False
     stretch: int | None = None
+    every: int | None = None
+    between: Callable[[], None] | None = None
+    underway: Underway | None = None
     norms: GradientNorms | None = None
 
     def __init__(
@@ -149,7 +170,7 @@ class Trainer:
             self._rate = rates(s.schedule, s.schedule_settings, float(rate))
         make = engine_row(s.engine).make()
         self.engine: StepEngine = make(
-            program, self.parameters, self.gradient, self.updater, rng, s.dropout, s.clip_norm
+            program, self.parameters, self.gradient, self.updater, rng, s.dropout, s.clip_norm, mesh=s.mesh
         )
 
     def named(self) -> dict[str, Array]:
@@ -215,7 +236,7 @@ class Trainer:
         history, start = history or History(), time.perf_counter()
         before = history.seconds
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), current().interruptible():
                 self._run(data, history, validate, monitor, callbacks)
         except KeyboardInterrupt:
             if not keep_on_interrupt:
@@ -260,9 +281,10 @@ class Trainer:
             history.stopped = spent
         self.engine.load()
         for epoch in range(history.epochs + 1, 1 + (history.epochs if history.stopped else s.epochs)):
+            current().doing(f"in epoch {epoch}")
             history.losses.append(self._pass(data, epoch))
             self.judge(history, validate, monitor)
-            if any([callback(epoch, history) is True for callback in callbacks]):
+            if self.called(callbacks, history):
                 history.stopped = "callback"
                 break
             if self.converged:
@@ -276,7 +298,7 @@ class Trainer:
         """What early stopping remembers of the epoch that is over."""
         p, watched = self.progress, history.losses[-1]
         if validate is not None:
-            loss, score = validate()
+            loss, score = current().of_first(validate() if current().first else None)
             history.validation_losses.append(loss)
             history.validation_scores.append(score)
             watched = loss if monitor == "loss" else -score
@@ -285,6 +307,16 @@ class Trainer:
             p.best, history.best_epoch = watched, history.epochs
             if validate is not None:
                 p.parameters = self.parameters.copy()
+
+    def called(self, callbacks: Sequence[Callback], history: History) -> bool:
+        """Call what is called after an epoch; whether to stop, as all ranks agree.
+
+        Raises: KeyboardInterrupt: somebody pressed Ctrl-C, on any of several ranks.
+        """
+        stop = any([callback(history.epochs, history) is True for callback in callbacks])
+        if current().interrupted():
+            raise KeyboardInterrupt
+        return current().any(stop)
 
     def epoch(self, data: Mapping[str, Array], number: int = 1) -> float:
         """One pass over the data, from the parameters and the optimizer's state as they stand; returns the mean loss.
@@ -300,15 +332,28 @@ class Trainer:
         samples = len(arrays["X"])
         size = min(s.batch_size, samples)
         steps = -(-samples // size)
+        now = self.rng.bit_generator.state
+        underway = self.underway or Underway(now)
+        if self.underway:
+            self.rng.bit_generator.state = underway.start
         order = self.rng.permutation(samples) if s.shuffle and steps > 1 else np.arange(samples)
-        first = (number - 1) * steps
-        rates = self._rates(first, steps)
-        losses = self.engine.epoch(arrays, order, size, rates)
-        if not isfinite(losses[-1]):
-            raise self.diverged(float(losses[-1]), number)
+        if self.underway:
+            self.rng.bit_generator.state = now
+        self.underway = underway
+        rates = self._rates((number - 1) * steps, steps)
+        every = self.every or steps
+        while (done := len(underway.losses)) < steps:
+            last = min(done - done % every + every, steps)
+            found = self.engine.epoch(arrays, order[done * size : last * size], size, rates[done:last])
+            if not isfinite(found[-1]):
+                raise self.diverged(float(found[-1]), number)
+            underway.losses += found.tolist()
+            if last < steps and self.between is not None:
+                self.between()
+        self.underway = None
         seen = np.full(steps, size)
         seen[-1] = samples - (steps - 1) * size
-        return float(losses @ seen) / samples
+        return float(np.array(underway.losses) @ seen) / samples
 
     def _rates(self, first: int, steps: int) -> list[float]:
         if self.settings.schedule == "constant":

@@ -19,6 +19,7 @@ from byhand.nets.inits import init_row
 from byhand.nets.losses import LOSSES
 from byhand.nets.mlp import MLP
 from byhand.train.engines import engine_row
+from byhand.train.mesh import read_mesh
 from byhand.train.optimizers import optimizer_row, settings_of_row
 from byhand.train.schedules import rates
 
@@ -152,6 +153,11 @@ def _engine(value: Any, e: Any) -> None:
         engine_row(value).make()
 
 
+def _mesh(value: Any, e: Any) -> None:
+    if read_mesh(value) is not None and e.engine not in ("auto", "jax"):
+        raise DataError(f"the engine {e.engine} has no mesh of devices", "engine='jax', or mesh=None")
+
+
 def _class_weight(value: Any, e: Any) -> None:
     if value is None or (isinstance(value, str) and value == "balanced"):
         return
@@ -229,6 +235,7 @@ CHECKS: dict[str, Check] = {
     "monitor": _monitor,
     "class_weight": _class_weight,
     "engine": _engine,
+    "mesh": _mesh,
     "dtype": _dtype,
     "loss": _loss,
 }

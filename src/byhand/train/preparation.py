@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from byhand.distributed.world import current
+from byhand.errors import DataError
 from byhand.nets.architecture import read_sizes
 from byhand.nets.losses import LossWarning
 from byhand.nets.mlp import MLP
@@ -25,6 +28,21 @@ from byhand.train.scaling import Scaling
 
 Array = Any
 PENALTY = 0.5  # of l2="auto"
+
+
+def engine_decided(settings: Settings, alone: Callable[[], str]) -> Settings:
+    """The settings with an engine: where it is left open that of `alone`, unless there are several processes or a mesh.
+
+    Raises: DataError: an engine of one process, where there are several.
+    """
+    size = current().size
+    if settings.engine == "auto":
+        return replace(settings, engine="jax" if size > 1 or settings.mesh is not None else alone())
+    if size > 1 and settings.engine != "jax":
+        raise DataError(
+            f"engine={settings.engine!r} trains in one process, and {size} were started", "engine='jax', or one process"
+        )
+    return settings
 
 
 class Preparation(BaseEstimator):
@@ -186,11 +204,11 @@ class Preparation(BaseEstimator):
         if self.solver == "newton":
             from byhand.train.newton import NewtonTrainer
 
+            if current().size > 1:
+                raise DataError("solver='newton' trains in one process", "solver='gradient'")
             self.engine_ = "numpy"
             return NewtonTrainer(program, self.parameters_, settings, self._dtype())
-        if settings.engine == "auto":
-            engine = "numpy" if plain else self._engine_for(program, settings, samples)
-            settings = replace(settings, engine=engine)
+        settings = engine_decided(settings, lambda: "numpy" if plain else self._engine_for(program, settings, samples))
         self.engine_ = settings.engine
         if isinstance(rng, np.random.RandomState):
             rng = np.random.default_rng(rng.randint(2**31))

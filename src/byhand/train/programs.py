@@ -9,6 +9,7 @@ from typing import Any
 from byhand.nets.mlp import MLP
 from byhand.nets.trained import TrainedMLP
 from byhand.train.loop import Settings
+from byhand.train.mesh import read_mesh
 from byhand.train.program import TrainingProgram, prediction
 
 Array = Any
@@ -54,5 +55,5 @@ def settings_of(e: Any, samples: int) -> Settings:
     return Settings(
         e.optimizer, e.learning_rate, dict(e.optimizer_settings or {}), e.schedule,
         dict(e.schedule_settings or {}), size, int(epochs), bool(e.shuffle), e.clip_norm,
-        e.dropout, patience, e.tol, e.engine,
+        e.dropout, patience, e.tol, e.engine, read_mesh(e.mesh),
     )  # fmt: skip

@@ -75,6 +75,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         verbose: bool = False,
         dtype: Any = "float64",
         engine: str = "auto",
+        mesh: Any = None,
         callbacks: Sequence[Callable[..., Any]] | None = None,
         keep_on_interrupt: bool = False,
     ) -> None:
@@ -109,6 +110,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         self.verbose = verbose
         self.dtype = dtype
         self.engine = engine
+        self.mesh = mesh
         self.callbacks = callbacks
         self.keep_on_interrupt = keep_on_interrupt
 

@@ -6,7 +6,6 @@ What is kept for each sample is its target and its place in the order: a few ten
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,67 +15,14 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from byhand.errors import DataError
 from byhand.train.data.rows import Rows
+from byhand.train.disk import ScaledRows, TargetRows
 from byhand.train.loop import Trainer
+from byhand.train.preparation import engine_decided
 from byhand.train.programs import program_of, settings_of
 from byhand.train.scaling import Scaling
 
 Array = Any
 MOST_HELD = 10_000  # validation samples, which are kept in memory
-
-
-class ScaledRows:
-    """Standardised rows, as the engine takes them: `take` as that of an array.
-
-    Args:
-        rows: on disk.
-        scaling: of their columns.
-    """
-
-    def __init__(self, rows: Rows, scaling: Scaling) -> None:
-        self.rows, self.scaling, self.shape = rows, scaling, rows.shape
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def take(self, places: Array, axis: int, out: Array, mode: str) -> Array:
-        """Some rows into `out`."""
-        del axis, mode
-        found = self.rows.read(places)
-        found -= self.scaling.mean
-        np.divide(found, self.scaling.scale, out=out, casting="unsafe")
-        return out
-
-    def digest(self) -> int:
-        """Of the rows."""
-        return self.rows.digest()
-
-
-class TargetRows:
-    """Targets made when they are taken: of classes a number for each sample instead of a row.
-
-    Args:
-        codes: (N,) or (N, outputs).
-        made: the targets of some codes.
-        shape: of all targets.
-    """
-
-    def __init__(self, codes: Array, made: Callable[[Array], Array], shape: tuple[int, ...]) -> None:
-        self.codes, self.made, self.shape = codes, made, shape
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def take(self, places: Array, axis: int, out: Array, mode: str) -> Array:
-        """Some targets into `out`."""
-        del axis, mode
-        out[...] = self.made(self.codes[places])
-        return out
-
-    def digest(self) -> int:
-        """Of the codes."""
-        import zlib
-
-        return zlib.crc32(np.ascontiguousarray(self.codes).data.cast("B"))
 
 
 def scaling_of(rows: Rows) -> Scaling:
@@ -98,12 +44,10 @@ def scaling_of(rows: Rows) -> Scaling:
     return Scaling.of_moments(mean, np.sqrt(squares / count))
 
 
-def fit_rows(
-    model: Any, X: Rows, y: Array, validation_data: Any = None, checkpoint: Any = None, resume: bool = False
-) -> Any:
+def fit_rows(model: Any, X: Rows, y: Array, validation_data: Any, kept: Any) -> Any:
     """Fit an estimator to rows on disk; see `Estimator.fit`.
 
-    With early stopping the validation samples are kept in memory, 10 000 at most. The engine is NumPy's.
+    With early stopping the validation samples are kept in memory, 10 000 at most. The engine is NumPy's or JAX's.
     Raises: DataError: shapes that do not fit, class weights, another engine or an optimizer that needs all data at once.
     """
     y = np.asarray(y)
@@ -114,7 +58,7 @@ def fit_rows(
     for name, wrong in (
         ("class_weight", getattr(model, "class_weight", None) is not None),
         ("warm_start", bool(model.warm_start)),
-        ("engine='jax'", model.engine not in ("auto", "numpy")),
+        (f"engine={model.engine!r}", model.engine not in ("auto", "numpy", "jax")),
         ("optimizer='lbfgs'", model.optimizer == "lbfgs"),
         ("solver='newton'", getattr(model, "solver", None) == "newton"),
     ):
@@ -127,9 +71,9 @@ def fit_rows(
         y_held = np.asarray(validation_data[1])
     elif model.early_stopping:
         order = rng.permutation(len(X))
-        kept = min(MOST_HELD, max(1, int(model.validation_fraction * len(X))))
-        X_held, y_held = X.subset(order[:kept]).read(np.arange(kept)), y[order[:kept]]
-        X, y = X.subset(np.sort(order[kept:])), y[np.sort(order[kept:])]
+        count = min(MOST_HELD, max(1, int(model.validation_fraction * len(X))))
+        X_held, y_held = X.subset(order[:count]).read(np.arange(count)), y[order[:count]]
+        X, y = X.subset(np.sort(order[count:])), y[np.sort(order[count:])]
     model.n_features_in_ = X.shape[1]
     if hasattr(model, "feature_names_in_"):
         del model.feature_names_in_
@@ -140,13 +84,16 @@ def fit_rows(
     model._start(X.shape[1], outputs, len(X), rng)
     model._weighted = False
     program = program_of(model._program_key(False, model._targets_kind()))
-    settings = replace(settings_of(model, len(X)), engine="numpy")
-    model.engine_ = "numpy"
+    settings = engine_decided(settings_of(model, len(X)), lambda: "numpy")
+    model.engine_ = settings.engine
     generator = np.random.default_rng(rng.randint(2**31))
     trainer = Trainer(program, model.parameters_, settings, generator, model._dtype())
     shape = (len(y), *made(codes[:1]).shape[1:])
-    data = {"X": ScaledRows(X, model.input_scaling_), program.net.target: TargetRows(codes, made, shape)}
-    return model._run(trainer, data, held, (X, y), checkpoint, resume)
+    data = {
+        "X": ScaledRows(X, model.input_scaling_, model._dtype()),
+        program.net.target: TargetRows(codes, made, shape),
+    }
+    return model._run(trainer, data, held, (X, y), kept)
 
 
 def _targets(model: Any, y: Array) -> tuple[Array, Callable[[Array], Array], int]:
@@ -170,4 +117,4 @@ def _targets(model: Any, y: Array) -> tuple[Array, Callable[[Array], Array], int
     return values, lambda v: model._trained(v, dtype), 1
 
 
-__all__ = ["ScaledRows", "TargetRows", "fit_rows", "scaling_of"]
+__all__ = ["fit_rows", "scaling_of"]

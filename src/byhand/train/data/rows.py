@@ -68,14 +68,21 @@ class Rows:
 
     def read(self, rows: Array) -> Array:
         """Some rows, (len(rows), features), float64."""
+        return self._read(rows, np.dtype(np.float64))
+
+    def raw(self, rows: Array) -> Array:
+        """Some rows, (len(rows), features), in the type of the file."""
+        return self._read(rows, self.dtype.newbyteorder("="))
+
+    def _read(self, rows: Array, dtype: np.dtype[Any]) -> Array:
         places = np.asarray(rows) if self.index is None else self.index[rows]
         if not len(places):
-            return np.empty((0, self.shape[1]), np.float64)
+            return np.empty((0, self.shape[1]), dtype)
         raw = bytearray(len(places) * self.width)
         view, handle = memoryview(raw), self.handle.number
         order = np.argsort(places, kind="stable")  # forward through the file; neighbours in one call
         sorted_places = places[order]
-        found = np.empty((len(places), self.shape[1]), np.float64)
+        found = np.empty((len(places), self.shape[1]), dtype)
         starts = np.flatnonzero(np.diff(sorted_places, prepend=-2) != 1)
         for first, end in zip(starts, [*starts[1:], len(places)], strict=True):
             part = view[first * self.width : end * self.width]
