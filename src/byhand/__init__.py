@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from byhand.train.flow import flow as flow
     from byhand.train.regressor import MLPRegressor as MLPRegressor
     from byhand.train.saving import load as load
+    from byhand.train.tables import TableClassifier as TableClassifier
+    from byhand.train.tables import TableEncoder as TableEncoder
+    from byhand.train.tables import TableRegressor as TableRegressor
 
     __version__: str
 
@@ -57,6 +60,7 @@ _HOMES = {
     "byhand.train.flow": ("flow",),
     "byhand.train.regressor": ("MLPRegressor",),
     "byhand.train.saving": ("load",),
+    "byhand.train.tables": ("TableClassifier", "TableEncoder", "TableRegressor"),
     "byhand.second.gauss_newton": ("gauss_newton_vp",),
     "byhand.second.hessian": ("hessian",),
     "byhand.second.jacobian": ("jacobian",),

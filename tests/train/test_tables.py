@@ -426,3 +426,13 @@ def test_an_untrained_model_is_never_saved(tmp_path, monkeypatch, stands):
     found = run("train", "iris", "-o", place)
     assert found.exit_code == 130 and "nothing is saved" in found.stderr, found.output
     assert [p.name for p in tmp_path.iterdir()] == ["m"] * stands
+
+
+def test_texts_of_a_typed_file_are_numbers_in_a_notation_that_was_said(tmp_path):
+    cells = [f"{k}.{k % 10}00,5" for k in range(1, 40)]
+    table = pa.table({"a": cells, "y": [k % 2 for k in range(39)]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="decimal comma and thousands"):
+        read(str(tmp_path / "t.parquet"), "y")
+    found = read(str(tmp_path / "t.parquet"), "y", reading=Reading(notation=Notation(",", ".")))
+    np.testing.assert_allclose(found.X[:2, 0], [1100.5, 2200.5])

@@ -21,6 +21,7 @@ def _loaded(model: Path, data: str, with_target: str | None, need: bool) -> tupl
     from byhand.train.saving import load
 
     m = load(model)
+    m = getattr(m, "network_", m)  # the columns become features here
     table = getattr(m, "table_", None)
     target = with_target or (table["target"] if table and need else None)
     try:

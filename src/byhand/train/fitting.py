@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -19,7 +20,8 @@ from byhand.memory import within_memory
 from byhand.nets.layers import Role
 from byhand.nets.mlp import MLP
 from byhand.train.callbacks import CallbackSupport, FitTask, with_callbacks
-from byhand.train.data.rows import Rows
+from byhand.train.data.rows import Rows, large
+from byhand.train.data.sparse import SparseRows
 from byhand.train.digests import digests
 from byhand.train.loop import History, Trainer
 from byhand.train.norms import GradientNorms
@@ -80,7 +82,8 @@ class Estimator(CallbackSupport, Preparation):
         """Train.
 
         Args:
-            X: (N, features); `byhand.train.data.Rows` stay on disk and are read as they are needed.
+            X: (N, features); `byhand.train.data.Rows` stay on disk and are read as they are needed; a sparse matrix is
+                made dense, and where that would take a quarter of the free memory some rows at a time.
             y: (N,), or (N, outputs).
             sample_weight: (N,), not negative; a weight of two is the sample twice.
             validation_data: (X, y) for early stopping and the validation curves.
@@ -96,6 +99,8 @@ class Estimator(CallbackSupport, Preparation):
             raise DataError(f"checkpoint_every is {checkpoint_every!r}: steps, a whole number from 1 on")
         kept = Kept(checkpoint, bool(resume), checkpoint_every)
         with self._kept_on_failure(), within_memory("this fit"):
+            if issparse(X) and large(*X.shape):
+                X = SparseRows(validate_data(self, X, accept_sparse="csr", dtype=np.float64))
             if isinstance(X, Rows):
                 from byhand.train.streaming import fit_rows
 
@@ -284,14 +289,20 @@ class Estimator(CallbackSupport, Preparation):
     def _outputs(self, X: Array) -> Array:
         """What the network predicts, (N, outputs)."""
         check_is_fitted(self, "parameters_")
+        if issparse(X) and not isinstance(X, Rows):
+            X = SparseRows(self._samples(X))
         if isinstance(X, Rows):
             return np.concatenate([self._outputs(part) for _, part in X.chunks()])
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        X = self._samples(X)
         predict = predictor_of(self._program_key(False, self._targets_kind()))
         with np.errstate(all="ignore"):
             dtype = next(iter(self.parameters_.values())).dtype
             found = predict(self.parameters_, self.input_scaling_.apply(X, dtype))
         return self.target_scaling_.undo(found)
+
+    def _samples(self, X: Array) -> Array:
+        """Samples as numbers, (N, features)."""
+        return validate_data(self, X, reset=False, dtype=[np.float64, np.float32], accept_sparse="csr")
 
     @property
     def net_(self) -> MLP:

@@ -9,6 +9,7 @@ from math import ceil
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -75,8 +76,15 @@ class Preparation(BaseEstimator):
 
     def _validated(self, X: Array, y: Array, reset: bool) -> tuple[Array, Array]:
         kinds = [np.float64, np.float32]
-        found = validate_data(self, X, y, reset=reset, multi_output=True, dtype=kinds, y_numeric=self._numeric())
-        return found[0], found[1]
+        X, y = validate_data(
+            self, X, y, reset=reset, multi_output=True, dtype=kinds, y_numeric=self._numeric(), accept_sparse="csr"
+        )
+        return (X.toarray() if issparse(X) else X), y
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _numeric(self) -> bool:
         return False

@@ -66,7 +66,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator.
 
     Args:
-        model: an `MLPClassifier` or `MLPRegressor`.
+        model: an `MLPClassifier`, `MLPRegressor`, `TableClassifier` or `TableRegressor`.
         path: the file; what stood there stays until the new file is whole.
     Raises: DataError: the file cannot be written. NotFittedError: the model was not fitted.
     """
@@ -173,7 +173,7 @@ def _damaged(path: Path, kind: str) -> DataError:
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Read a model that `save` wrote: a fitted `MLPClassifier` or `MLPRegressor`.
+    """Read a model that `save` wrote: a fitted estimator.
 
     Raises: DataError: no such file, or not a whole model of byhand.
     """
@@ -194,11 +194,13 @@ def _rebuilt(d: dict[str, Any], arrays: dict[str, Any]) -> Any:
     from byhand.train.coding import Coding
     from byhand.train.scaling import Scaling
 
-    kinds = {"MLPClassifier": estimators.MLPClassifier, "MLPRegressor": estimators.MLPRegressor}
+    kinds = ("MLPClassifier", "MLPRegressor", "TableClassifier", "TableRegressor")
     settings = {k: _restored(v) for k, v in d["settings"].items() if v != _LEFT_OUT}
     if isinstance(settings.get("hidden_layer_sizes"), list):
         settings["hidden_layer_sizes"] = tuple(settings["hidden_layer_sizes"])
-    model = kinds[d["kind"]](**settings)
+    if d["kind"] not in kinds:
+        raise DataError(f"there is no {d['kind']}")
+    model = getattr(estimators, d["kind"])(**settings)
     model._key = (tuple(d["sizes"]), tuple(d["activations"]), tuple(d["options"].items()))
     model.parameters_ = {n.partition(".")[2]: a for n, a in arrays.items() if n.startswith("parameter.")}
     for name in ("input", "target"):

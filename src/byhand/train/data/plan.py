@@ -41,7 +41,9 @@ class _Seen:
     """
 
     def __init__(self, name: str, reading: Reading, texts: bool) -> None:
-        self.name, self.reading, self.typed = name, reading, texts
+        notation = reading.notation  # said, it is that of texts that are numbers in it
+        self.name, self.reading = name, reading
+        self.typed = texts and (notation.decimal, notation.thousands) == (".", "")
         self.values: set[str] = set()
         self.numbers: list[Array] = []
         self.places: list[Array] = []
