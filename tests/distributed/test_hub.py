@@ -8,11 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from byhand.distributed.hub import LONGEST, Hub, Lines, line
+from byhand.distributed.link import Link
+from byhand.errors import DataError
 
 TOKEN, HEARTBEAT = "a token", 3.0
 RANK = """
@@ -34,7 +37,7 @@ link.close()
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    yield Hub("127.0.0.1", 3, TOKEN, HEARTBEAT)
+    yield Hub("127.0.0.1", 0, 3, TOKEN, HEARTBEAT)
 
 
 def _ranks(hub: Hub, *what: str) -> list[subprocess.Popen[str]]:
@@ -103,6 +106,38 @@ def test_strangers_and_damage_are_dropped_and_harm_nobody(hub: Hub) -> None:
     assert [rank.wait(30) for rank in ranks] == [0, 0, 0]
     for rank in ranks:
         rank.communicate()
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"[]\n", b""])
+def test_somebody_else_at_the_address_is_no_hub(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        with pytest.raises(DataError, match="no rank 0 of this run"):
+            Link("127.0.0.1", listener.getsockname()[1], TOKEN, 1, 3, HEARTBEAT)
+
+
+def test_a_rank_that_is_there_twice_and_a_wrong_token_are_refused(hub: Hub) -> None:
+    link = Link("127.0.0.1", hub.port, TOKEN, 1, 3, HEARTBEAT)
+    for rank, token in ((1, TOKEN), (2, "guessed"), (3, TOKEN)):
+        with pytest.raises(DataError, match="no rank 0 of this run"):
+            Link("127.0.0.1", hub.port, token, rank, 3, HEARTBEAT)
+    link.close()
+
+
+def test_nobody_at_the_address_and_ranks_that_do_not_come(hub: Hub) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(DataError, match=f"127.0.0.1:{port}: connection refused"):
+        Link("127.0.0.1", port, TOKEN, 1, 3, HEARTBEAT, within=0.5)
+    with pytest.raises(DataError, match="not all of 3 ranks"):
+        Link("127.0.0.1", hub.port, TOKEN, 0, 3, HEARTBEAT).together("here", within=0.5)
 
 
 def test_lines_come_in_parts() -> None:

@@ -67,7 +67,7 @@ def ranks(engine: str) -> Iterator[Any]:
         yield current()
         return
     _need_jax(engine, os.environ.get("WORLD_SIZE", "several"))
-    from byhand.distributed.world import start
+    from byhand.distributed.joining import start
 
     world = start()
     if not world.first:

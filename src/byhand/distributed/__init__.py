@@ -3,6 +3,7 @@
 `start` before anything else of JAX; then `fit` with engine="jax" is the same call on every rank.
 """
 
-from byhand.distributed.world import World, current, start
+from byhand.distributed.joining import start
+from byhand.distributed.world import World, current
 
 __all__ = ["World", "current", "start"]

@@ -62,19 +62,19 @@ class Hub:
     """Listens as long as its process lives.
 
     Args:
-        host: to listen on.
+        host, port: to listen on; every address of this machine for "", any free port for 0.
         world: how many ranks there are.
         token: what a connection begins with, so that a stranger's is dropped.
         heartbeat: seconds of silence after which a rank counts as lost.
     Attributes:
         port: the one it listens on.
-    Raises: OSError: the host is none of this machine.
+    Raises: OSError: the host is none of this machine, or the port is in use.
     """
 
-    def __init__(self, host: str, world: int, token: str, heartbeat: float) -> None:
+    def __init__(self, host: str, port: int, world: int, token: str, heartbeat: float) -> None:
         self.world, self.token, self.heartbeat = world, token, heartbeat
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.listener = socket.create_server((host, 0), family=family, backlog=world)
+        self.listener = socket.create_server((host, port), family=family, backlog=world)
         self.port: int = self.listener.getsockname()[1]
         self.members: list[_Member] = []
         self.selector = selectors.DefaultSelector()
@@ -115,11 +115,12 @@ class Hub:
 
     def _take(self, member: _Member, message: dict[str, Any]) -> None:
         if member.rank is None:
-            known = message.get("token") == self.token and message.get("rank") in range(self.world)
-            if not known:
+            free = set(range(self.world)) - {m.rank for m in self.members}
+            if message.get("token") != self.token or message.get("rank") not in free:
                 self._drop(member, "is a stranger")
             else:
                 member.rank, member.host = message["rank"], str(message.get("host", ""))[:64]
+                self._tell({"beat": 1})
         elif "say" in message:
             member.said.append(message["say"])
             self._answer()
