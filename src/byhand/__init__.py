@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from byhand.errors import MissingRuleError as MissingRuleError
     from byhand.errors import ParseError as ParseError
     from byhand.errors import ShapeError as ShapeError
+    from byhand.expr.define import define as define
     from byhand.expr.evaluate import evaluate as evaluate
     from byhand.expr.expression import Expression as Expression
     from byhand.expr.parse import parse as parse
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "byhand.derive.derivation": ("Derivation", "derive"),
     "byhand.errors": ("ByhandError", "CheckError", "DataError", "MissingRuleError", "ParseError", "ShapeError"),
+    "byhand.expr.define": ("define",),
     "byhand.expr.evaluate": ("evaluate",),
     "byhand.expr.expression": ("Expression",),
     "byhand.expr.parse": ("parse",),

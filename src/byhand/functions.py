@@ -82,6 +82,8 @@ __all__ = sorted(_TABLE)
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
+    if name in VOCABULARY:  # defined since
+        return _either(name, VOCABULARY[name])
     raise AttributeError(f"byhand.functions has no {name}{nearest(name, list(_TABLE))}")
 
 

@@ -10,12 +10,12 @@ from byhand.check.oracles import interpret, jax_gradients, jax_library, torch_gr
 from byhand.derive.derivation import derive
 from byhand.expr.evaluate import evaluate_node
 from byhand.expr.functions import FUNCTIONS, Function
-from byhand.expr.operations import OPERATIONS
+from byhand.expr.operations import CONSTANTS, OPERATIONS
 from byhand.expr.parse import parse
 
 GRADIENTS = {"torch": torch_gradients, "jax": jax_gradients}
 LIBRARIES = {"torch": torch_library, "jax": jax_library}
-WITHOUT_ARGUMENTS = {"one_hot", "selection", "pairing"}  # arrays that sizes and labels decide: made by NumPy
+WITHOUT_ARGUMENTS = {"one_hot", *CONSTANTS}  # arrays that sizes and labels decide: made by NumPy
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

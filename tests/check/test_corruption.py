@@ -8,8 +8,8 @@ from byhand.check.check import check
 from byhand.derive.derivation import derive
 from byhand.expr.contraction import contract, is_zero, scale, transpose, zero
 from byhand.expr.dims import Coefficient
+from byhand.expr.indexmaps import affine
 from byhand.expr.nodes import Named, Symbol, named
-from byhand.expr.operations import apply
 from byhand.expr.parse import parse
 from byhand.expr.surface import multiply, plus
 
@@ -29,7 +29,7 @@ DERIVATIONS = {
 
 def one_entry_off(node):
     """The node with its first entry off by 1e-4 of its size."""
-    first = [(apply("selection", attributes=(size, 0, 1)), (axis, "one")) for axis, size in enumerate(node.shape)]
+    first = [(affine(size, 0, (1, 1)), (axis, "one")) for axis, size in enumerate(node.shape)]
     corner = contract([(s, labels, ONE.value) for s, labels in first], tuple(range(node.ndim)))
     return plus(node, multiply(multiply(node, corner), 1e-4)) if node.ndim else multiply(node, 1.0001)
 

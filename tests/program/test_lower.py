@@ -13,6 +13,7 @@ import byhand
 from byhand.expr.assume import sample
 from byhand.expr.contraction import contract
 from byhand.expr.dims import dim_value, multiply_dims
+from byhand.expr.indexmaps import affine, joined
 from byhand.expr.nodes import Named, symbol, symbols_of, topological
 from byhand.expr.operations import apply
 from byhand.program.arrays import computed, sizes_of
@@ -51,9 +52,9 @@ class WithPickers(RandomNodes):
         if kind == "one_hot":
             return apply("one_hot", LABELLED, attributes=(n,))
         if kind == "pairing":
-            return apply("pairing", attributes=(m, n))
+            return joined(m, n)
         count = self.rng.choice((1, 2, n))
-        return apply("selection", attributes=(k, self.rng.choice((0, 1, 3)), count))
+        return affine(k, self.rng.choice((0, 1, 3)), (1, count))
 
     def shape(self, most=2):
         pair = multiply_dims(DIMS[0], DIMS[1])

@@ -12,6 +12,7 @@ from rules.random_nodes import SIZES, RandomNodes
 from byhand.expr.assume import sample
 from byhand.expr.contraction import contract
 from byhand.expr.dims import add_dims, dim_value, multiply_dims, named_dimension
+from byhand.expr.indexmaps import affine, joined
 from byhand.expr.nodes import symbol, symbols_of
 from byhand.expr.operations import apply
 
@@ -52,7 +53,7 @@ class PickedNodes(RandomNodes):
         first, more = self.rng.choice((0, 1, 2)), self.rng.choice((0, 1))
 
         def picker(n):
-            return apply("selection", attributes=(add_dims(n, first + more), first, n)), True
+            return affine(add_dims(n, first + more), first, (1, n)), True
 
         return self.at_axis(shape, depth, lambda n: add_dims(n, first + more), picker)
 
@@ -63,7 +64,7 @@ class PickedNodes(RandomNodes):
         first = self.rng.choice((0, 1))
 
         def picker(n):
-            return apply("selection", attributes=(n, first, add_dims(n, -1))), False
+            return affine(n, first, (1, add_dims(n, -1))), False
 
         return self.at_axis(shape, depth, lambda n: add_dims(n, -1), picker)
 
@@ -73,7 +74,7 @@ class PickedNodes(RandomNodes):
         first = self.rng.choice((0, 1))
         inner = self.node((size, *shape), depth - 1)
         labels = list(range(len(shape)))
-        picked = apply("selection", attributes=(size, first, 1))
+        picked = affine(size, first, (1, 1))
         return contract([(inner, ["row", *labels], ONE), (picked, ["row", "one"], ONE)], labels, self.coefficient())
 
     def unpaired(self, shape, depth):
@@ -81,7 +82,7 @@ class PickedNodes(RandomNodes):
         if len(shape) != 2:
             return self.leaf(shape)
         inner = self.node((multiply_dims(*shape),), depth - 1)
-        pairs = apply("pairing", attributes=shape)
+        pairs = joined(*shape)
         return contract([(inner, ["I"], ONE), (pairs, ["I", 0, 1], ONE)], [0, 1], self.coefficient())
 
     def labelled(self, shape, depth):

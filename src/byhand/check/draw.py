@@ -16,6 +16,7 @@ from byhand.errors import DataError
 from byhand.expr.assume import sample
 from byhand.expr.contraction import is_zero
 from byhand.expr.dims import Dimension, dim_names, dim_value, terms_of
+from byhand.expr.evaluate import check_slice
 from byhand.expr.functions import function
 from byhand.expr.nodes import Constant, Contraction, Elementwise, Expr, Named, Structured, Symbol, describe, topological
 
@@ -146,7 +147,7 @@ def draw_sizes(
     """
     names = d.f.dimension_names
     taken = {size for s in d.f.symbols.values() for size in s.shape if isinstance(size, int)}
-    slices = [n.attributes for n in forward if isinstance(n, Structured) and n.operation == "selection"]
+    slices = [n.attributes for n in forward if isinstance(n, Structured) and n.operation == "affine"]
     longest = max((part for at in slices for part in at[1:] if isinstance(part, int)), default=0) if slices else 0
     sliced = {name for at in slices for name in dim_names(at[0])}
     less = {-c for s in d.f.symbols.values() for size in s.shape for m, c in terms_of(size).items() if not m and c < 0}
@@ -165,10 +166,11 @@ def draw_sizes(
         sizes[name] = next(p for p in (*(large if name in sliced else few), *pool) if p not in used)
     if any(dim_value(size, sizes) < 1 for s in d.f.symbols.values() for size in s.shape):
         return None
-    for size, first, count in slices:
-        start, how_many = dim_value(first, sizes), dim_value(count, sizes)
-        if start < 0 or how_many < 1 or start + how_many > dim_value(size, sizes):
-            return None
+    try:
+        for at in slices:
+            check_slice(at, sizes)
+    except DataError:
+        return None
     return sizes
 
 

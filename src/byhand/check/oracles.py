@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, assert_never, cast
 import numpy as np
 
 from byhand.errors import CheckError
+from byhand.expr.define import with_definitions
 from byhand.expr.dims import dim_value
 from byhand.expr.nodes import (
     Constant,
@@ -88,6 +89,8 @@ def _value(node: Expr, done: Mapping[Expr, Array], sizes: Sizes, library: Librar
             return library.array(np.float64(node.value))
         case Named(_, body):
             return done[body]
+        case Elementwise() if (open_ := with_definitions(node)) is not node:
+            return interpret(open_, done, sizes, library)
         case Elementwise(name, arg):
             if name not in library.functions:
                 raise CheckError(f"{library.name} has no row for {name}", "add one in byhand/check/oracles.py")
@@ -95,7 +98,7 @@ def _value(node: Expr, done: Mapping[Expr, Array], sizes: Sizes, library: Librar
         case Structured("one_hot", (labels,), (classes,)):
             return library.array(OPERATIONS["one_hot"].numpy([np.asarray(done[labels])], (classes,), sizes))
         case Structured(name, (), attributes):
-            return library.array(OPERATIONS[name].numpy([], attributes, sizes))
+            return library.array(np.asarray(OPERATIONS[name].numpy([], attributes, sizes), np.float64))
         case Structured(name, args, attributes):
             if name not in library.operations:
                 raise CheckError(f"{library.name} has no row for {name}", "add one in byhand/check/oracles.py")
@@ -136,6 +139,15 @@ def _contraction(node: Contraction, done: Mapping[Expr, Array], sizes: Sizes, li
     return coefficient * library.einsum(f"{','.join(specs)}->{out}", *operands)
 
 
+def _winner(library: Any, z: Array, axes: tuple[int, ...]) -> Array:
+    """Where the largest entry over the axes stands, by the place that the library says."""
+    last = tuple(range(-len(axes), 0))
+    turned = library.moveaxis(z, axes, last)
+    flat = turned.reshape((*turned.shape[: turned.ndim - len(axes)], -1))
+    hot = library.argmax(flat, -1)[..., None] == library.arange(flat.shape[-1])
+    return library.moveaxis(hot.reshape(turned.shape), last, axes)
+
+
 # ---- PyTorch
 
 
@@ -173,6 +185,9 @@ def torch_library() -> Library:
         "softmax": axis_wise(torch.exp),
         "log_softmax": axis_wise(lambda z: z),
         "logsumexp": torch.logsumexp,
+        "max": torch.amax,
+        "winner": lambda z, axes: _winner(torch, z, axes).to(z.dtype),
+        "argmax": lambda z, axes: torch.argmax(z, axes[0]),
         "power": torch.pow,
         "where": lambda c, a, b: torch.where(c != 0, a, b),
     }
@@ -234,6 +249,9 @@ def jax_library() -> Library:
         "softmax": nn.softmax,
         "log_softmax": nn.log_softmax,
         "logsumexp": special.logsumexp,
+        "max": jnp.max,
+        "winner": lambda z, axes: _winner(jnp, z, axes) * 1.0,
+        "argmax": lambda z, axes: jnp.argmax(z, axes[0]),
         "power": jnp.power,
         "where": lambda c, a, b: jnp.where(c != 0, a, b),
     }

@@ -15,13 +15,14 @@ from byhand.errors import DataError, nearest
 from byhand.expr.dims import Dim, dim_value, show_shape
 from byhand.expr.functions import function
 from byhand.expr.nodes import Expr, Symbol
+from byhand.expr.operations import CONSTANTS, PICKERS
 from byhand.notation.text import to_text
 from byhand.rules.forms import Form
 from byhand.views import Shown, columns, paragraphs, row_html, table_html, view_html
 
 ITEMSIZE = 8
 _HEADS = ("", "shape", "operations", "saved entries")
-_REBUILT = frozenset({"one_hot", "selection", "pairing"})  # made again from labels and sizes, never kept
+_REBUILT = PICKERS | CONSTANTS  # made again from labels and sizes, never kept
 _VIEWS = VIEWS | {"diagonal"}
 _ELISION = frozenset({"sum", "scaled", "hadamard", "power"})  # operators of NumPy write into an operand nobody else has
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from byhand.code.forms import Einsum
 from byhand.code.shapes import shape_of
 from byhand.errors import MissingRuleError
-from byhand.expr.dims import ONE, Coefficient, Dim, Dimension, Shape, add_dims, multiply_dims
+from byhand.expr.dims import ONE, Coefficient, Dim, Dimension, Floor, Shape, add_dims, multiply_dims
 from byhand.rules.forms import Form, Scale
 
 Row = Callable[[Form], Dim]
@@ -57,7 +57,8 @@ def formula(d: Dim) -> str:
     text = ""
     for monomial, factor in sorted(d.terms, key=lambda t: (-sum(p for _, p in t[0]), t[1] < 0, t[0])):
         words = [str(abs(factor))] if abs(factor) != 1 or not monomial else []
-        words += [name if p == 1 else f"{name}**{p}" for name, p in monomial]
+        bracketed = [(f"({name})" if isinstance(name, Floor) else name, p) for name, p in monomial]
+        words += [name if p == 1 else f"{name}**{p}" for name, p in bracketed]
         sign = (" - " if factor < 0 else " + ") if text else ("-" if factor < 0 else "")
         text += sign + "*".join(words)
     return text
@@ -154,7 +155,9 @@ def _operation(form: Form) -> Dim:
             return times({"inv": 2, "adjugate": 22}.get(name, 1), cube)
         case "power" | "where":
             return _entries(form)
-        case "one_hot" | "selection" | "pairing":
+        case "max" | "winner" | "argmax":
+            return times(1, entries)
+        case "one_hot" | "affine" | "triangle" | "arange":
             return 0
     raise MissingRuleError(f"the operations of {name} are not counted", "add a case to byhand/code/counting.py")
 

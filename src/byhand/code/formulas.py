@@ -61,7 +61,8 @@ class Formulas:
 
 def _has_notation(form: Form) -> bool:
     if form.kind == "operation":
-        return bool(form.data[0] != "pairing")
+        operation, (_, *attributes) = form.data
+        return operation != "triangle" and (operation != "affine" or len(attributes) == 4)  # a slice has
     return form.kind in MATRIX_NOTATION and form.kind != "einsum"
 
 

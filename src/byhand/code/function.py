@@ -13,8 +13,8 @@ import numpy as np
 
 from byhand.code.program import Program
 from byhand.errors import ByhandError, DataError
-from byhand.expr.dims import Dim, dim_value
-from byhand.expr.evaluate import bind, evaluate_nodes
+from byhand.expr.dims import dim_value
+from byhand.expr.evaluate import bind, check_slice, evaluate_nodes
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr, Structured, Symbol, topological
 from byhand.expr.plain import check_numbers, numbers
@@ -127,8 +127,8 @@ class CompiledFunction:
                 low, high = int(labels.min()), int(labels.max())
                 if low < 0 or high >= classes:
                     raise DataError(f"{n.args[0].name}: a label is outside 0..{classes - 1}: {low}..{high}")
-            elif n.operation == "selection":
-                _check_span(n.attributes, sizes)
+            elif n.operation == "affine":
+                check_slice(n.attributes, sizes)
 
 
 def computed_in(dtype: Any) -> Any:
@@ -139,12 +139,6 @@ def computed_in(dtype: Any) -> Any:
 def to_numpy(value: Any) -> Array:
     """A NumPy array of what a target computes with: a tensor, a JAX array."""
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
-
-
-def _check_span(attributes: tuple[Dim, ...], sizes: Mapping[str, int]) -> None:
-    size, first, count = (dim_value(d, sizes) for d in attributes)
-    if first < 0 or count < 1 or first + count > size:
-        raise DataError(f"the slice {first}:{first + count} is outside an axis of {size} = {attributes[0]}")
 
 
 def _real(value: Array, s: Symbol, dtype: np.dtype[Any]) -> Array:

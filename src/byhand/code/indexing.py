@@ -13,8 +13,10 @@ from byhand.code.forms import Span, mapped
 from byhand.code.shapes import shape_of
 from byhand.expr.cofactors import product_with_adjugates
 from byhand.expr.contraction import P1, contract, label_dims
+from byhand.expr.define import with_definitions
 from byhand.expr.dims import Dim
 from byhand.expr.expression import rebuild
+from byhand.expr.indexmaps import as_join, is_map
 from byhand.expr.masks import Selection
 from byhand.expr.nodes import Contraction, Expr, Factor, Labels, Named, Structured, symbol, topological
 from byhand.expr.plain import with_values
@@ -40,6 +42,7 @@ class Indexing:
     def rewritten(self, root: Expr) -> Expr:
         """The node without factors that only pick entries."""
         done: dict[Expr, Expr] = {}
+        root = with_definitions(root)
         for node in topological([root], into_named=False):
             new = node
             if node.children and not isinstance(node, Named) and any(done[c] is not c for c in node.children):
@@ -68,12 +71,12 @@ class Indexing:
         if not isinstance(body, Structured) or power <= 0:
             return None
         match body.operation:
-            case "selection":
+            case "affine" if body.attributes[2::2] == (1,):
                 return self.selection
             case "one_hot":
                 return self.one_hot
-            case "pairing" if not _has_matrix_form(node):
-                return self.pairing
+            case "affine" if as_join(body) and not _has_matrix_form(node):
+                return self.joined
         return None
 
     def stand_in(self, form: Form) -> Expr:
@@ -88,7 +91,7 @@ class Indexing:
         """A[x] with x = first + p: a slice of A; of the result: zeros around it."""
         picker, (whole, part), _ = factor
         assert isinstance(picker, Structured)
-        size, first, count = picker.attributes
+        size, first, _, count = picker.attributes
         others = [f for f in node.factors if f is not factor]
         if node.out.count(whole) > 1 or (whole in node.out and part in node.out) or whole == part:
             return None
@@ -144,13 +147,16 @@ class Indexing:
         kept = (*have[:axis], *rows, *have[axis + 1 :])
         return self.stand_in(Form("take", (form, labels), axis, len(kept))), kept, power
 
-    def pairing(self, node: Contraction, factor: Factor) -> Expr | None:
-        """An index pair I = i p + k of a Kronecker product: the axis I as two axes."""
-        _, (pair, i, k), _ = factor
-        if pair in node.out and (node.out.count(pair) > 1 or i in node.out or k in node.out):
+    def joined(self, node: Contraction, factor: Factor) -> Expr | None:
+        """An index I = i p + k made of several: the axis I as as many axes."""
+        _, (pair, *both), _ = factor
+        if pair in node.out and (node.out.count(pair) > 1 or {*both} & {*node.out}):
             return None
-        others = [self.unpaired(f, pair, (i, k), node.dims) for f in node.factors if f is not factor]
-        out = _split(node.out, pair, (i, k))
+        others = [f for f in node.factors if f is not factor]
+        if any(pair in ls and is_map(f) for f, ls, _ in others):
+            return None
+        others = [self.unpaired(f, pair, tuple(both), node.dims) for f in others]
+        out = _split(node.out, pair, tuple(both))
         dims = {x: d for x, d in label_dims(node).items() if x != pair}
         inner = contract(others, out, node.coefficient, dims)
         if pair not in node.out:

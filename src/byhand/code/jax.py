@@ -43,6 +43,7 @@ JAX_OPERATIONS: dict[str, Row] = {
     "log_softmax": over_axes("jax.nn.log_softmax", last=True),
     "logsumexp": over_axes("jax.scipy.special.logsumexp", last=False),
     "one_hot": _one_hot,
+    "max": over_axes("jnp.max", last=False),
 }
 JAX: dict[str, Row] = {**NUMPY, **AXES, "scatter": _scatter}
 

@@ -55,14 +55,49 @@ def eye(w: Writer, size: Dim) -> str:
     return call(f"{w.np}.eye", w.dim(size).text, *w.dtype)
 
 
-def _selection(w: Writer, f: Form) -> Code:
-    size, first, count = f.data[1][1:]
-    return Code(f"{eye(w, size)}[:, {span_code(Span(first, count, size), w.size)}]", shape=shape_of(f))
+def _affine(w: Writer, f: Form) -> Code:
+    """Where an axis is picked from a constant, or a map is not read as an index: an array of zeros and ones."""
+    size, first, *steps = f.data[1][1:]
+    if steps[::2] == [1]:
+        return Code(f"{eye(w, size)}[:, {span_code(Span(first, steps[1], size), w.size)}]", shape=shape_of(f))
+    rank = len(steps) // 2
+    places = [w.dim(first).text] if first != 0 else []
+    for k, (stride, count) in enumerate(zip(steps[::2], steps[1::2], strict=True)):
+        counted = f"{w.np}.arange({w.dim(count).text}){_columns(rank - 1 - k)}"
+        places.append(counted if stride == 1 else f"{w.dim(stride).at(Level.ATOM)} * {counted}")
+    rows = f"{w.np}.arange({w.dim(size).text}){_columns(rank)}"
+    return Code(_numbers(w, f"{rows} == {' + '.join(places)}"), shape=shape_of(f))
 
 
-def _pairing(w: Writer, f: Form) -> Code:
-    shape = shape_of(f)
-    return Code(call(f"{eye(w, shape[0])}.reshape", *(w.dim(d).text for d in shape)), shape=shape)
+def _columns(axes: int) -> str:
+    """What makes a vector an array with so many axes of one entry behind."""
+    return f"[:{', None' * axes}]" if axes else ""
+
+
+def _numbers(w: Writer, mask: str) -> str:
+    """A mask as numbers."""
+    if w.np == "torch":
+        return f"({mask}).to({w.type_of()})"
+    return f"({mask}).astype({(w.dtype or w.usual_dtype)[0].removeprefix('dtype=')})"
+
+
+def _triangle(w: Writer, f: Form) -> Code:
+    n = w.dim(f.data[1][1]).text
+    return Code(_numbers(w, f"{w.np}.arange({n})[:, None] >= {w.np}.arange({n})"), shape=shape_of(f))
+
+
+def _arange(w: Writer, f: Form) -> Code:
+    return Code(call(f"{w.np}.arange", w.dim(f.data[1][1]).text, *w.dtype), shape=shape_of(f))
+
+
+def _argmax(w: Writer, f: Form) -> Code:
+    _, axes = f.data[1]
+    word = "dim" if w.np == "torch" else "axis"
+    return Code(call(f"{w.np}.argmax", w.full(f.args[0]).text, f"{word}={axes[0]}"), shape=shape_of(f))
+
+
+def _winner(w: Writer, f: Form) -> Code:
+    return Code(call(w.kernel("winner"), w.full(f.args[0]).text, str(f.data[1][1])), shape=shape_of(f))
 
 
 OPERATIONS: dict[str, Row] = {
@@ -76,6 +111,10 @@ OPERATIONS: dict[str, Row] = {
     "power": _general_power,
     "where": _where,
     "one_hot": _one_hot,
-    "selection": _selection,
-    "pairing": _pairing,
+    "affine": _affine,
+    "triangle": _triangle,
+    "arange": _arange,
+    "max": over_axes("np.max", last=False),
+    "winner": _winner,
+    "argmax": _argmax,
 }

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from byhand.code.forms import Span
 from byhand.errors import ByhandError
-from byhand.expr.dims import Coefficient, Dim, Dimension, Shape, add_dims
+from byhand.expr.dims import Coefficient, Dim, Dimension, Floor, Shape, add_dims
 
 
 class Level(IntEnum):
@@ -129,11 +129,19 @@ def dim_code(d: Dim, names: Callable[[str], str]) -> Code:
     text, terms = "", 0
     for monomial, factor in sorted(d.terms, key=lambda t: t[1] < 0):
         items = [literal(str(abs(factor)))] if abs(factor) != 1 or not monomial else []
-        items += [raised(literal(names(n)), Fraction(p)) for n, p in monomial]
+        items += [raised(_dimension(n, names), Fraction(p)) for n, p in monomial]
         term = product(items)
         sign = (" - " if factor < 0 else " + ") if text else ("-" if factor < 0 else "")
         text, terms, level = f"{text}{sign}{term.text}", terms + 1, term.level
     return Code(text, Level.SUM if terms > 1 or text.startswith("-") else level, plain=True)
+
+
+def _dimension(name: str, names: Callable[[str], str]) -> Code:
+    """A name, or the whole part of a quotient."""
+    if not isinstance(name, Floor):
+        return literal(names(name))
+    over, by = (dim_code(d, names).at(Level.UNARY) for d in (name.over, name.by))
+    return literal(f"({over} // {by})")
 
 
 def coefficient_codes(c: Coefficient, names: Callable[[str], str]) -> tuple[list[Code], list[Code]]:

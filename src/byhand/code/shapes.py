@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from byhand.errors import MissingRuleError
 from byhand.expr.dims import Shape, multiply_dims
+from byhand.expr.operations import OPERATIONS
 from byhand.rules.forms import Form
 
 _AS_FIRST = frozenset(
@@ -92,16 +93,13 @@ def _operation(name: str, attributes: tuple[object, ...], shapes: list[Shape]) -
     match name:
         case "det" | "logdet":
             return ()
-        case "logsumexp":
+        case "logsumexp" | "max" | "argmax":
             (axes,) = attributes
             return tuple(n for i, n in enumerate(shapes[0]) if i not in axes)  # type: ignore[operator]
         case "one_hot":
             return (*shapes[0], attributes[0])  # type: ignore[arg-type]
-        case "selection":
-            return (attributes[0], attributes[2])  # type: ignore[return-value]
-        case "pairing":
-            m, p = attributes
-            return (multiply_dims(m, p), m, p)  # type: ignore[arg-type, return-value]
-        case "inv" | "adjugate" | "softmax" | "log_softmax" | "power" | "where":
+        case "affine" | "triangle" | "arange":
+            return OPERATIONS[name].shape((), attributes)
+        case "inv" | "adjugate" | "softmax" | "log_softmax" | "power" | "where" | "winner":
             return shapes[0]
     raise MissingRuleError(f"no shape of the operation {name} is known", "add a case to byhand/code/shapes.py")

@@ -200,6 +200,7 @@ TORCH_OPERATIONS: dict[str, Row] = {
     "logsumexp": over_axes("torch.logsumexp", last=None),
     "where": _where,
     "one_hot": _one_hot,
+    "max": over_axes("torch.amax", last=None),
 }
 TORCH: dict[str, Row] = {
     **NUMPY,

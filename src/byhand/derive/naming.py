@@ -6,6 +6,7 @@ from byhand.derive.pieces import in_pieces
 from byhand.expr.expression import name_nodes
 from byhand.expr.functions import MASKS
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, topological
+from byhand.expr.operations import CONSTANTS, PICKERS
 
 _KEPT_INLINE = frozenset({"log", "exp", "abs", "sign", *MASKS, "sin", "cos", "log1p"})
 _DEEPEST = 12  # levels of nameless nesting before a name is given
@@ -48,7 +49,7 @@ def _letter(node: Expr, users: list[Expr], wanted: dict[Expr, str]) -> str | Non
             return "P"
         case Structured("inv"):
             return "M"
-        case Structured("one_hot" | "selection" | "pairing"):
+        case Structured(operation) if operation in PICKERS | CONSTANTS:
             return None
         case Sum(terms) if any(c.value < 0 for c, _ in terms) and (count > 1 or any(_squared(node, u) for u in users)):
             return "R"
@@ -81,7 +82,7 @@ def _is_costly(node: Expr) -> bool:
         case Elementwise(_, arg):
             return not isinstance(arg, (Symbol, Named))
         case Structured(operation):
-            return operation not in ("one_hot", "selection", "pairing")
+            return operation not in PICKERS | CONSTANTS
         case _:
             return isinstance(node, Sum)
 

@@ -7,11 +7,12 @@ from operator import index
 
 from byhand.errors import ParseError
 from byhand.expr.contraction import P1, Label, add, contract, filled, transpose
-from byhand.expr.dims import ONE, ZERO, Coefficient, Dim, Shape, add_dims, dim_coefficient
+from byhand.expr.dims import ONE, ZERO, Coefficient, Dim, Shape, add_dims, dim_coefficient, divide_dims
+from byhand.expr.indexmaps import affine, joined, product_of, reshape, window
 from byhand.expr.nodes import Expr
 from byhand.expr.operands import Operand, as_dim, fitting, lift, misfit
 from byhand.expr.operations import apply
-from byhand.expr.surface import matmul, multiply, power
+from byhand.expr.surface import matmul, minus, multiply, negative, power
 
 MOST_OPERANDS = 16  # of einsum and concatenate
 _KINDS = ("a scalar", "a vector", "a matrix")
@@ -84,6 +85,112 @@ def mean(x: Operand, axis: object = None, keepdims: bool = False) -> Expr:
     return multiply(contract([], (), total), sum_(node, axis, keepdims))
 
 
+def maximum_over(x: Operand, axis: object = None, keepdims: bool = False) -> Expr:
+    """The largest entry over axes, all by default. Its slope is that of the first of equal ones."""
+    node = lift(x)
+    axes = axes_of(node, axis)
+    if not axes:
+        return node
+    return (
+        with_axes(apply("max", node, attributes=(axes,)), node, axes)
+        if keepdims
+        else apply("max", node, attributes=(axes,))
+    )
+
+
+def minimum_over(x: Operand, axis: object = None, keepdims: bool = False) -> Expr:
+    """The smallest entry over axes, all by default."""
+    return negative(maximum_over(negative(x), axis, keepdims))
+
+
+def argmax(x: Operand, axis: int = -1) -> Expr:
+    """Where the largest entry over an axis stands, the first of equal ones: integers, without a derivative."""
+    node = lift(x)
+    axes = axes_of(node, axis)
+    if len(axes) != 1:
+        raise ParseError("argmax: one axis is needed")
+    return apply("argmax", node, attributes=(axes,))
+
+
+def winner(x: Operand, axis: object = None) -> Expr:
+    """The 0/1 mask of the largest entry over axes, the first of equal ones."""
+    node = lift(x)
+    return apply("winner", node, attributes=(axes_of(node, axis),))
+
+
+def with_axes(reduced: Expr, node: Expr, axes: tuple[int, ...]) -> Expr:
+    """A reduction of a node over axes with these as axes of one entry."""
+    kept = [i for i in range(node.ndim) if i not in axes]
+    return contract([(reduced, kept, P1)], range(node.ndim), dims={i: 1 for i in axes})
+
+
+def variance(x: Operand, axis: object = None, keepdims: bool = False) -> Expr:
+    """The mean of the squared distances from the mean over axes: divided by n, not n − 1."""
+    return mean(power(minus(x, mean(x, axis, True)), 2), axis, keepdims)
+
+
+def deviation(x: Operand, axis: object = None, keepdims: bool = False) -> Expr:
+    """The standard deviation over axes: the root of the variance."""
+    return power(variance(x, axis, keepdims), 0.5)
+
+
+def cumsum(x: Operand, axis: int | None = None) -> Expr:
+    """Running sums along an axis."""
+    node = lift(x)
+    if axis is None and node.ndim != 1:
+        raise misfit(f"cumsum({{0}}): an axis is needed, {{0}} has {counted(node.ndim)}", [node])
+    axes = axes_of(node, 0 if axis is None else axis)
+    if len(axes) != 1:
+        raise ParseError("cumsum: one axis is needed")
+    (k,) = axes
+    out: list[Label] = list(range(node.ndim))
+    out[k] = "sum"
+    return contract(
+        [(node, range(node.ndim), P1), (apply("triangle", attributes=(node.shape[k],)), ["sum", k], P1)], out
+    )
+
+
+def reshape_(x: Operand, *shape: object) -> Expr:
+    """The same entries in the same order under other axes: reshape(X, (N, H, K)), X.reshape(N, H*K); one may be -1."""
+    node = lift(x)
+    parts = shape[0] if len(shape) == 1 and type(shape[0]) in (tuple, list) else shape
+    if not isinstance(parts, (tuple, list)) or not len(parts) <= MOST_OPERANDS:
+        raise ParseError(f"reshape: a shape of at most {MOST_OPERANDS} axes is needed, e.g. reshape(X, (N, H, K))")
+    unknown = [k for k, p in enumerate(parts) if type(p) is int and p == -1]
+    sizes: list[Dim] = [1 if k in unknown else as_dim(p) for k, p in enumerate(parts)]
+    if len(unknown) > 1:
+        raise ParseError("reshape: at most one axis is -1")
+    if unknown:
+        total, known = product_of(node.shape), product_of(tuple(sizes))
+        rest = divide_dims(total, known)
+        if rest is None:
+            raise misfit(f"reshape({{0}}, ...): {total} entries are not divided by {known}", [node])
+        sizes[unknown[0]] = rest
+    return reshape(node, tuple(sizes))
+
+
+def windows(x: Operand, axis: object, size: object, stride: object = 1, padding: object = 0) -> Expr:
+    """The windows of an array: each axis as two, the windows and the places in them, zeros around.
+
+    `stride` None puts the windows side by side; of several axes, each argument is one for all or one for each.
+    """
+    node = lift(x)
+    axes = axes_of(node, axis)
+
+    def each(value: object, what: str) -> list[object]:
+        found = list(value) if type(value) in (tuple, list) else [value] * len(axes)  # type: ignore[call-overload]
+        if len(found) != len(axes):
+            raise ParseError(f"windows: one {what} or {len(axes)} are needed")
+        return found
+
+    sizes = [as_dim(s) for s in each(size, "size")]
+    strides = [n if s is None else as_dim(s) for s, n in zip(each(stride, "stride"), sizes, strict=True)]
+    paddings = [0 if type(p) is int and p == 0 else as_dim(p) for p in each(padding, "padding")]
+    for k, (a, n, s, p) in enumerate(zip(axes, sizes, strides, paddings, strict=True)):
+        node = window(node, a + k, n, s, p)
+    return node
+
+
 def trace(x: Operand) -> Expr:
     """Sum of the diagonal of a square matrix."""
     return contract([(square(x, "trace"), "ii", P1)], "")
@@ -113,21 +220,21 @@ def inner(a: Operand, b: Operand) -> Expr:
     return sum_(multiply(x, y))
 
 
-def norm(x: Operand) -> Expr:
-    """The 2-norm of a vector, the Frobenius norm of a matrix."""
-    return power(sum_(power(x, 2)), 0.5)
+def norm(x: Operand, axis: object = None, keepdims: bool = False) -> Expr:
+    """The root of the sum of squares over axes, all by default: the 2-norm of a vector, the Frobenius norm of a matrix."""
+    return power(sum_(power(x, 2), axis, keepdims), 0.5)
 
 
 def kron(a: Operand, b: Operand) -> Expr:
     """The Kronecker product of two matrices."""
     x, y = of_rank(a, 2, "kron"), of_rank(b, 2, "kron")
-    rows, columns = (apply("pairing", attributes=sizes) for sizes in zip(x.shape, y.shape, strict=True))
+    rows, columns = (joined(*sizes) for sizes in zip(x.shape, y.shape, strict=True))
     return contract([(x, "ij", P1), (y, "kl", P1), (rows, "Iik", P1), (columns, "Jjl", P1)], "IJ")
 
 
 def pairing(m: object, p: object) -> Expr:
     """One where I = i*p + k, of shape (m*p, m, p): the index pairs of a Kronecker product, for the tables of rules."""
-    return apply("pairing", attributes=(as_dim(m), as_dim(p)))
+    return joined(as_dim(m), as_dim(p))
 
 
 def einsum(spec: object, *operands: Operand) -> Expr:
@@ -222,7 +329,7 @@ def concatenate(parts: object, axis: int = 0) -> Expr:
         total = add_dims(total, n.shape[along])
     placed = []
     for n, offset in zip(nodes, offsets, strict=True):
-        at = apply("selection", attributes=(total, offset, n.shape[along]))
+        at = affine(total, offset, (1, n.shape[along]))
         out: list[Label] = [i if i != along else "joined" for i in range(n.ndim)]
         placed.append(contract([(n, range(n.ndim), P1), (at, ["joined", along], P1)], out))
     return add(*placed)

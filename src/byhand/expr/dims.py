@@ -1,4 +1,4 @@
-"""Dimensions (integers, names, and sums and products of names) and the coefficients made of them."""
+"""Dimensions (integers, names, their sums, products and whole quotients) and the coefficients made of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Dimension(NamedTuple):
 
     def __str__(self) -> str:
         def product(monomial: Monomial, factor: int) -> str:
-            names = [name if power == 1 else f"{name}**{power}" for name, power in monomial]
+            alone = factor == 1 and len(monomial) == 1
+            words = [f"({name})" if isinstance(name, Floor) and not alone else name for name, _ in monomial]
+            names = [w if power == 1 else f"{w}**{power}" for w, (_, power) in zip(words, monomial, strict=True)]
             return "*".join(([str(factor)] if factor != 1 or not names else []) + names)
 
         return " + ".join(product(m, c) for m, c in self.terms).replace("+ -", "- ")
@@ -30,6 +32,17 @@ class Dimension(NamedTuple):
 
 Dim = int | Dimension
 Shape = tuple[Dim, ...]
+
+
+class Floor(str):
+    """The whole part of a quotient of dimensions, as a name in a monomial: (L + 1)//2.
+
+    Attributes:
+        over, by: what is divided by what.
+    """
+
+    over: Dim
+    by: Dim
 
 
 @cache
@@ -72,9 +85,66 @@ def multiply_dims(a: Dim, b: Dim) -> Dim:
     return dim_from_terms(total)
 
 
+def floor_divide(a: Dim, b: Dim) -> Dim:
+    """The whole part of a/b; what b divides stands outside of it: (2*n + 3)//2 is n + 1."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b
+    exact = divide_dims(a, b)
+    if exact is not None:
+        return exact
+    outside: Dim = 0
+    if isinstance(b, int):
+        terms = terms_of(a)
+        quotients = {m: c // b for m, c in terms.items() if not m or not c % b}
+        outside = dim_from_terms(quotients)
+        a = add_dims(a, multiply_dims(-b, outside))
+        if isinstance(a, int):
+            return add_dims(outside, a // b)
+        (inner, *_), *others = (*terms_of(a).items(), None)
+        if others == [None] and isinstance(inner[0][0], Floor) and inner[0][1] == terms_of(a)[inner] == 1:
+            name = inner[0][0]
+            return add_dims(floor_divide(name.over, multiply_dims(name.by, b)), outside)
+    over, by = (f"({d})" if not str(d).isalnum() else str(d) for d in (a, b))
+    name = Floor(f"{over}//{by}")
+    name.over, name.by = a, b
+    return add_dims(Dimension(((((name, 1),), 1),)), outside)
+
+
+def divide_dims(a: Dim, b: Dim) -> Dim | None:
+    """The dimension whose product with b is a; None where there is none."""
+    divisor, left, quotient = terms_of(b), terms_of(a), dict[Monomial, int]()
+    if not divisor:
+        return None
+    lead = _leading(divisor)
+    while left:
+        top = _leading(left)
+        count, rest = divmod(left[top], divisor[lead])
+        powers = dict(top)
+        for name, power in lead:
+            powers[name] = powers.get(name, 0) - power
+        if rest or any(p < 0 for p in powers.values()):
+            return None
+        part = {tuple(sorted((n, p) for n, p in powers.items() if p)): count}
+        quotient |= part
+        left = terms_of(add_dims(dim_from_terms(left), multiply_dims(-1, multiply_dims(dim_from_terms(part), b))))
+    return dim_from_terms(quotient)
+
+
+def _leading(terms: Mapping[Monomial, int]) -> Monomial:
+    """The first monomial in an order that products keep: by degree, then by powers of names in their order."""
+    names = sorted({name for m in terms for name, _ in m})
+    return max(terms, key=lambda m: (sum(p for _, p in m), [dict(m).get(n, 0) for n in names]))
+
+
 def dim_names(d: Dim) -> set[str]:
     """The names that a dimension is made of."""
-    return {name for monomial, _ in d.terms for name, _ in monomial} if isinstance(d, Dimension) else set()
+    if not isinstance(d, Dimension):
+        return set()
+    found: set[str] = set()
+    for monomial, _ in d.terms:
+        for name, _ in monomial:
+            found |= dim_names(name.over) | dim_names(name.by) if isinstance(name, Floor) else {name}
+    return found
 
 
 def dim_value(d: Dim, sizes: Mapping[str, int]) -> int:
@@ -84,11 +154,21 @@ def dim_value(d: Dim, sizes: Mapping[str, int]) -> int:
     total = 0
     for monomial, factor in d.terms:
         for name, power in monomial:
+            if isinstance(name, Floor):
+                factor *= _whole_part(name, sizes) ** power
+                continue
             if name not in sizes:
                 raise ShapeError(f"the size of dimension {name} is unknown: no array given has it")
             factor *= sizes[name] ** power
         total += factor
     return total
+
+
+def _whole_part(name: Floor, sizes: Mapping[str, int]) -> int:
+    divisor = dim_value(name.by, sizes)
+    if not divisor:
+        raise ShapeError(f"dimension {name}: a division by zero")
+    return dim_value(name.over, sizes) // divisor
 
 
 LARGEST_DIMENSION = 2**40
@@ -108,7 +188,7 @@ def shape_words(text: str) -> list[str]:
     """The parts of a shape written as text: "m n", "3, 4", "(3, 4)", "m*n n + 1"."""
     inner = text.strip()
     inner = inner[1:-1] if _enclosed(inner) else inner
-    inner = re.sub(r"\s*(\*\*|[*+-])\s*", r"\1", inner)
+    inner = re.sub(r"\s*(\*\*|//|[*+-])\s*", r"\1", inner)
     return [part for part in re.split(r"[\s,]+", inner) if part]
 
 
@@ -121,13 +201,13 @@ def _enclosed(text: str) -> bool:
 
 
 def parse_dim(part: object) -> Dim:
-    """Read one dimension: a positive integer, a name, or what + - * make of them: m*n, n+1, 2*(L-1), n**2."""
+    """Read one dimension: a positive integer, a name, or what + - * // make of them: m*n, n+1, (L-1)//2, n**2."""
     if isinstance(part, Dimension):
         return part
     size: Dim | None = None
     if isinstance(part, str):
         tokens = re.findall(
-            r"\*\*|[-+*()]|[A-Za-z][A-Za-z0-9_]{0,31}(?![A-Za-z0-9_])|[0-9]{1,15}(?![A-Za-z0-9_])", part
+            r"\*\*|//|[-+*()]|[A-Za-z][A-Za-z0-9_]{0,31}(?![A-Za-z0-9_])|[0-9]{1,15}(?![A-Za-z0-9_])", part
         )
         if "".join(tokens) == part and 0 < len(tokens) <= LONGEST_DIMENSION:
             size = _sum_of(tokens)
@@ -140,7 +220,7 @@ def parse_dim(part: object) -> Dim:
             size = index(part)
     if size is None:
         raise ParseError(
-            f"{str(part)[:40]!r} is not a dimension: a name such as n, a positive integer, or m*n, n+1, n-2, n**2"
+            f"{str(part)[:40]!r} is not a dimension: a name such as n, a positive integer, or m*n, n+1, n-2, n//2, n**2"
         )
     if not 1 <= size < LARGEST_DIMENSION:  # type: ignore[operator]
         raise ShapeError(
@@ -154,13 +234,13 @@ def _sum_of(tokens: list[str]) -> Dim | None:
     total: Dim = 0
     sign = 1
     while True:
-        product: Dim | None = sign
-        while True:
-            factor = _factor_of(tokens)
-            product = None if factor is None or product is None else multiply_dims(product, factor)
-            if product is None or tokens[:1] != ["*"]:
-                break
-            tokens.pop(0)
+        product, operator = _factor_of(tokens), ""
+        while product is not None and tokens[:1] in (["*"], ["//"]):
+            operator, factor = tokens.pop(0), _factor_of(tokens)
+            if factor is None or (operator == "//" and factor == 0):
+                return None
+            product = multiply_dims(product, factor) if operator == "*" else floor_divide(product, factor)
+        product = None if product is None else multiply_dims(sign, product)
         if product is None:
             return None
         total = add_dims(total, product)

@@ -203,15 +203,27 @@ def _structured(
             at = f" at {place[0] if len(place) == 1 else place}" if place else ""
             known = f"there are {classes} classes: labels are 0 to {classes - 1}"
             raise DataError(f"{name}: the label {int(labels[place])}{at} is outside 0..{classes - 1}", known)
-    if operation == "selection":
-        size, first, count = (dim_value(a, sizes) for a in attributes)
-        if first < 0 or count < 1 or first + count > size:
-            raise DataError(f"a slice from {first} to {first + count} is outside an axis of {size}")
+    if operation == "affine":
+        check_slice(attributes, sizes)
     try:
         return OPERATIONS[operation].numpy(arrays, attributes, sizes)
     except np.linalg.LinAlgError as error:
         argument = f" {args[0].name}" if isinstance(args[0], (Symbol, Named)) else ""
         raise DataError(f"{operation}: {str(error).lower()}{argument}") from None
+
+
+def check_slice(attributes: tuple[Dim, ...], sizes: Mapping[str, int]) -> None:
+    """A map of one index is a slice, which lies inside its axis; those of windows may reach beyond.
+
+    Raises: DataError: it does not, for these sizes.
+    """
+    size, first, *steps = (dim_value(a, sizes) for a in attributes)
+    if any(count < 1 for count in steps[1::2]):
+        raise DataError(f"a slice or window of an axis of {size} has no entries")
+    if len(steps) == 2:
+        ends = sorted((first, first + steps[0] * (steps[1] - 1)))
+        if ends[0] < 0 or ends[1] >= size:
+            raise DataError(f"a slice from {ends[0]} to {ends[1] + 1} is outside an axis of {size}")
 
 
 @lru_cache(maxsize=4096)

@@ -31,6 +31,7 @@ class Function(NamedTuple):
     where: str = ""
     kinks: tuple[float, ...] = ()
     source: str = "Abramowitz and Stegun (1964), chapter 4"
+    definition: str = ""  # of a function that is made of others: an expression in z, which code is made of
 
 
 _ACTIVATION = "Dubey, Singh and Chaudhuri (2022), Activation functions in deep learning"

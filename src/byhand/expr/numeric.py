@@ -175,3 +175,27 @@ def scatter_add(t: Array, x: Array, k: int) -> Array:
 def one_hot(t: Array, k: int, dtype: Any = np.float64) -> Array:
     """Rows with a one at the label."""
     return (np.asarray(t)[..., None] == np.arange(k)).astype(dtype)
+
+
+def affine(size: int, offset: int, *steps: int) -> Array:
+    """One where l = offset + Σ stride i, for the strides and counts of the indices i."""
+    target = np.asarray(offset)
+    for stride, count in zip(steps[::2], steps[1::2], strict=True):
+        target = target[..., None] + stride * np.arange(count)
+    return (np.arange(size).reshape((-1,) + (1,) * target.ndim) == target) * 1.0
+
+
+def winner(z: Array, axis: Any) -> Array:
+    """One at the largest entry over the axes, the first of equal ones; else 0."""
+    last = tuple(range(-len(axis), 0))
+    x = np.moveaxis(z.real, axis, last)
+    flat = x.reshape((*x.shape[: x.ndim - len(axis)], -1))
+    one = np.argmax(flat, -1)[..., None] == np.arange(flat.shape[-1])
+    return np.moveaxis(one.reshape(x.shape), last, axis) * np.ones_like(z.real)
+
+
+def largest(z: Array, axis: Any) -> Array:
+    """The largest entry over the axes."""
+    if np.iscomplexobj(z):
+        return np.sum(winner(z, axis) * z, axis=axis)
+    return np.max(z, axis=axis)

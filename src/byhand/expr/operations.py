@@ -10,7 +10,7 @@ import numpy as np
 from byhand.errors import MissingRuleError, ShapeError
 from byhand.expr import numeric
 from byhand.expr.contraction import P1, as_view, contract
-from byhand.expr.dims import Shape, dim_value, multiply_dims, show_shape
+from byhand.expr.dims import Shape, dim_value, show_shape
 from byhand.expr.nodes import Expr, describe, structured
 
 Sizes = Mapping[str, int]
@@ -54,16 +54,6 @@ def _labels(t: Any, attributes: tuple[Any, ...], sizes: Sizes) -> Any:
     return numeric.one_hot(t, dim_value(attributes[0], sizes))
 
 
-def _selection(attributes: tuple[Any, ...], sizes: Sizes) -> Any:
-    size, offset, count = (dim_value(a, sizes) for a in attributes)
-    return (np.arange(size)[:, None] == offset + np.arange(count)[None, :]) * 1.0
-
-
-def _pairing(attributes: tuple[Any, ...], sizes: Sizes) -> Any:
-    m, p = (dim_value(a, sizes) for a in attributes)
-    return np.eye(m * p).reshape(m * p, m, p)
-
-
 def _adjugate(a: Any) -> Any:
     return numeric.adjugate_by_minors(a) if np.iscomplexobj(a) else numeric.adjugate(a)
 
@@ -88,13 +78,19 @@ _TABLE = (
     Operation("power", _same, lambda a, at, s: a[0] ** a[1], "entries of X to the entries of Y"),
     Operation("where", _same, lambda a, at, s: _where(*a), "entries of A where the mask is 1, else of B"),
     Operation("one_hot", lambda args, at: (*args[0].shape, at[0]), lambda a, at, s: _labels(a[0], at, s), "rows with a one at the label"),
-    Operation("selection", lambda args, at: (at[0], at[2]), lambda a, at, s: _selection(at, s),
-              "the columns of the identity that a slice picks: (size, first, how many)"),
-    Operation("pairing", lambda args, at: (multiply_dims(at[0], at[1]), at[0], at[1]), lambda a, at, s: _pairing(at, s),
-              "one where I = i*p + k: the index pairs of a Kronecker product"),
+    Operation("affine", lambda args, at: (at[0], *at[3::2]), lambda a, at, s: numeric.affine(*(dim_value(d, s) for d in at)),
+              "one where l = offset + Σ stride i: (size of l, offset, stride, how many, ...)"),
+    Operation("triangle", lambda args, at: (at[0], at[0]), lambda a, at, s: np.tri(dim_value(at[0], s)), "one where j <= i"),
+    Operation("arange", lambda args, at: (at[0],), lambda a, at, s: np.arange(dim_value(at[0], s)), "0, 1, 2, ..."),
+    Operation("max", _without_axes, lambda a, at, s: numeric.largest(a[0], _axes(at)), "the largest over the axes"),
+    Operation("winner", _same, lambda a, at, s: numeric.winner(a[0], _axes(at)), "one at the largest over the axes, the first of equal ones"),
+    Operation("argmax", _without_axes, lambda a, at, s: np.argmax(np.real(a[0]), axis=at[0][0]), "where the largest over an axis stands, the first of equal ones"),
 )  # fmt: skip
 
-OVER_AXES = frozenset({"softmax", "log_softmax", "logsumexp"})
+SOFTMAXES = frozenset({"softmax", "log_softmax", "logsumexp"})
+OVER_AXES = SOFTMAXES | {"max", "winner", "argmax"}
+CONSTANTS = frozenset({"affine", "triangle", "arange"})  # no arguments: only the sizes decide
+PICKERS = frozenset({"affine", "one_hot"})  # factors that only pick entries
 OPERATIONS: dict[str, Operation] = {row.name: row for row in _TABLE}
 
 

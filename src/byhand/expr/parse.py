@@ -20,7 +20,7 @@ from byhand.expr.expression import Expression, substitute
 from byhand.expr.nodes import Expr, Named, Structured, Symbol, named, symbol, topological
 from byhand.expr.reader import Reader
 from byhand.expr.source import LONGEST_TEXT, Source
-from byhand.expr.vocabulary import VOCABULARY, pi
+from byhand.expr.vocabulary import RESERVED, VOCABULARY, inf, pi
 
 ShapeLike = str | int | Dimension | Sequence[str | int | Dimension]
 Shapes = Mapping[str, Any]  # of ShapeLike
@@ -64,6 +64,26 @@ def read_node(source: Source, names: Mapping[str, Any]) -> Expr:
         raise ParseError("one expression is needed, without a name").at(source.text or " ", 1, 1)
     with _bounded(source):
         return Reader(source, {**_base_scope(), **names}).node(body[0].value)
+
+
+def read_lines(text: str, names: Mapping[str, Any]) -> Expr:
+    """The value of a definition: its last line, where the lines before give names to parts that no reader is shown.
+
+    Raises: ParseError, ShapeError: operands that do not fit, with the place in the definition.
+    """
+    source = _definition(text)
+    reader = Reader(source, {**_base_scope(), **names})
+    *lines, last = source.tree.body
+    for line in lines:
+        assert isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)
+        reader.names[line.targets[0].id] = reader.node(line.value)
+    assert isinstance(last, ast.Expr)
+    return reader.node(last.value)
+
+
+@lru_cache(maxsize=256)
+def _definition(text: str) -> Source:
+    return Source.read(text)
 
 
 @contextmanager
@@ -122,13 +142,13 @@ def _new_name(
     if target in inputs or target in assigned:
         what = "an input" if target in inputs else "an intermediate"
         reader.fail(place, f"{target} is {what} already", f"names are given once: call this one {another('_new')}")
-    if target in VOCABULARY or target == "pi":
+    if target in RESERVED:
         reader.fail(
             place,
             f"{target} is the name of a function" if target != "pi" else "pi is a number",
             f"call it {another('_')}",
         )
-    if target in reader.names and target not in assigned:
+    if isinstance(reader.names.get(target), Dimension):
         reader.fail(place, f"{target} is a dimension", f"call it {another('_')}, or give the dimension another name")
     assigned.add(target)
 
@@ -145,7 +165,7 @@ def declare(shapes: Shapes, assume: Assumptions) -> dict[str, Symbol]:
         if not isinstance(name, str) or not _IDENTIFIER.fullmatch(name):
             raise ParseError(f"{name!r} is not a name: letters, digits and _, a letter first")
         _refuse_keyword(name)
-        if name in VOCABULARY or name == "pi":
+        if name in RESERVED:
             raise ParseError(f"{name} is the name of a function or a number: call the input something else")
         read[name] = _shape(name, text)
     dims = {d for shape in read.values() for size in shape for d in dim_names(size)}
@@ -154,7 +174,7 @@ def declare(shapes: Shapes, assume: Assumptions) -> dict[str, Symbol]:
             raise ParseError(f"{name} is both an input and a dimension", "give one of them another name")
     for d in sorted(dims):
         _refuse_keyword(d, "dimension ")
-        if d in VOCABULARY or d == "pi":
+        if d in RESERVED:
             raise ParseError(f"dimension {d} is the name of a function or a number: call it something else")
     for name in assume:
         if name not in read:
@@ -191,7 +211,12 @@ def _is_wrong(word: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _base_scope() -> dict[str, Any]:
-    return {**VOCABULARY, "pi": pi}
+    return {**VOCABULARY, "pi": pi, "inf": inf}
+
+
+def forget_scope() -> None:
+    """Read the functions of the language anew: one was defined."""
+    _base_scope.cache_clear()
 
 
 def scope(inputs: Iterable[Symbol]) -> dict[str, Any]:

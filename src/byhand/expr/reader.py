@@ -10,30 +10,32 @@ from typing import Any, NoReturn
 
 from byhand.errors import ByhandError, ParseError, ShapeError, nearest
 from byhand.expr.contraction import add, scale
-from byhand.expr.dims import MINUS_ONE, ONE, Dimension
-from byhand.expr.indexing import Arange, getitem
-from byhand.expr.nodes import Expr
-from byhand.expr.operands import lift, sketch
+from byhand.expr.dims import MINUS_ONE, ONE, Dimension, floor_divide, show_shape
+from byhand.expr.indexing import getitem
+from byhand.expr.nodes import Expr, Named, Symbol, symbols_of, topological
+from byhand.expr.operands import dimension_of, lift, sketch
 from byhand.expr.protocol import MODULE_FUNCTIONS
 from byhand.expr.source import Source
 from byhand.expr.source import parse_tree as parse_tree
 from byhand.expr.surface import broadcast, broadcast_shape, compare, divide, expand, matmul, multiply, negative, power
-from byhand.expr.vocabulary import VOCABULARY
+from byhand.expr.vocabulary import VOCABULARY, both, either, inf, opposite, pi
 
 DEEPEST, LONGEST_PRODUCT = 100, 100
-METHODS = ("sum", "mean", "trace", "dot", "transpose", "swapaxes")
+METHODS = (
+    "sum", "mean", "trace", "dot", "transpose", "swapaxes", "reshape", "max", "min", "argmax", "var", "std", "cumsum", "clip",
+)  # fmt: skip
 MODULES = ("np", "numpy", "jnp", "torch", "scipy")
 SUBMODULES = ("linalg", "special", "nn", "functional")
 _COMPARISONS = {ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!="}
 _PRODUCTS: dict[type[ast.operator], Callable[[Any, Any], Expr]] = {
     ast.Mult: multiply, ast.Div: divide, ast.MatMult: matmul, ast.Pow: power,
 }  # fmt: skip
-_PYTHONS = {"max": "maximum", "min": "minimum"}  # Python's words for functions of two arguments here
-_NOT_OPERATORS = {ast.BitXor: ("^", "write ** for a power"), ast.FloorDiv: ("//", ""), ast.Mod: ("%", "")}
+_MASKS: dict[type[ast.operator], Callable[[Any, Any], Expr]] = {ast.BitAnd: both, ast.BitOr: either}
+_NOT_OPERATORS = {ast.BitXor: ("^", "write ** for a power"), ast.Mod: ("%", "")}
 _FORMS = {
     "Lambda": "lambda", "ListComp": "a comprehension", "GeneratorExp": "a comprehension", "SetComp": "a comprehension",
     "DictComp": "a comprehension", "NamedExpr": ":=", "JoinedStr": "an f-string", "IfExp": "if ... else (use where)",
-    "BoolOp": "and, or", "UnaryOp": "not, ~", "Starred": "*", "Dict": "a dict", "Set": "a set", "Await": "await",
+    "BoolOp": "and, or", "UnaryOp": "not", "Starred": "*", "Dict": "a dict", "Set": "a set", "Await": "await",
     "Yield": "yield", "YieldFrom": "yield", "Slice": "a slice",
 }  # fmt: skip
 
@@ -76,8 +78,6 @@ class Reader:
             return value
         if callable(value):
             self.fail(node, f"{self.source.words(node)} is a function: call it")
-        if isinstance(value, Arange):
-            self.fail(node, "arange stands in an index only: Z[arange(m), t]")
         if not isinstance(value, (int, float, Dimension)) or isinstance(value, bool):
             self.fail(node, f"{self.source.words(node)} is not an array or a number")
         return lift(value)
@@ -127,8 +127,10 @@ class Reader:
         self.fail(node, f"unknown name {shown}{near}", f"give {shown} a shape, or define it on a line above")
 
     def unary(self, node: ast.UnaryOp, depth: int) -> Any:
+        if isinstance(node.op, ast.Invert):
+            return opposite(self.node(node.operand, depth + 1))
         if not isinstance(node.op, (ast.USub, ast.UAdd)):
-            self.fail(node, "not and ~ cannot stand in an expression")
+            self.fail(node, "not cannot stand in an expression", "write ~ for the opposite of a mask")
         inner = self.value(node.operand, depth + 1)
         if isinstance(inner, (int, float)) and not isinstance(inner, bool):
             return -inner if isinstance(node.op, ast.USub) else inner
@@ -148,6 +150,8 @@ class Reader:
     def attribute(self, node: ast.Attribute, depth: int) -> Any:
         if node.attr == "T" and not self.is_module(node.value):
             return self.node(node.value, depth + 1).T
+        if node.attr == "shape" and not self.is_module(node.value):
+            return self.node(node.value, depth + 1).shape
         if self.is_module(node.value):
             return self.module_function(node)
         known = ", ".join(f".{m}()" for m in METHODS)
@@ -156,8 +160,8 @@ class Reader:
     def module_function(self, node: ast.Attribute) -> Any:
         if node.attr in MODULE_FUNCTIONS:
             return MODULE_FUNCTIONS[node.attr]
-        if node.attr == "pi":
-            return self.names["pi"]
+        if node.attr in ("pi", "inf"):
+            return pi if node.attr == "pi" else inf
         self.fail(node, f"unknown function {self.source.words(node)}{nearest(node.attr, list(MODULE_FUNCTIONS))}")
 
     def is_module(self, node: ast.AST) -> bool:
@@ -166,16 +170,27 @@ class Reader:
             return self.is_module(node.value)
         return isinstance(node, ast.Name) and node.id in MODULES and node.id not in self.names
 
-    def subscript(self, node: ast.Subscript, depth: int) -> Expr:
-        x, at = self.node(node.value, depth + 1), self.index(node.slice, depth + 1)
-        parts: list[ast.AST] = [node.value]
-        operands: list[Any] = [x]
+    def subscript(self, node: ast.Subscript, depth: int) -> Any:
+        found, at = self.value(node.value, depth + 1), self.index(node.slice, depth + 1)
+        if isinstance(found, tuple):  # of a shape
+            return self.item(node, found, at)
+        x = self.operand(node.value, found)
+        parts: list[ast.AST] = [node.value, node.slice]
+        operands: list[Any] = [x, at]
         if isinstance(node.slice, ast.Tuple):
             parts, operands = [node.value, *node.slice.elts], [x, *at]
         try:
             return getitem(x, at)
         except ShapeError as error:
             raise self.restated(error, node, parts, operands) from None
+
+    def item(self, node: ast.AST, found: tuple[Any, ...], at: Any) -> Any:
+        """An entry of a tuple, or several: X.shape[-1], W.shape[2:]."""
+        if isinstance(at, slice) and all(b is None or type(b) is int for b in (at.start, at.stop, at.step)):
+            return found[at]
+        if type(at) is not int or not -len(found) <= at < len(found):
+            self.fail(node, f"there are {len(found)} entries: the index is an integer from 0 to {len(found) - 1}")
+        return found[at]
 
     def index(self, node: ast.AST, depth: int) -> Any:
         match node:
@@ -191,7 +206,11 @@ class Reader:
 
     # ---- operators: chains of left-associative ones without recursion
 
-    def binary(self, node: ast.BinOp, depth: int) -> Expr:
+    def binary(self, node: ast.BinOp, depth: int) -> Any:
+        if isinstance(node.op, ast.FloorDiv):
+            return self.whole_part(node, depth)
+        if type(node.op) in _MASKS:
+            return _MASKS[type(node.op)](self.node(node.left, depth + 1), self.node(node.right, depth + 1))
         if isinstance(node.op, ast.Pow):
             return self.product([node], depth)
         if isinstance(node.op, (ast.Add, ast.Sub)):
@@ -200,6 +219,13 @@ class Reader:
             symbol, remedy = _NOT_OPERATORS.get(type(node.op), ("this operator", ""))
             self.fail(node, f"{symbol} cannot stand in an expression: operators are + - * / ** @", remedy)
         return self.product(_chain(node, (ast.Mult, ast.Div, ast.MatMult)), depth)
+
+    def whole_part(self, node: ast.BinOp, depth: int) -> Any:
+        """The whole part of a quotient of dimensions."""
+        a, b = (dimension_of(self.node(side, depth + 1)) for side in (node.left, node.right))
+        if a is None or b is None or b == 0:
+            self.fail(node, "// is for dimensions: (L - 1)//2")
+        return floor_divide(a, b)
 
     def sum(self, chain: list[ast.BinOp], depth: int) -> Expr:
         first = self.node(chain[0].left, depth + 1)
@@ -235,18 +261,31 @@ class Reader:
 
     # ---- calls
 
+    def gradient(self, node: ast.Call, depth: int) -> Expr:
+        """grad(f, x): the gradient of a scalar with respect to an input, as an expression."""
+        if len(node.args) != 2 or node.keywords:
+            self.fail(node, "grad takes a scalar and an input: grad(f, X)")
+        f, x = (self.node(a, depth + 1) for a in node.args)
+        if not isinstance(x, Symbol):
+            self.fail(node.args[1], f"{self.source.words(node.args[1])} is no input: grad(f, X)")
+        if f.ndim:
+            message = f"grad is of a scalar; {self.source.words(node.args[0])} is {show_shape(f.shape)}"
+            self.fail(node.args[0], message, "sum it first")
+        return gradient_node(f, x)
+
     def call(self, node: ast.Call, depth: int) -> Any:
         if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
             self.fail(node, "* and ** arguments cannot stand in an expression")
         parts: list[ast.expr] = list(node.args)
         match node.func:
+            case ast.Name("grad") if "grad" not in self.names:
+                return self.gradient(node, depth)
             case ast.Attribute(inner, method) if method in METHODS and not self.is_module(inner):
                 function, name = VOCABULARY[method], method
                 parts.insert(0, inner)
             case ast.Name(name) if name not in self.names and not name.startswith("_") and name not in MODULES:
                 functions = [n for n, v in self.names.items() if callable(v)]
-                near = f", did you mean `{_PYTHONS[name]}`?" if name in _PYTHONS else nearest(name, functions)
-                self.fail(node.func, f"unknown function {name[:40]}{near}")
+                self.fail(node.func, f"unknown function {name[:40]}{nearest(name, functions)}")
             case ast.Name() | ast.Attribute():
                 function, name = self.value(node.func, depth + 1), self.source.words(node.func)
             case _:
@@ -273,6 +312,18 @@ class Reader:
             IndexError,
         ) as error:  # a string or a tuple where an array belongs
             self.fail(node, f"{name}{show_signature(function)}: these arguments do not fit ({str(error)[:100]})")
+
+
+def gradient_node(f: Expr, x: Symbol) -> Expr:
+    """The gradient of a scalar node, in terms of its inputs and of the names in it."""
+    from byhand.derive.derivation import derive  # a later room, needed where a text asks for a derivative
+    from byhand.expr.expression import Expression, unfold
+
+    own = {n for n in topological([f]) if isinstance(n, Named)}
+    root = derive(
+        Expression(f, tuple(symbols_of(f)) if x in symbols_of(f) else (*symbols_of(f), x)), x.name
+    ).gradient.root
+    return unfold(root, [n for n in topological([root]) if isinstance(n, Named) and n not in own])
 
 
 def _chain(node: ast.BinOp, kinds: tuple[type[ast.operator], ...]) -> list[ast.BinOp]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from byhand.expr.dims import Dim, Dimension, Monomial, Shape, dim_from_terms, dim_names, dim_value
+from byhand.expr.dims import Dim, Dimension, Floor, Monomial, Shape, dim_from_terms, dim_names, dim_value
 
 T = TypeVar("T")
 
@@ -59,7 +59,9 @@ def _equations(axes: Iterable[tuple[int, Dimension]], known: set[str]) -> Iterat
         if len(unknown) == 1:
             (name,) = unknown
             degrees = {dict(monomial).get(name, 0) for monomial, _ in d.terms} - {0}
-            if len(degrees) == 1:
+            rounded = any(isinstance(x, Floor) and name in dim_names(x.over) | dim_names(x.by)
+                          for monomial, _ in d.terms for x, _ in monomial)  # fmt: skip
+            if len(degrees) == 1 and not rounded:
                 factor: dict[Monomial, int] = {}
                 rest: dict[Monomial, int] = {}
                 for monomial, count in d.terms:

@@ -8,36 +8,49 @@ from typing import Any
 
 from byhand.errors import ParseError
 from byhand.expr.arrays import (
+    argmax,
     axes_of,
     concatenate,
+    cumsum,
+    deviation,
     diag,
     einsum,
     eye,
     inner,
     kron,
+    maximum_over,
     mean,
+    minimum_over,
     norm,
     ones,
     outer,
     pairing,
+    reshape_,
     square,
     sum_,
     swapaxes,
     trace,
     transpose_,
+    variance,
+    windows,
+    winner,
+    with_axes,
     zeros,
 )
-from byhand.expr.contraction import P1, add, contract, elementwise, is_zero
+from byhand.expr.contraction import add, elementwise, is_zero, transpose
 from byhand.expr.dims import ONE, show_shape
 from byhand.expr.domain import of_function, of_operation, record
 from byhand.expr.functions import FUNCTIONS, MASKS
-from byhand.expr.indexing import Arange
+from byhand.expr.indexing import arange
+from byhand.expr.indexmaps import affine
+from byhand.expr.layers import DEFINED, function_of
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, constant
 from byhand.expr.operands import Operand, as_dim, exact_number, lift, misfit
 from byhand.expr.operations import apply
 from byhand.expr.surface import broadcast, divide, expand, matmul, minus, multiply, negative, plus, power
 
 pi = constant("pi", math.pi)
+inf = constant("inf", math.inf)
 
 
 def inv(x: Operand) -> Expr:
@@ -92,17 +105,16 @@ def log_softmax(x: Operand, axis: object = -1) -> Expr:
 def logsumexp(x: Operand, axis: object = None, keepdims: bool = False) -> Expr:
     """log(sum(exp(x))) over axes, all by default."""
     result = _over_axes("logsumexp", x, axis)
-    if not keepdims:
-        return result
     node = lift(x)
-    axes = axes_of(node, axis)
-    kept = [i for i in range(node.ndim) if i not in axes]
-    return contract([(result, kept, P1)], range(node.ndim), dims={i: 1 for i in axes})
+    return with_axes(result, node, axes_of(node, axis)) if keepdims else result
 
 
 def one_hot(t: Operand, k: object) -> Expr:
     """Rows with a one at the integer label."""
-    return apply("one_hot", lift(t), attributes=(as_dim(k),))
+    labels, classes = lift(t), as_dim(k)
+    if isinstance(labels, Structured) and labels.operation == "arange":  # the first rows of an identity
+        return transpose(affine(classes, 0, (1, labels.attributes[0])))
+    return apply("one_hot", labels, attributes=(classes,))
 
 
 def cross_entropy(z: Operand, target: Operand) -> Expr:
@@ -123,7 +135,7 @@ def is_mask(node: Expr) -> bool:
     match node:
         case Elementwise(function) if function in MASKS:
             return True
-        case Structured("one_hot"):
+        case Structured("one_hot" | "affine" | "triangle" | "winner"):
             return True
         case Named(_, body):
             return is_mask(body)
@@ -193,7 +205,50 @@ def minimum(a: Operand, b: Operand) -> Expr:
     return negative(maximum(negative(x), negative(y)))
 
 
-def _function(name: str) -> Callable[[Operand], Expr]:
+def clip(x: Operand, low: Operand | None = None, high: Operand | None = None) -> Expr:
+    """x, brought to the bound where it lies beyond; a bound may be None."""
+    node = lift(x)
+    node = node if low is None else maximum(node, low)
+    return node if high is None else minimum(node, high)
+
+
+def huber(z: Operand, delta: Operand = 1) -> Expr:
+    """z**2/2 where |z| < delta, else delta*(|z| - delta/2); delta is positive."""
+    if exact_number(lift(delta)) == 1:
+        return elementwise("huber", lift(z))
+    return multiply(power(delta, 2), elementwise("huber", divide(z, delta)))
+
+
+def masked(scores: Operand, mask: Operand | None) -> Expr:
+    """The scores where a mask is true, elsewhere −∞, which softmax makes 0; without a mask the scores."""
+    return lift(scores) if mask is None else where(mask, scores, negative(inf))
+
+
+def both(a: Operand, b: Operand) -> Expr:
+    """The mask that is true where two masks are: a & b."""
+    return multiply(_mask(a, "&"), _mask(b, "&"))
+
+
+def either(a: Operand, b: Operand) -> Expr:
+    """The mask that is true where one of two masks is: a | b."""
+    return minus(1, multiply(minus(1, _mask(a, "|")), minus(1, _mask(b, "|"))))
+
+
+def opposite(a: Operand) -> Expr:
+    """The mask that is true where a mask is not: ~a."""
+    return minus(1, _mask(a, "~"))
+
+
+def _mask(x: Operand, symbol: str) -> Expr:
+    node = lift(x)
+    if not is_mask(node):
+        raise ParseError(f"{symbol} is for masks: comparisons such as Z > 0, or inputs declared `01`")
+    return node
+
+
+def elementwise_function(name: str) -> Callable[[Operand], Expr]:
+    """The function of a row of the table."""
+
     def call(x: Operand) -> Expr:
         node = lift(x)
         record(of_function(name, node))
@@ -220,14 +275,25 @@ def reciprocal(x: Operand) -> Expr:
 
 
 VOCABULARY: dict[str, Any] = {
-    **{name: _function(name) for name in FUNCTIONS},
+    **{name: elementwise_function(name) for name in FUNCTIONS},
     "sqrt": sqrt, "square": square_, "reciprocal": reciprocal, "where": where, "maximum": maximum, "minimum": minimum,
     "add": plus, "subtract": minus, "multiply": multiply, "divide": divide, "power": power, "negative": negative,
     "dot": matmul, "matmul": matmul, "sum": sum_, "mean": mean, "trace": trace, "diag": diag, "outer": outer,
     "inner": inner, "norm": norm, "kron": kron, "einsum": einsum, "inv": inv, "det": det, "logdet": logdet,
     "solve": solve, "swapaxes": swapaxes, "transpose": transpose_, "eye": eye, "ones": ones, "zeros": zeros,
-    "concatenate": concatenate, "arange": Arange, "softmax": softmax, "log_softmax": log_softmax,
-    "logsumexp": logsumexp, "one_hot": one_hot, "cross_entropy": cross_entropy,
+    "concatenate": concatenate, "arange": arange, "softmax": softmax, "log_softmax": log_softmax,
+    "logsumexp": logsumexp, "one_hot": one_hot, "cross_entropy": cross_entropy, "huber": huber,
 }  # fmt: skip
+# names that an input, a dimension or an intermediate may take: then they stand for that
+YIELDING: dict[str, Any] = {
+    "var": variance, "std": deviation, "max": maximum_over, "min": minimum_over, "argmax": argmax, "clip": clip,
+    "cumsum": cumsum, "reshape": reshape_, "windows": windows, "winner": winner, "masked": masked,
+    **{name: function_of(row) for name, row in DEFINED.items()},
+}  # fmt: skip
+RESERVED = frozenset(VOCABULARY) | {"pi"}
+VOCABULARY |= YIELDING
 
-__all__ = ["VOCABULARY", "adjugate", "is_mask", "pairing", "pi"]
+__all__ = [
+    "RESERVED", "VOCABULARY", "adjugate", "both", "either", "elementwise_function", "inf", "is_mask", "masked",
+    "opposite", "pairing", "pi",
+]  # fmt: skip

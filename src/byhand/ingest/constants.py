@@ -10,9 +10,9 @@ from byhand.errors import ParseError
 from byhand.expr.contraction import P1, Label, add, contract, filled, scale
 from byhand.expr.dims import Coefficient, Dim, Shape, show_shape
 from byhand.expr.indexing import getitem
+from byhand.expr.indexmaps import affine
 from byhand.expr.nodes import Contraction, Expr
 from byhand.expr.operands import as_fraction
-from byhand.expr.operations import apply
 from byhand.expr.surface import compare, expand
 from byhand.expr.vocabulary import VOCABULARY
 from byhand.ingest.sizes import Sizes
@@ -127,7 +127,7 @@ def _table(values: Array, shape: Shape) -> Expr:
     terms = []
     for at in np.argwhere(values != 0):
         factors = [
-            (apply("selection", attributes=(n, int(k), 1)), [axis, ("one", axis)], P1)
+            (affine(n, int(k), (1, 1)), [axis, ("one", axis)], P1)
             for axis, (n, k) in enumerate(zip(shape, at, strict=True))
         ]
         terms.append(contract(factors, range(len(shape)), _coefficient(float(values[tuple(at)]))))

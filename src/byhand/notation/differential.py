@@ -13,10 +13,10 @@ from byhand.derive.steps import total_differential
 from byhand.expr.contraction import is_zero
 from byhand.expr.dims import show_shape
 from byhand.expr.nodes import Expr, Named, Symbol, differential_of, topological
+from byhand.expr.operations import PICKERS
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Document, Line, Part, Section, Words, joined
 from byhand.notation.names import unused
-from byhand.notation.pickers import PICKERS
 from byhand.notation.show import condition_parts
 from byhand.notation.typeset import Math
 from byhand.notation.writer import Writer
@@ -58,7 +58,7 @@ def notes(w: Writer) -> tuple[Words, ...]:
         lines.append("Of a symmetric variable the free entries vary: each off-diagonal entry counts once.")
     lines += [(w.function_name, " does not depend on ", ts.Name(z), ": its gradient is zero.") for z in d.zeros]
     picked = d.prepared.root.operations & PICKERS
-    if "selection" in picked or (picked and w.indices):
+    if "affine" in picked or (picked and w.indices):
         lines.append("Indices start at 0, as in the code.")
     if d.effort.gave_up or d.closed_forms.gave_up:
         lines.append(NOT_THE_SHORTEST)

@@ -17,12 +17,12 @@ from typing import NamedTuple
 from byhand.expr.contraction import scale
 from byhand.expr.dims import Coefficient, Dim, Shape, add_dims
 from byhand.expr.nodes import Constant, Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol
-from byhand.expr.operations import OVER_AXES
+from byhand.expr.operations import PICKERS, SOFTMAXES
 from byhand.notation import typeset as ts
 from byhand.notation.algebra import RELATIONS, quotient, raised
 from byhand.notation.matrix import matrix_math
 from byhand.notation.measure import parts
-from byhand.notation.pickers import PICKERS, Hot, Solution, distributed, picked, solve
+from byhand.notation.pickers import Hot, Solution, distributed, picked, solve
 from byhand.notation.places import Atom, Place, Range, as_place, index_of, minus, place_of
 from byhand.notation.style import Style, dimension_math, name_math
 from byhand.notation.typeset import Math
@@ -164,12 +164,17 @@ class _Entries:
         if node.operation == "power":
             base, exponent = (self.entry(a, out) for a in node.args)
             return ts.Power(base, exponent)
+        if node.operation == "arange":
+            return out[0].math
+        if node.operation == "triangle":
+            self.seen(out)
+            return ts.Indicator(ts.Relation("≤", out[1].math, out[0].math))
         if node.operation == "where":
             return ts.Call("where", tuple([self.entry(a, out) for a in node.args]))
         try:
             return self.at(matrix_math(node, self.style), node.shape, out)
         except NoMatrixForm:
-            if node.operation in OVER_AXES:
+            if node.operation in SOFTMAXES:
                 return self.over_axes(node, out)
         return self.at(ts.Call(node.operation, tuple(map(self.whole, node.args))), node.shape, out)
 

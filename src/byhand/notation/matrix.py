@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
-from byhand.expr.dims import Coefficient, add_dims
+from byhand.expr.dims import Coefficient, Dim, add_dims, multiply_dims
 from byhand.expr.nodes import Expr, Structured
 from byhand.notation import typeset as ts
 from byhand.notation.algebra import RELATIONS, flat, product, quotient, raised, transposed, unsigned
@@ -91,15 +91,26 @@ def _operation(f: Form, s: Style, turned: bool) -> Math:
             m = ts.Call(operation, args + extra)
         case "one_hot":
             m = ts.Call("onehot", (*args, dimension_math(attributes[0])))
-        case "selection":
-            whole, first, how_many = attributes
-            m = ts.Slice(ts.Identity(dimension_math(whole)), f"[:, {first}:{add_dims(first, how_many)}]")
+        case "affine" if len(attributes) == 4:
+            m = _slice_of_identity(*attributes)
+        case "affine" | "triangle" | "arange":
+            raise NoMatrixForm
         case "power":
             exponent = f.args[1].args[-1] if f.args[1].kind == "fill" and f.args[1].args else f.args[1]
             m = ts.Power(args[0], form_math(exponent, s))
         case _:
             m = ts.Call(operation, args)
     return transposed(m) if f.rank and turned != row else m
+
+
+def _slice_of_identity(whole: Dim, first: Dim, step: Dim, how_many: Dim) -> Math:
+    """The columns of the identity that a slice picks."""
+    if step == 1:
+        shown = f"{first}:{add_dims(first, how_many)}"
+    else:
+        end = add_dims(first, add_dims(multiply_dims(step, add_dims(how_many, -1)), 1))
+        shown = f"{'' if first == 0 else first}:{'' if end == whole or step == -1 else end}:{step}"
+    return ts.Slice(ts.Identity(dimension_math(whole)), f"[:, {shown}]")
 
 
 def _power(f: Form, s: Style, turned: bool) -> Math:

@@ -1,6 +1,6 @@
-"""Slices, index pairs and one-hot labels as equations between indices, solved for the indices that are summed over.
+"""Index maps and one-hot labels as equations between indices, solved for the indices that are summed over.
 
-selection[i, j] = δ_{i, j + first}      pairing[I, i, k] = δ_{I, p i + k}      one_hot(t)[n, v] = δ_{v, t_n}
+affine[l, i, j, ...] = δ_{l, offset + s i + u j + ...}      one_hot(t)[n, v] = δ_{v, t_n}
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from byhand.expr.contraction import P1, add, contract
 from byhand.expr.dims import Dim, add_dims, multiply_dims
+from byhand.expr.indexmaps import as_join, steps_of
 from byhand.expr.nodes import Contraction, Expr, Structured, Sum
+from byhand.expr.operations import PICKERS
 from byhand.notation.places import Atom, Place, Range, minus, place_of
-
-PICKERS = frozenset({"selection", "pairing", "one_hot"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,11 @@ def is_picker(node: Expr) -> bool:
 
 
 def picked(node: Structured, places: tuple[Place, ...]) -> Place:
-    """What the first index of a selection or a pairing is equal to, made of the others."""
-    if node.operation == "selection":
-        return places[1].plus(Place(node.attributes[1]))
-    return Place().plus(places[1], node.attributes[1]).plus(places[2])
+    """What the first index of a map is equal to, made of the others."""
+    found = Place(node.attributes[1])
+    for (stride, _), place in zip(steps_of(node.attributes), places[1:], strict=True):
+        found = found.plus(place, stride)
+    return found
 
 
 def _equation(s: Solution, k: int) -> tuple[Place, Place]:
@@ -139,7 +140,7 @@ def _subtracted(s: Solution, k: int, ranges: Mapping[Atom, Range]) -> bool:
     if node.operation == "one_hot":
         return False
     whole, result = _equation(s, k)
-    if node.operation == "pairing" and _unpaired(s, k, whole, ranges):
+    if len(as_join(node) or ()) == 2 and _unpaired(s, k, whole, ranges):
         return True
     for label in labels[1:]:
         if label in s.places or (label, 1) not in result.terms:
@@ -163,7 +164,7 @@ def _unpaired(s: Solution, k: int, whole: Place, ranges: Mapping[Atom, Range]) -
     """Both indices of a pair p i + k that is given as p a + b: i = a and k = b, where a and b lie on their axes."""
     node, labels, _ = s.node.factors[k]
     assert isinstance(node, Structured)
-    m, p = node.attributes
+    m, p = node.shape[1:]
     high = Place(0, tuple((atom, 1) for atom, c in whole.terms if c == p))
     low = whole.plus(high, multiply_dims(-1, p))
     if not (high.inside(m, ranges) and low.inside(p, ranges)):

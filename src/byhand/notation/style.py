@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from byhand.expr.dims import Dim, Dimension
+from byhand.expr.dims import Dim, Dimension, Floor
 from byhand.expr.nodes import Constant, Expr, Named, Symbol
 from byhand.notation import typeset as ts
 from byhand.notation.typeset import Math
@@ -45,10 +45,17 @@ def dimension_math(d: Dim) -> Math:
     terms = []
     for monomial, factor in d.terms:
         items: list[Math] = [ts.Number(Fraction(abs(factor)))] if abs(factor) != 1 or not monomial else []
-        sizes = [(ts.Name(n, literal=True), p) for n, p in monomial]
+        sizes = [(_size_math(n), p) for n, p in monomial]
         items += [name if p == 1 else ts.Power(name, ts.Number(Fraction(p))) for name, p in sizes]
         terms.append((factor > 0, items[0] if len(items) == 1 else ts.Product(tuple(items))))
     return terms[0][1] if len(terms) == 1 and terms[0][0] else ts.Sum(tuple(terms))
+
+
+def _size_math(name: str) -> Math:
+    """A name, or the whole part of a quotient."""
+    if not isinstance(name, Floor):
+        return ts.Name(name, literal=True)
+    return ts.Call("floor", (ts.Quotient(dimension_math(name.over), dimension_math(name.by)),))
 
 
 def name_math(node: Expr, style: Style) -> Math:

@@ -10,7 +10,9 @@ from byhand.derive.derivation import Derivation
 from byhand.errors import MissingRuleError
 from byhand.expr.cofactors import product_with_adjugates
 from byhand.expr.contraction import contract
+from byhand.expr.define import with_definitions
 from byhand.expr.functions import MASKS
+from byhand.expr.indexmaps import as_join
 from byhand.expr.masks import Selection
 from byhand.expr.nodes import (
     Constant,
@@ -70,6 +72,8 @@ class Lowering:
             case Named(_, body):
                 pool.named.add(done[body])
                 return done[body]
+            case Elementwise() if (open_ := with_definitions(node)) is not node:
+                return self(open_)
             case Elementwise(function, arg):
                 kind: Type = "bool" if function in MASKS else "real"
                 return pool(Map(shape, kind, function, (pool.real(done[arg]),)))
@@ -80,10 +84,12 @@ class Lowering:
                 return pool(Map(shape, "real", "where", (done[test], *(pool.real(done[b]) for b in branches))))
             case Structured("power", args, _):
                 return pool(Map(shape, "real", "power", tuple(pool.real(done[a]) for a in args)))
-            case Structured("selection", _, (size, first, _)):
+            case Structured("affine", _, (size, first, 1, _)):
                 return pool(Slice(shape, "real", pool(Eye((size, size), "real")), 1, first))
-            case Structured("pairing"):
+            case Structured("affine") if as_join(node):
                 return pool(Reshape(shape, "real", pool(Eye((shape[0], shape[0]), "real"))))
+            case Structured("arange" | "argmax" as operation, args, attributes):
+                return pool(Kernel(shape, "int", operation, tuple(pool.real(done[a]) for a in args), attributes))
             case Structured("one_hot", (labels,), attributes):
                 return pool(Kernel(shape, "bool", "one_hot", (done[labels],), attributes))
             case Structured(operation, args, attributes):

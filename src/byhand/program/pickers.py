@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from byhand.expr.dims import ONE, Coefficient, Dim, dim_coefficient
+from byhand.expr.indexmaps import as_join
 from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum
 from byhand.program.association import Factor, nominal
 from byhand.program.ops import P1, Axes, Op, Pad, Pool, Reshape, Scatter, Slice, Take
@@ -38,7 +39,7 @@ class Picked:
 def is_sum_of_slices(node: Expr) -> bool:
     """Whether a node adds up slices of arrays."""
     return isinstance(node, Sum) and all(
-        isinstance(t, Contraction) and any(isinstance(f, Structured) and f.operation == "selection" for f in t.children)
+        isinstance(t, Contraction) and any(isinstance(f, Structured) and f.operation == "affine" for f in t.children)
         for _, t in node.terms
     )
 
@@ -52,12 +53,12 @@ def read_pickers(pool: Pool, node: Contraction, done: Mapping[Expr, Op]) -> Pick
         unchanged = any(picker is x for x in reading.picked.factors)
         if isinstance(body, Structured) and picker.power > 0 and unchanged and _distinct(picker.labels):
             match body.operation:
-                case "selection":
+                case "affine" if body.attributes[2::2] == (1,):
                     reading.selection(picker, body)
                 case "one_hot":
                     reading.one_hot(picker, done[body.args[0]])
-                case "pairing":
-                    reading.pairing(picker)
+                case "affine" if as_join(body):
+                    reading.joined(picker)
     reading.count()
     return reading.picked
 
@@ -82,7 +83,7 @@ class _Reading:
 
     def selection(self, picker: Factor, body: Structured) -> None:
         p, (whole, part) = self.picked, picker.labels
-        size, first, count = body.attributes
+        size, first, _, count = body.attributes
         if (whole in p.out and part in p.out) or p.out.count(whole) > 1:
             return
         p.factors = [self._sliced(f, whole, part, first, count) for f in self._others(picker)]
@@ -147,7 +148,7 @@ class _Reading:
 
     # ---- index pairs
 
-    def pairing(self, picker: Factor) -> None:
+    def joined(self, picker: Factor) -> None:
         p, (pair, *both) = self.picked, picker.labels
         if p.out.count(pair) > 1 or (pair in p.out and {*both} & {*p.out}):
             return
@@ -156,10 +157,10 @@ class _Reading:
             axis, size = p.out.index(pair), p.sizes[pair]
             p.out[axis : axis + 1] = both
 
-            def joined(r: Op) -> Op:
-                return self.pool(Reshape((*r.shape[:axis], size, *r.shape[axis + 2 :]), r.type, r))
+            def rejoined(r: Op) -> Op:
+                return self.pool(Reshape((*r.shape[:axis], size, *r.shape[axis + len(both) :]), r.type, r))
 
-            p.after.append(joined)
+            p.after.append(rejoined)
         self.counted = (self.counted - {pair}) | {*both}
 
     def _unpaired(self, f: Factor, pair: int, both: list[int]) -> Factor:

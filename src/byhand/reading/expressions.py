@@ -9,6 +9,7 @@ from typing import Any
 from byhand.expr import contraction, surface
 from byhand.expr.contraction import P1, contract
 from byhand.expr.dims import Dim, Shape, add_dims, dim_coefficient, multiply_dims
+from byhand.expr.indexmaps import joined
 from byhand.expr.nodes import Expr
 from byhand.expr.operations import apply
 from byhand.expr.vocabulary import VOCABULARY
@@ -64,7 +65,7 @@ class Expressions:
         return data
 
     def stacked(self, data: Expr) -> Expr:
-        pairs = apply("pairing", attributes=data.shape)
+        pairs = joined(*data.shape)
         return contract([(data, (0, 1), P1), (pairs, (2, 0, 1), P1)], (2, 3), dims={3: 1})
 
     def plus(self, left: Dim, right: Dim) -> Dim:

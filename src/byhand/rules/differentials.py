@@ -28,6 +28,7 @@ from byhand.expr.nodes import (
     differential_of,
 )
 from byhand.expr.operands import lift
+from byhand.expr.operations import CONSTANTS
 from byhand.expr.reader import Reader, parse_tree
 from byhand.expr.vocabulary import VOCABULARY, adjugate, pairing, pi
 
@@ -73,6 +74,8 @@ _TABLE = (
          {"X": "m n", "Y": "m n"}, {"X": "positive"}, "exp(Y*log(X)) and the product rule"),
     Rule("mask", "d(where(C, A, B))", "C*d(A) + (1 - C)*d(B)", "where", ("C", "A", "B"), (),
          {"C": "m n", "A": "m n", "B": "m n"}, {"C": "01"}, "a mask is constant almost everywhere"),
+    Rule("maximum over an axis", "d(max(Z, axis))", "sum(winner(Z, axis)*d(Z), axis)", "max", ("Z",), ("axis",), _Z, {},
+         "the largest entry, the first of equal ones, moves as it does"),
     Rule("labels", "d(one_hot(t, k))", "zeros(m, k)", "one_hot", ("t",), ("k",), {"t": "m"}, {"t": "labels"}, "integers have no differential"),
 )  # fmt: skip
 DIFFERENTIALS: dict[str, Rule] = {row.operation: row for row in _TABLE}
@@ -115,7 +118,7 @@ GENERAL = (
     ),
 )
 
-_CONSTANT_OPERATIONS = frozenset({"selection", "pairing"})  # no arguments: 0/1 arrays that only the sizes decide
+_CONSTANT_OPERATIONS = CONSTANTS | {"winner", "argmax"}  # masks and integers are constant almost everywhere
 
 
 @lru_cache(maxsize=512)

@@ -15,6 +15,7 @@ from typing import Any
 
 from byhand.expr.contraction import P1, contract, scale
 from byhand.expr.dims import ONE
+from byhand.expr.indexmaps import as_join, as_slice
 from byhand.expr.nodes import (
     Constant,
     Contraction,
@@ -67,7 +68,7 @@ def _form(node: Expr, einsum: bool) -> Form:
         case Elementwise(function, arg):
             return Form("function", (lower(arg, einsum),), function, node.ndim)
         case Structured(operation, args, attributes):
-            if operation == "pairing" and not einsum:
+            if operation == "affine" and as_slice(node) is None and not einsum:
                 raise NoMatrixForm
             shape = (args[0].ndim if args else 0, *attributes)
             unit = bool(args) and 1 in args[0].shape
@@ -380,4 +381,4 @@ class _Lowering:
 
 
 def _is_pairing(node: Expr) -> bool:
-    return isinstance(node, Structured) and node.operation == "pairing"
+    return len(as_join(node) or ()) == 2

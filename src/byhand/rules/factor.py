@@ -241,7 +241,7 @@ def _leaves_pickers(pairs: list[tuple[tuple[int, ...], list[LooseFactor]]]) -> b
 def _picks(node: Expr) -> str:
     body = node.body if isinstance(node, Named) else node
     operation = body.operation if isinstance(body, Structured) else ""
-    return {"selection": "slice", "pairing": "slice", "one_hot": "label"}.get(operation, "")
+    return {"affine": "slice", "triangle": "slice", "one_hot": "label"}.get(operation, "")
 
 
 def _rest(term: _Term, j: int, power: Fraction) -> list[LooseFactor]:

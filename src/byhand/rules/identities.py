@@ -126,7 +126,8 @@ def pattern_of(row: Identity) -> Expr:
 
 def operations_of(row: Identity) -> frozenset[str]:
     """The functions and operations of the left side, read off its text: only rows that may match are parsed."""
-    return frozenset(w for w in re.findall(r"\w+", row.left) if w in FUNCTIONS or w in OPERATIONS)
+    words = ("affine" if w == "pairing" else w for w in re.findall(r"\w+", row.left))
+    return frozenset(w for w in words if w in FUNCTIONS or w in OPERATIONS)
 
 
 Head = tuple[str, str]

@@ -155,9 +155,13 @@ def entry_math(node: Expr, index: tuple[int, ...], sizes: Mapping[str, int]) -> 
             return _contraction(node, index, sizes)
         case Structured("one_hot", (labels,)):
             return ts.Delta(ts.Number(Fraction(index[-1] + 1)), entry_math(labels, index[:-1], sizes))
-        case Structured("selection", _, attributes):
-            hit = index[0] == dim_value(attributes[1], sizes) + index[1]
-            return _ONE if hit else _ZERO
+        case Structured("affine", _, (_, offset, *steps)):
+            at = [dim_value(s, sizes) * i for s, i in zip(steps[::2], index[1:], strict=True)]
+            return _ONE if index[0] == dim_value(offset, sizes) + sum(at) else _ZERO
+        case Structured("triangle"):
+            return _ONE if index[1] <= index[0] else _ZERO
+        case Structured("arange"):
+            return ts.Number(Fraction(index[0]))
         case Structured(operation, args):
             inner = ts.Call(operation, tuple(_whole(a) for a in args))
             return ts.Indexed(inner, tuple(str(k + 1) for k in index)) if index else inner

@@ -42,7 +42,7 @@ class Parts:
             if (needed - have) & {d for d in spec if isinstance(d, str)}:
                 self.spec.append((name, spec))
                 have |= {d for d in spec if isinstance(d, str)}
-        index = any(isinstance(n, Structured) and n.operation in ("one_hot", "selection") for n in topological(nodes))
+        index = any(isinstance(n, Structured) and n.operation in ("one_hot", "affine") for n in topological(nodes))
         self.quick = not index and all(d is not None for _, spec in self.spec for d in spec)
 
     def __call__(self, arrays: Mapping[str, Any]) -> tuple[list[Any], tuple[int, ...]]:

@@ -10,7 +10,8 @@ import numpy as np
 from byhand.audit.pages.definitions import letters_of
 from byhand.audit.pages.readings import Reading
 from byhand.expr.contraction import P1, contract
-from byhand.expr.nodes import Contraction, Expr, Named, Structured, Symbol
+from byhand.expr.indexmaps import is_map
+from byhand.expr.nodes import Contraction, Expr, Named, Symbol
 from byhand.reading.keys import flat, key_of
 from byhand.reading.meaning import Meaning
 from byhand.reading.scope import Scope
@@ -82,9 +83,7 @@ class Derivatives(Meaning):
             and sum(isinstance(f, Symbol | Named | Contraction) for f, _, _ in below.factors) == 1
         ):
             others = [f for f, _, _ in below.factors if not isinstance(f, Symbol | Named | Contraction)]
-            if not all(isinstance(f, Structured) and f.operation == "selection" for f in others) or not (
-                others or below is not body
-            ):
+            if not all(map(is_map, others)) or not (others or below is not body):
                 return None
             below = next(f for f, _, _ in below.factors if isinstance(f, Symbol | Named | Contraction))
         return below if below is not body and isinstance(below, Symbol | Named) else None

@@ -167,15 +167,21 @@ def _one_hot(b: Body, f: Form, index: Index) -> Piece:
     return chosen(Piece(f"{label} == {index[-1]}", Level.COMPARE), ONE, ZERO)
 
 
-def _selection(b: Body, f: Form, index: Index) -> Piece:
-    _, first, _ = f.data[1][1:]
-    return chosen(Piece(f"{index[0]} == {index_sum(index[1], first, b.dim_name)}", Level.COMPARE), ONE, ZERO)
+def _affine(b: Body, f: Form, index: Index) -> Piece:
+    _, first, *steps = f.data[1][1:]
+    terms = [f"{b.dim(stride).at(Level.UNARY)} * {i}" if stride != 1 else i
+             for stride, i in zip(steps[::2], index[1:], strict=True)]  # fmt: skip
+    place = " + ".join(terms)
+    place = place if first == 0 else f"{b.dim(first).text} + {place}"
+    return chosen(Piece(f"{index[0]} == {place}", Level.COMPARE), ONE, ZERO)
 
 
-def _pairing(b: Body, f: Form, index: Index) -> Piece:
-    shape = shape_of(f)
-    pair = offset(shape[1:], index[1:], b.dim_name)
-    return chosen(Piece(f"{index[0]} == {pair}", Level.COMPARE), ONE, ZERO)
+def _triangle(b: Body, f: Form, index: Index) -> Piece:
+    return chosen(Piece(f"{index[1]} <= {index[0]}", Level.COMPARE), ONE, ZERO)
+
+
+def _arange(b: Body, f: Form, index: Index) -> Piece:
+    return Piece(f"(double) {index[0]}", Level.UNARY)
 
 
 INDEXING: dict[str, Row] = {
@@ -189,6 +195,6 @@ INDEXING: dict[str, Row] = {
     "take": _take,
     "pick": _pick,
 }
-SELECTIONS: dict[str, Row] = {"one_hot": _one_hot, "selection": _selection, "pairing": _pairing}
+SELECTIONS: dict[str, Row] = {"one_hot": _one_hot, "affine": _affine, "triangle": _triangle, "arange": _arange}
 
 __all__ = ["INDEXING", "SELECTIONS", "is_pure", "is_view", "pure", "through"]

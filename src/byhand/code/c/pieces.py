@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from byhand.errors import ByhandError
-from byhand.expr.dims import Coefficient, Dim, Dimension, Shape
+from byhand.expr.dims import Coefficient, Dim, Dimension, Floor, Shape
 
 Names = Callable[[str], str]
 LARGEST_EXACT = 10**6
@@ -105,12 +105,19 @@ def dim_piece(d: Dim, names: Names) -> Piece:
     text, terms, level = "", 0, Level.ATOM
     for monomial, factor in sorted(d.terms, key=lambda t: t[1] < 0):
         words = [str(abs(factor))] if abs(factor) != 1 or not monomial else []
-        words += [names(n) for n, p in monomial for _ in range(p)]
+        words += [_dimension(n, names) for n, p in monomial for _ in range(p)]
         sign = (" - " if factor < 0 else " + ") if text else ("-" if factor < 0 else "")
         text += sign + " * ".join(words)
         terms += 1
         level = Level.TIMES if len(words) > 1 or sign == "-" else Level.ATOM
     return Piece(text, Level.SUM if terms > 1 else level)
+
+
+def _dimension(name: str, names: Names) -> str:
+    """A name, or the whole part of a quotient."""
+    if not isinstance(name, Floor):
+        return names(name)
+    return f"({dim_piece(name.over, names).at(Level.UNARY)} / {dim_piece(name.by, names).at(Level.UNARY)})"
 
 
 def size_piece(shape: Shape, names: Names) -> Piece:

@@ -19,10 +19,11 @@ from byhand.code.sharing import Sharing
 from byhand.errors import MissingRuleError
 from byhand.expr.dims import ONE, Coefficient, dim_coefficient
 from byhand.expr.nodes import Expr
+from byhand.expr.operations import CONSTANTS, PICKERS
 from byhand.rules.forms import Form, Scale
 
 _MINUS = Coefficient(Fraction(-1))
-_WRITTEN_IN_PLACE = frozenset({"one_hot", "selection", "pairing"})
+_WRITTEN_IN_PLACE = PICKERS | CONSTANTS
 
 
 @dataclass(frozen=True)
