@@ -137,14 +137,22 @@ _ORDINALS = {1: "first", 2: "second", 3: "third"}
 def forgotten_factors(roles: Roles) -> Iterator[Patch]:
     """Row 40: a factor that scales entry by entry, or as a number, is left out."""
     special = {e for _, edges in (*roles.activations, *roles.softmaxes) for e in edges}
+    together: dict[tuple[Expr, Expr], list[Edge]] = {}
     for e in roles.graph.edges:
         if e in special or e in roles.penalties or not e.source.body.ndim:
             continue
         for f, ls, _ in e.term.factors:
-            if isinstance(f, Constant) or not set(ls) <= {*e.term.labels} & {*e.term.out}:
+            if isinstance(f, Constant) or not set(ls) <= {*e.term.out}:
                 continue
-            word, child = roles.word(f), roles.word(e.child)
-            yield Patch(40, child, {"F": word, "c": child}, edges={e: without(f)})
+            together.setdefault((e.source.node, f), []).append(e)
+            if set(ls) <= {*e.term.labels}:
+                word, child = roles.word(f), roles.word(e.child)
+                yield Patch(40, child, {"F": word, "c": child}, edges={e: without(f)})
+    for (_, f), edges in together.items():
+        if len(edges) > 1:  # γ of γ x r, left out on the way to x and to r
+            children = " and ".join(dict.fromkeys(roles.word(e.child) for e in edges))
+            lost = {e: without(f) for e in edges}
+            yield Patch(40, roles.word(edges[0].child), {"F": roles.word(f), "c": children}, edges=lost)
 
 
 def factor_of(roles: Roles, tensors: Iterable[str]) -> Iterator[Callable[[float], Patch]]:

@@ -18,6 +18,9 @@ Example
 
 backward(**values) returns {name: gradient}; loss(**values) a number, or loss is an expression or a network; values is
 a dict {name: array}, a function that returns one, or a .npz file. Your file is run as Python.
+
+FUNCTION may be a torch.autograd.Function or a jax.custom_vjp: the right backward is derived from its forward, and values
+holds its arguments in order.
 """
 
 
@@ -40,7 +43,7 @@ def check(gradient: str, loss: str | None, values: str | None, wrt: tuple[str, .
     if not file:
         raise click.UsageError(f"{gradient}: write FILE.py:FUNCTION")
     function = load(gradient)
-    against = load(loss or f"{file}:loss")
+    against = None if loss is None and _has_own_forward(function) else load(loss or f"{file}:loss")
     arrays = read_values(values or f"{file}:values")
     from byhand.check.gradient import check_gradient
     from byhand.errors import CheckError
@@ -56,6 +59,12 @@ def check(gradient: str, loss: str | None, values: str | None, wrt: tuple[str, .
         show(report)
     if not report.ok:
         raise Failure("the gradient is not right (see above)", 1)
+
+
+def _has_own_forward(function: Any) -> bool:
+    from byhand.check.subject import hand_written
+
+    return hand_written(function) is not None
 
 
 def load(place: str) -> Any:

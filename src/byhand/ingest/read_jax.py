@@ -219,7 +219,8 @@ class _Reader:
     def _call(self, e: Any, name: str, inputs: list[Value]) -> list[Value]:
         inner = e.params[next(k for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in e.params)]
         jaxpr, constants = (inner.jaxpr, inner.consts) if hasattr(inner, "consts") else (inner, [])
-        called = str(e.params.get("name") or "")
+        told = getattr(getattr(jaxpr, "debug_info", None), "func_name", "") or ""
+        called = str(e.params.get("name") or told.rpartition(".")[2])
         known = self._known(called, jaxpr, constants, inputs)
         if known is not None:
             return [known]
