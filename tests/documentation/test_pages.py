@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import linecache
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,13 +65,15 @@ def run(source: str, names: dict[str, object]) -> str:
     """The block's output; a line with a literal behind it, `x.ok  # False`, has that value."""
     out = io.StringIO()
     lines = source.splitlines()
+    name = f"page of {len(linecache.cache)}"  # what is read from a program takes names from its source
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     with contextlib.redirect_stdout(out):
         for statement in ast.parse(source).body:
-            code = compile(ast.Module([statement], []), "page", "exec")
+            code = compile(ast.Module([statement], []), name, "exec")
             if not isinstance(statement, ast.Expr):
                 exec(code, names)
                 continue
-            value = eval(compile(ast.Expression(statement.value), "page", "eval"), names)
+            value = eval(compile(ast.Expression(statement.value), name, "eval"), names)
             _, _, comment = lines[(statement.end_lineno or 1) - 1].partition("  # ")
             try:
                 promised = ast.literal_eval(comment)

@@ -69,9 +69,14 @@ def _ignoring(
     wrong = [n for n, v in report.verdicts.items() if v == "wrong"]
     if not wrong:
         return report
-    moved = {**given, **{u: given[u] * 1.7 + np.cos(np.arange(np.size(given[u]))).reshape(np.shape(given[u])) for u in upstream}}
+    moved = {
+        **given,
+        **{u: given[u] * 1.7 + np.cos(np.arange(np.size(given[u]))).reshape(np.shape(given[u])) for u in upstream},
+    }
     here, there = backward(**given), backward(**moved)
-    still = [n for n in wrong if np.array_equal(as_numpy(here[n], n), as_numpy(there[n], n)) and np.any(as_numpy(here[n], n))]
+    still = [
+        n for n in wrong if np.array_equal(as_numpy(here[n], n), as_numpy(there[n], n)) and np.any(as_numpy(here[n], n))
+    ]
     if not still:
         return report
     evidence = f"d{still[0]} is the same, to the last bit, for two different {' and '.join(upstream)}"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from byhand.cli.output import Failure, show, write
+from byhand.cli.programs import load
 
 EXAMPLES = """\b
 Example
@@ -65,48 +63,6 @@ def _has_own_forward(function: Any) -> bool:
     from byhand.check.subject import hand_written
 
     return hand_written(function) is not None
-
-
-def load(place: str) -> Any:
-    """What `FILE.py:NAME` names.
-
-    Raises: click.UsageError: no such file or name, or the file does not run.
-    """
-    file, _, name = place.rpartition(":")
-    path = Path(file)
-    if not file or not name:
-        raise click.UsageError(f"{place}: write FILE.py:NAME")
-    if path.is_dir():
-        raise click.UsageError(f"cannot read {path}: it is a folder")
-    if not path.is_file():
-        raise click.UsageError(f"cannot read {path}: no such file")
-    from byhand.check.subject import place_of
-
-    key = f"byhand_checked_{abs(hash(path.resolve()))}"
-    if key not in sys.modules:
-        spec = importlib.util.spec_from_file_location(key, path)
-        if spec is None or spec.loader is None:
-            raise click.UsageError(f"{path} is not a Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[key] = module
-        sys.path.insert(0, str(path.resolve().parent))
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[key]
-            at = place_of(error)
-            raise click.UsageError(
-                f"{path} does not run: {type(error).__name__}: {error}{f'  ({at})' if at else ''}"
-            ) from error
-        finally:
-            sys.path.remove(str(path.resolve().parent))
-    if not hasattr(sys.modules[key], name):
-        from byhand.errors import nearest
-
-        raise click.UsageError(
-            f"{path} has no {name}{nearest(name, [n for n in vars(sys.modules[key]) if not n.startswith('_')])}"
-        )
-    return getattr(sys.modules[key], name)
 
 
 def read_values(place: str) -> Any:

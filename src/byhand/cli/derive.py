@@ -11,9 +11,11 @@ import click
 from byhand.cli.inputs import read_assumptions, read_expression, read_shapes
 from byhand.cli.options import ExpressionCommand, expression_options, view_options
 from byhand.cli.present import View, deliver
+from byhand.cli.programs import expression_of, is_program
 
 if TYPE_CHECKING:
     from byhand.derive.derivation import Derivation
+    from byhand.expr.expression import Expression
 
 
 EXAMPLES = """\b
@@ -30,7 +32,8 @@ def derive(view: View, **given: Any) -> None:
     """Derive the gradient of EXPR, a scalar expression in NumPy's notation.
 
     EXPR may have several lines, `Z = X @ W + b` naming intermediates and the last line being the function; - reads
-    standard input, @FILE a file.
+    standard input, @FILE a file. FILE.py:NAME takes a module of PyTorch or a function of JAX, PyTorch or NumPy: the file
+    is run.
     """
     deliver(derivation(**given), view)
 
@@ -43,10 +46,21 @@ def derivation(
     Raises: click.UsageError: options that cannot be read. ByhandError: what the library refuses.
     """
     declared, properties = read_shapes(shapes), read_assumptions(assumptions)
-    text = read_expression(expression, file)
-    import byhand
-
     names = [w.strip() for value in wrt for w in value.split(",")]
     if any(not n for n in names):
         raise click.BadParameter("an empty name: write --wrt X,Y", param_hint="'--wrt'")
-    return byhand.derive(byhand.parse(text, declared, properties), names or None)
+    if file is None and is_program(expression):
+        assert expression is not None
+        f = expression_of(expression.strip(), declared, properties)
+    else:
+        text = read_expression(expression, file)
+        f = _parsed(text, declared, properties)
+    from byhand.derive.derivation import derive as derived
+
+    return derived(f, names or None)
+
+
+def _parsed(text: str, shapes: dict[str, str], assume: dict[str, str]) -> Expression:
+    from byhand.expr.parse import parse
+
+    return parse(text, shapes, assume)

@@ -10,6 +10,7 @@ import click
 from byhand.cli.derive import derivation
 from byhand.cli.options import ExpressionCommand, expression_options, view_options
 from byhand.cli.present import View, deliver
+from byhand.cli.programs import beside_source
 
 if TYPE_CHECKING:
     from byhand.derive.derivation import Derivation
@@ -19,14 +20,25 @@ if TYPE_CHECKING:
 @click.command(cls=ExpressionCommand)
 @expression_options
 @view_options(level="micro")
+@click.option(
+    "--source", is_flag=True, help="With FILE.py:NAME: each line of the source with what was derived from it."
+)
 @click.option("--tensors", is_flag=True, help="The tensors behind the shortcuts, and what they would cost.")
-def explain(view: View, tensors: bool, **given: Any) -> None:
+def explain(view: View, tensors: bool, source: bool, **given: Any) -> None:
     """Derive the gradient of EXPR and explain it.
+
+    EXPR may be FILE.py:NAME, a module of PyTorch or a function of JAX, PyTorch or NumPy, with --shape for its inputs: the
+    file is run as Python, and so is the module. With --source, lines of the source and of the derivation stand together.
 
     Shows every differential and every factor moved, and then, for each intermediate, what uses it (one use: the
     chain rule along one path; several: the total derivative, a sum over the paths), every path from the variables
     to the function with its product of local derivatives, which entries feed which, and where each rule was applied.
     """
+    if source:
+        from byhand.notation.document import document
+
+        deliver(derivation(**given), view, lambda d: beside_source(d, document(d, view.notation, "steps")), alone=True)
+        return
     deliver(derivation(**given), view, partial(sections, tensors=tensors))
 
 

@@ -81,13 +81,19 @@ class Shown:
     view: View
 
 
-def deliver(d: Derivation, view: View, extra: Callable[[Derivation], tuple[Section, ...]] | None = None) -> None:
+def deliver(
+    d: Derivation,
+    view: View,
+    extra: Callable[[Derivation], tuple[Section, ...]] | None = None,
+    alone: bool = False,
+) -> None:
     """Check a derivation, then print it or write it to a file.
 
     Args:
         d: the derivation, in the layout `rows`.
         view: what to show, and where.
         extra: further sections.
+        alone: whether they stand in place of those of the derivation, but for its result.
     Raises: Failure: the check failed; what was derived is then not printed.
     """
     from dataclasses import replace
@@ -99,7 +105,8 @@ def deliver(d: Derivation, view: View, extra: Callable[[Derivation], tuple[Secti
     turned = d.in_layout(view.layout)
     shown = document(turned, view.notation, view.level)
     if extra is not None:
-        shown = replace(shown, sections=(*shown.sections, *extra(turned)))
+        own = shown.sections[-1:] if alone else shown.sections
+        shown = replace(shown, sections=(*extra(turned), *own) if alone else (*own, *extra(turned)))
     report = examine(turned, view.notation, view.level) if view.check else None
     code = turned.code("numpy") if view.code else None
     text = _PRINTERS[view.format](Shown(turned, shown, report, code, view))

@@ -193,7 +193,11 @@ class Builder:
         places = {self.recorder.names[v]: p for v, p in self.sources.items() if v in self.recorder.names}
         final, own = self.recorder.named(node)
         expression = finish(final, tuple(self.inputs.values()), own if own != "f" else name, tuple(self.notes))
-        return replace(expression, sources=self._sources(expression, places))
+        sources = self._sources(expression, places)
+        whole = self.sources.get(plain(node))
+        if whole is not None:
+            sources.setdefault(expression.name, (whole.file, whole.line))
+        return replace(expression, sources=sources)
 
     def _sources(self, f: Expression, places: Mapping[str, Place]) -> dict[str, tuple[str, int]]:
         """The line of each intermediate: a name with a number (h2) came from the statement of its stem."""

@@ -205,7 +205,7 @@ def choice(b: Builder, condition: Value, yes: Value, no: Value, shape: Shape) ->
 def finite(b: Builder, value: Value) -> Expr:
     """A value as a node; minus infinity is a very negative number, which softmax and logsumexp do not tell apart."""
     if not isinstance(value, Expr) and np.all(np.asarray(value) == -np.inf):
-        b.note("−∞ is written as −10³⁰: softmax gives 0 for both")
+        b.note("−∞ is written as −10³⁰: softmax gives 0 for both.")
         return lift(LOWEST)
     return b.expr(value)
 

@@ -226,7 +226,7 @@ class _Reader:
             return [known]
         if name.startswith("custom_vjp") and called not in _OWN:
             self.builder.note(
-                f"{called or 'a custom_vjp'}: its own backward pass is not used, the derivative is that of its forward"
+                f"{called or 'A custom_vjp'}: its own backward pass is not used, the derivative is that of its forward."
             )
         return self.run(jaxpr, constants, inputs, called)
 

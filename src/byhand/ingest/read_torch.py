@@ -212,7 +212,7 @@ class _Reader:
                 return array
             except ByhandError:
                 return self.builder.input(name, shape, ["01"] if array.dtype == bool else ["labels"])
-        return self.builder.input(name, shape)
+        return self.builder.input(name, shape, ["constant"] if kind == "BUFFER" else [])
 
     # ---- one call
 

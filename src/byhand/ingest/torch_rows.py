@@ -391,7 +391,7 @@ def _embedding(c: Call) -> Value:
         n = c.builder.sizes.concrete(weight.shape)[0]
         row = c.builder.expr((np.arange(n) == padding)[:, None] * 1.0)
         weight = plus(multiply(minus(1, row), weight), multiply(row, meaning.stopped(c.builder, weight)))
-        c.builder.note(f"row {padding} of an embedding is its padding: it has no gradient")
+        c.builder.note(f"Row {padding} of an embedding is its padding: it has no gradient.")
     return meaning.indexed(c.builder, weight, [c["indices"]])
 
 
@@ -426,10 +426,10 @@ def _dropout(c: Call) -> Value:
     if not c["train"] or not c["p"]:
         return c.x
     keep = 1 - Fraction(str(c["p"]))
-    mask = c.builder.input(f"{c.path}_mask" if c.path else "mask", c.shape, ["01"])
+    mask = c.builder.input(f"{c.path}_mask" if c.path else "mask", c.shape, ["01", "constant"])
     c.builder.masks.append((mask.name, float(keep)))
     c.builder.note(
-        f"dropout: the mask {mask.name} is an input of zeros and ones, ones with probability {float(keep):g}"
+        f"Dropout: the mask {mask.name} is an input of zeros and ones, ones with probability {float(keep):g}."
     )
     return multiply(multiply(1 / keep, mask), c.x)
 
