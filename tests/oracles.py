@@ -187,9 +187,9 @@ def jax_gradient(text, values, variables):
     return float(value), {name: np.asarray(gradient) for name, gradient in gradients.items()}
 
 
-def free_entries(gradient):
-    """Gradient of a symmetric matrix's free entries, from the gradient that takes all entries as independent."""
-    return gradient + gradient.T - np.diag(np.diag(gradient))
+def symmetric_part(gradient):
+    """The gradient with respect to a symmetric matrix, from the gradient that takes all entries as independent."""
+    return (gradient + gradient.T) / 2
 
 
 def relative_error(actual, expected, floor=0.0):

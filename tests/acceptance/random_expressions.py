@@ -74,8 +74,8 @@ class Case:
         return self.render(lambda: rng.random() < 0.5)
 
     @property
-    def free_entries(self) -> bool:
-        """Whether the gradient is that of a symmetric matrix's free entries."""
+    def symmetric(self) -> bool:
+        """Whether the variable, and with it the gradient, is a symmetric matrix."""
         return self.assume.get(self.wrt) in ("symmetric", "spd")
 
     def values(self) -> dict[str, np.ndarray]:

@@ -36,7 +36,7 @@ def derived(problem):
         shapes={name: " ".join(dims) for name, dims in problem["shapes"].items()},
         assume=problem.get("domain", {}),
     )
-    return byhand.derive(function, problem["wrt"])
+    return byhand.derive(function, problem["wrt"], free_entries=problem.get("structure") == "symmetric")
 
 
 def drawn(problem, seed):

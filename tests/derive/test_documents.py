@@ -80,6 +80,9 @@ class Point:
         for u in d.units:
             if isinstance(u.node, (Symbol, Named)):
                 self.names["∂" + u.name] = evaluate_nodes([u.adjoint], self.values, SIZES)[u.adjoint]
+                letter = d.closed_forms.letters.get(u.adjoint)
+                if letter and not isinstance(u.node, Symbol):
+                    self.names[letter] = self.names["∂" + u.name]
             if isinstance(u.node, Symbol):
                 self.names["∂" + u.name] = evaluate_node(u.value, self.values, SIZES)
                 free = [s.node for s in u.stages if s.kind != "structure"]
@@ -87,6 +90,11 @@ class Point:
         writer = Writer(d, jacobian=notation == "jacobian")
         own = {n.name for n in (*d.f.symbols.values(), *forward) if n in writer.rows}
         gradients = {"∂" + u.name for u in d.units if writer.is_row_gradient(u.node)}
+        gradients |= {
+            letter
+            for u in d.units
+            if (letter := d.closed_forms.letters.get(u.adjoint)) and writer.is_row_gradient(u.node)
+        }
         self.rows = None if d.f.vectors_as_rows else own | gradients
         sizes = {**SIZES, "classes": SIZES["C"]}
         self.matrices, self.indexed = (

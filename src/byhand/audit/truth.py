@@ -12,7 +12,8 @@ from byhand.audit.hypotheses import diagonal_shortcut
 from byhand.audit.report import Line
 from byhand.audit.spelling import NAME, Text
 from byhand.audit.state import SEEDS, State
-from byhand.check.numeric import norm, restricted
+from byhand.check.numeric import norm, projected
+from byhand.check.spaces import halved
 from byhand.expr.nodes import Expr, Symbol
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def untrue(sides: Sides, left: Expr, right: Expr, variable: Symbol | None = None
         b = np.broadcast_to(b, a.shape) if b.ndim == 0 else b
         gap, size = norm(a - b), max(norm(a), norm(b))
         if variable is not None and variable.assumptions & {"symmetric", "diagonal"}:
-            gap = min(gap, norm(a - restricted(variable, b)))
+            ways = (b, halved(b)) if "diagonal" not in variable.assumptions and b.ndim == 2 else (b,)
+            gap = min(gap, *(norm(a - projected(variable, way)) for way in ways))
         if not gap <= SAME * size + 1e-14:
             k = np.unravel_index(int(np.argmax(np.abs(a - b))), a.shape) if a.ndim else ()
             at = f" at [{', '.join(str(int(i)) for i in k)}]" if a.ndim else ""

@@ -101,13 +101,13 @@ class GradientCheck:
         slope, rng = self.slope(v), point.randomness(4)
         directions = [direction_for(v, shape, rng) for _ in range(DIRECTIONS)]
         true = np.array([float(slope.along(env, {v: d})) for d in directions])
-        found = np.array([paired(v, g, d) for d in directions])
+        found = np.array([paired(v, g, d, self.free_entries) for d in directions])
         scale = norm(true) / np.sqrt(DIRECTIONS)
         outside = norm(g - self.within(v, g))  # entries that a symmetric or diagonal gradient cannot have
 
         def noise(k: int) -> float:
             shaken = self.shaken(point, k)
-            now = np.array([paired(v, self.claimed(v, shaken), d) for d in directions])
+            now = np.array([paired(v, self.claimed(v, shaken), d, self.free_entries) for d in directions])
             then = np.array([float(slope.along(shaken, {v: d})) for d in directions])
             return norm(now - found) + norm(then - true)
 
@@ -134,7 +134,8 @@ class GradientCheck:
         slope = self.slope(v)
         for index, d in unit_directions(v, g.shape):
             true[index] = float(slope.along(point.env, {v: d}))
-            if "symmetric" in v.assumptions:
+            if "symmetric" in v.assumptions:  # both entries move: they share what that gives, or each is all of it
+                true[index] /= 1 if self.free_entries or index[0] == index[1] else 2
                 true[index[::-1]] = true[index]
         return Finding(agreement(difference(g, true), norm(true), DERIVATIVE, noise, amplitude), *_worst(g, true))
 
@@ -155,7 +156,7 @@ class GradientCheck:
             directions: dict[Expr, Array] = {
                 v: direction_for(v, point.shape(v), rng) / (sizes[v] or 1.0) for v in variables
             }
-            found = np.array([paired(v, gradients[v], directions[v]) for v in variables])
+            found = np.array([paired(v, gradients[v], directions[v], self.free_entries) for v in variables])
             true = float(slope.along(env, directions))
             gap = max(difference(np.sum(found), true), outside)
 
@@ -163,7 +164,7 @@ class GradientCheck:
                 k: int, along: Mapping[Expr, Array] = directions, found: Array = found, true: float = true
             ) -> float:
                 shaken = self.shaken(point, k)
-                now = np.array([paired(v, self.claimed(v, shaken), along[v]) for v in variables])
+                now = np.array([paired(v, self.claimed(v, shaken), along[v], self.free_entries) for v in variables])
                 return norm(now - found) + abs(float(slope.along(shaken, along)) - true)
 
             amplitude = partial(slope.amplitude, env, directions)
@@ -172,6 +173,11 @@ class GradientCheck:
             return {v: Finding(worst, note=f"together with {len(variables) - 1} others") for v in variables}
         half = len(variables) // 2
         return self.together(point, variables[:half]) | self.together(point, variables[half:])
+
+    @property
+    def free_entries(self) -> bool:
+        """Whether gradients of symmetric variables are those of the entries of a triangle."""
+        return self.derivation.free_entries
 
     @staticmethod
     def within(v: Symbol, g: Array) -> Array:
@@ -260,7 +266,7 @@ class GradientCheck:
             known = point.env.known if k is None else self.shaken(point, k).known
             values = {node: known[node] for node in point.values}
             found = oracle(self.root, self.derivation.variables, values, point.sizes)
-            return {v: restricted(v, g) for v, g in found.items()}
+            return {v: restricted(v, g, self.free_entries) for v, g in found.items()}
 
         def noise(k: int, v: Symbol) -> float:
             return difference(gradients(None)[v], gradients(k)[v])

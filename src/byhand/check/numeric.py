@@ -211,11 +211,14 @@ def worst_entry(a: Array, b: Array) -> tuple[str, float, float]:
     return f"[{', '.join(str(int(i)) for i in where)}]", float(x[where]), float(y[where])
 
 
-def restricted(variable: Symbol, g: Array) -> Array:
-    """The gradient with respect to the free entries of a symmetric or diagonal variable; of another, g itself."""
-    if "diagonal" in variable.assumptions:
-        return np.diag(np.diag(g))
-    return g + g.T - np.diag(np.diag(g)) if "symmetric" in variable.assumptions else g
+def restricted(variable: Symbol, g: Array, free_entries: bool = False) -> Array:
+    """The gradient of a symmetric or diagonal variable from that of all entries; of another variable, g itself.
+
+    It is the part that lies in the space of the variable, or the derivatives with respect to the free entries.
+    """
+    if free_entries and "symmetric" in variable.assumptions and "diagonal" not in variable.assumptions:
+        return np.asarray(g + g.T - np.diag(np.diag(g)))
+    return projected(variable, g)
 
 
 def projected(variable: Symbol, g: Array) -> Array:
@@ -225,10 +228,10 @@ def projected(variable: Symbol, g: Array) -> Array:
     return (g + g.T) / 2 if "symmetric" in variable.assumptions else g
 
 
-def paired(variable: Symbol, gradient: Array, direction: Array) -> float:
-    """What a gradient says of the derivative along a direction; each free entry counts once."""
+def paired(variable: Symbol, gradient: Array, direction: Array, free_entries: bool = False) -> float:
+    """What a gradient says of the derivative along a direction; that of the free entries counts each of them once."""
     product = np.asarray(gradient) * direction
-    return float(np.sum(np.tril(product) if "symmetric" in variable.assumptions else product))
+    return float(np.sum(np.tril(product) if free_entries and "symmetric" in variable.assumptions else product))
 
 
 def unit_directions(variable: Symbol, shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Array]]:

@@ -68,9 +68,10 @@ def equations(page: Document) -> Iterator[tuple[str, str, str]]:
         title = section.title if isinstance(section.title, str) else "".join(map(str, section.title))
         for line in section.lines:
             forms = dict.fromkeys(to_text(part.math, names=names) for part in line.parts)
-            left = to_text(line.left, names=names) if line.left is not None else forms.popitem()[0]
-            for right in forms:
-                yield title, left, right
+            sides = [m for m in (line.short, line.left) if m is not None]
+            first, *others = [to_text(m, names=names) for m in sides] or [forms.popitem()[0]]
+            for right in (*others, *forms):
+                yield title, first, right
 
 
 def _unit(shape: tuple[int, ...], k: int) -> Array:
@@ -118,9 +119,12 @@ class _Reading:
         for node in topological([d.prepared.root, *(u.value for u in d.units)]):
             if isinstance(node, Constant):
                 found.values[self.show(ts.Name(node.name))] = Entry(np.asarray(node.value))
+        letters = d.closed_forms.letters
         for u in d.units:
             name, row = self.show(self.writer.name(u.node)), self.writer.is_row_gradient(u.node)
             found.gradients[f, name] = Entry(env[u.value], row)
+            if u.adjoint in letters:
+                found.values[self.show(ts.Name(letters[u.adjoint]))] = Entry(env[u.value], row)
             if u.stages[-1].kind == "structure" and len(u.stages) > 1:
                 found.values[self.show(everything(self.writer, u))] = Entry(env[u.stages[-2].node], row)
         return found

@@ -210,7 +210,8 @@ class Numbers:
         env = self.environment(claim)
         before, after = (self.value(claim, side, env) for side in (claim.before, claim.after))
         if claim.kind == "structure":
-            before = restricted(next(v for v in self.claims.derivation.variables if v.name == claim.unit), before)
+            d = self.claims.derivation
+            before = restricted(next(v for v in d.variables if v.name == claim.unit), before, d.free_entries)
         return np.asarray(before), np.asarray(after)
 
     # ---- verdicts

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from byhand.cli.derive import derivation
 from byhand.cli.net import net_options, network
-from byhand.cli.options import CHECK, LAYOUTS, ExpressionCommand, expression_options
+from byhand.cli.options import CHECK, LAYOUTS, ExpressionCommand, expression_options, free_entries_option
 from byhand.cli.output import deliver_text, note
 from byhand.cli.present import examine
 
@@ -22,9 +22,15 @@ if TYPE_CHECKING:
 # The library's list, written out so that --help needs no library; a test compares them.
 TARGETS = ("numpy", "torch", "jax", "c")
 SLOPES = ("0", "0.5", "1")
-_OF_EXPRESSIONS = ("file", "wrt", "shapes", "assumptions")
+_OF_EXPRESSIONS = ("file", "wrt", "shapes", "assumptions", "free_entries")
 _OF_NETWORKS = ("activations", "output_act", "loss", "l2", "targets", "batch", "bias")
-_OPTION = {"shapes": "--shape", "assumptions": "--assume", "activations": "--act", "output_act": "--output-act"}
+_OPTION = {
+    "shapes": "--shape",
+    "assumptions": "--assume",
+    "activations": "--act",
+    "output_act": "--output-act",
+    "free_entries": "--free-entries",
+}
 _SIZES = re.compile(r"\s*\w+(\s*-\s*\w+)+\s*")
 CHUNK = "Compute the logits of a softmax for so many rows at a time. [default: all]"
 EXAMPLES = """\b
@@ -39,6 +45,7 @@ Examples
 
 @click.command("compile", cls=ExpressionCommand, epilog=EXAMPLES)
 @expression_options
+@free_entries_option
 @net_options
 @click.option(
     "--to", "target", type=click.Choice(TARGETS), default="numpy", show_default=True, help="For which library."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from byhand.cli.inputs import read_assumptions, read_expression, read_shapes
-from byhand.cli.options import ExpressionCommand, expression_options, view_options
+from byhand.cli.options import ExpressionCommand, expression_options, free_entries_option, view_options
 from byhand.cli.present import View, deliver
 from byhand.cli.programs import expression_of, is_program
 
@@ -27,6 +27,7 @@ Examples
 
 @click.command(cls=ExpressionCommand, epilog=EXAMPLES)
 @expression_options
+@free_entries_option
 @view_options()
 def derive(view: View, **given: Any) -> None:
     """Derive the gradient of EXPR, a scalar expression in NumPy's notation.
@@ -39,7 +40,12 @@ def derive(view: View, **given: Any) -> None:
 
 
 def derivation(
-    expression: str | None, file: Path | None, wrt: tuple[str, ...], shapes: Iterable[str], assumptions: Iterable[str]
+    expression: str | None,
+    file: Path | None,
+    wrt: tuple[str, ...],
+    shapes: Iterable[str],
+    assumptions: Iterable[str],
+    free_entries: bool = False,
 ) -> Derivation:
     """The derivation that the options ask for.
 
@@ -57,7 +63,7 @@ def derivation(
         f = _parsed(text, declared, properties)
     from byhand.derive.derivation import derive as derived
 
-    return derived(f, names or None)
+    return derived(f, names or None, free_entries)
 
 
 def _parsed(text: str, shapes: dict[str, str], assume: dict[str, str]) -> Expression:

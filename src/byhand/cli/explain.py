@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from byhand.cli.derive import derivation
-from byhand.cli.options import ExpressionCommand, expression_options, view_options
+from byhand.cli.options import ExpressionCommand, expression_options, free_entries_option, view_options
 from byhand.cli.present import View, deliver
 from byhand.cli.programs import beside_source
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=ExpressionCommand)
 @expression_options
+@free_entries_option
 @view_options(level="micro")
 @click.option(
     "--source", is_flag=True, help="With FILE.py:NAME: each line of the source with what was derived from it."

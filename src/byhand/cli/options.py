@@ -57,6 +57,14 @@ def expression_options(command: Command) -> Command:
     return command
 
 
+def free_entries_option(command: Command) -> Command:
+    """--free-entries."""
+    words = (
+        "Of a symmetric variable the derivatives by the entries of a triangle, not the symmetric G with df = <G, dS>."
+    )
+    return click.option("--free-entries", is_flag=True, help=words)(command)
+
+
 def view_options(level: str = "steps") -> Callable[[Command], Command]:
     """--notation, --level, --layout, --format, --ascii, -o, --check, --code, gathered into one `view`."""
 

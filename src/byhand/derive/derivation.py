@@ -30,13 +30,15 @@ Notation = Literal["differential", "index", "jacobian"]
 Level = Literal["result", "steps", "micro"]
 
 
-def derive(f: Any, wrt: str | Iterable[str] | None = None) -> Derivation:
+def derive(f: Any, wrt: str | Iterable[str] | None = None, free_entries: bool = False) -> Derivation:
     """The gradient of a scalar function in closed form, with the derivation that leads to it.
 
     Args:
         f: an `Expression` of shape (), or a network.
         wrt: the name of an input, or several; by default every parameter of a network, every input of an expression
             that is not declared constant or labels.
+        free_entries: of a symmetric variable S the gradient is the symmetric G with df = ⟨G, dS⟩ for all symmetric dS; with
+            `free_entries` it is that of the entries of a triangle, G + Gᵀ − I ⊙ G. Of a diagonal one, both are I ⊙ G.
     Returns: a Derivation; each gradient has the shape of its variable.
     Raises: ShapeError: f is not scalar. ParseError: an unknown input, one that has a shape but is not used, or a division by
             what is zero everywhere.
@@ -53,8 +55,8 @@ def derive(f: Any, wrt: str | Iterable[str] | None = None) -> Derivation:
     effort = Effort()
     prepared = prepare(expression, effort)
     variables = tuple(expression.symbols[n] for n in names)
-    units = Accumulation(prepared, variables, expression.name, effort=effort).run()
-    derivation = Derivation(expression, prepared, variables, tuple(units), effort, source=f)
+    units = Accumulation(prepared, variables, expression.name, effort=effort, free_entries=free_entries).run()
+    derivation = Derivation(expression, prepared, variables, tuple(units), effort, free_entries, source=f)
     _ = derivation.conditions  # a divisor that is zero everywhere is refused here
     return derivation
 
@@ -104,6 +106,7 @@ class Derivation(Shown):
         variables: what it was differentiated with respect to.
         units: one record per intermediate and variable, last first.
         effort: what simplifying took; it knows whether a search was broken off.
+        free_entries: whether gradients of symmetric variables are those of the entries of a triangle.
     """
 
     f: Expression
@@ -111,6 +114,7 @@ class Derivation(Shown):
     variables: tuple[Symbol, ...]
     units: tuple[Unit, ...]
     effort: Effort = field(default_factory=Effort, repr=False)
+    free_entries: bool = False
     source: Any = field(default=None, repr=False)
 
     @cached_property
@@ -174,7 +178,7 @@ class Derivation(Shown):
 
         if isinstance(layout, str) and layout == "rows":
             return self
-        return derive(relayout(self.f, layout), [v.name for v in self.variables])
+        return derive(relayout(self.f, layout), [v.name for v in self.variables], self.free_entries)
 
     def pulled_back(self, upstream: Symbol) -> Derivation:
         """The derivation with an adjoint other than 1 of the function: what a further function of its value asks for.
@@ -183,7 +187,9 @@ class Derivation(Shown):
             upstream: a scalar symbol, the derivative of that further function with respect to this one.
         """
         effort = Effort()
-        units = Accumulation(self.prepared, self.variables, self.f.name, upstream, effort).run()
+        units = Accumulation(
+            self.prepared, self.variables, self.f.name, upstream, effort, free_entries=self.free_entries
+        ).run()
         return replace(self, units=tuple(units), effort=effort)
 
     # ---- views and code, which later rooms make: imported when asked for, so that deriving loads none of them

@@ -8,12 +8,13 @@ on it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from byhand.derive.prepare import Prepared
 from byhand.derive.record import Move, Stage, TermRecord, Unit
 from byhand.expr.assume import sentence
 from byhand.expr.contraction import P1, Label, add, contract, is_zero, number, scale, transpose, zero
-from byhand.expr.dims import MINUS_ONE, ONE, dim_coefficient
+from byhand.expr.dims import MINUS_ONE, ONE, Coefficient, dim_coefficient
 from byhand.expr.expression import rebuild, unfold
 from byhand.expr.nodes import (
     Contraction,
@@ -31,14 +32,17 @@ from byhand.rules.differentials import differential, rule_for
 from byhand.rules.effort import Effort
 from byhand.rules.linear import LinearTerm, linear_terms
 from byhand.rules.patterns import move_name, view_name
+from byhand.rules.properties import proof
 from byhand.rules.score import weight
 from byhand.rules.simplify import Simplifier
 
+HALF = Coefficient(Fraction(1, 2))
 SHORT = 1.5  # an adjoint of this weight (2 r, say) is written out in the next formula
 MOST_MOVES = 24  # factors of a term that are moved one after the other, each in a line of its own
 ALL_AT_ONCE = "move all factors at once"
 FREE_ENTRIES = "free entries of a symmetric variable: G + Gᵀ − I ⊙ G"
-FREE_DIAGONAL = "free entries of a diagonal variable: I ⊙ G"
+SYMMETRIC_PART = "symmetric part: (G + Gᵀ)/2"
+DIAGONAL_PART = "diagonal part: I ⊙ G"
 
 
 class Accumulation:
@@ -50,6 +54,7 @@ class Accumulation:
         name: what the function is called; adjoints are named after it.
         upstream: the adjoint of the function, a scalar; 1 where the function is the last one.
         effort: what simplifying may take.
+        free_entries: whether the gradient of a symmetric variable is that of the entries of a triangle.
     """
 
     def __init__(
@@ -59,8 +64,9 @@ class Accumulation:
         name: str,
         upstream: Expr | None = None,
         effort: Effort | None = None,
+        free_entries: bool = False,
     ) -> None:
-        self.prepared, self.wrt, self.name = prepared, list(wrt), name
+        self.prepared, self.wrt, self.name, self.free_entries = prepared, list(wrt), name, free_entries
         self.active = self.depending()
         self.units: list[Unit] = []
         self.contributions: dict[Expr, list[Expr]] = {prepared.root: [number(1) if upstream is None else upstream]}
@@ -136,14 +142,14 @@ class Accumulation:
             )
             return
         stages = self.stages(variable)
-        restricted = restricted_gradient(variable, stages[-1].node)
+        restricted = restricted_gradient(variable, stages[-1].node, self.free_entries)
         if restricted is not None:
             rule, node = restricted
             simplifier = Simplifier(facts=True, fold=self.prepared.fold, effort=self.effort)
-            prop = "symmetric" if rule == FREE_ENTRIES else "diagonal"
-            stages.append(
-                Stage(rule, simplifier.normal(node), "structure", (sentence(variable.name, variable.ndim, prop),))
-            )
+            prop = "diagonal" if rule == DIAGONAL_PART else "symmetric"
+            node = simplifier.normal(node)
+            if node is not stages[-1].node:
+                stages.append(Stage(rule, node, "structure", (sentence(variable.name, variable.ndim, prop),)))
         self.units.append(Unit(variable, variable.name, variable, (), (), stages[-1].node, tuple(stages)))
 
     def expand(self, body: Expr) -> tuple[list[LinearTerm], list[str]]:
@@ -315,13 +321,18 @@ def rule_name(node: Expr) -> str:
             return "definition"
 
 
-def restricted_gradient(variable: Symbol, g: Expr) -> tuple[str, Expr] | None:
-    """The gradient (or, axes last, the Jacobian) by the free entries of a symmetric or diagonal variable."""
+def restricted_gradient(variable: Symbol, g: Expr, free_entries: bool = False) -> tuple[str, Expr] | None:
+    """The gradient (or, axes last, the Jacobian) of a symmetric or diagonal variable from that of all entries.
+
+    Returns: the rule and the part in the variable's space, or the derivative by the free entries; None where that is g.
+    """
     if is_zero(g) or not variable.assumptions & {"diagonal", "symmetric"}:
         return None
     leading = tuple(range(g.ndim - 2))
     on_diagonal = contract([(g, (*leading, "i", "i"), P1)], (*leading, "i", "i"))
     if "diagonal" in variable.assumptions:
-        return FREE_DIAGONAL, on_diagonal
+        return DIAGONAL_PART, on_diagonal
     turned = transpose(g, (*leading, g.ndim - 1, g.ndim - 2))
-    return FREE_ENTRIES, add(g, turned, scale(MINUS_ONE, on_diagonal))
+    if free_entries:
+        return FREE_ENTRIES, add(g, turned, scale(MINUS_ONE, on_diagonal))
+    return None if proof(g, "symmetric") is not None else (SYMMETRIC_PART, scale(HALF, add(g, turned)))

@@ -78,7 +78,12 @@ def relayout(f: Expression, layout: str) -> Expression:
     samples = "" if batch is None else f"; {batch} counts the samples"
     note = f"Layout {wanted.name}: {wanted.words}{samples}."
     return Expression(
-        done[f.root], order, f.name, (*f.notes, note), vectors_as_rows=batch is None and not wanted.columns
+        done[f.root],
+        order,
+        f.name,
+        (*f.notes, note),
+        vectors_as_rows=batch is None and not wanted.columns,
+        order=f.order,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from byhand.derive.naming import name_intermediates
@@ -38,7 +38,7 @@ def prepare(f: Expression, effort: Effort | None = None) -> Prepared:
     users = {n.name for n in topological([f.root]) if isinstance(n, Named)}
     taken = {*f.symbols, *users, f.name, *f.dimension_names}
     root = name_intermediates(_normalised(f.root, {}, effort)[0], taken)
-    return _with_helpers(root, taken, users, effort)
+    return _with_helpers(root, taken, users, effort, f.order)
 
 
 def as_prepared(f: Expression) -> Callable[[Expr], Expr]:
@@ -76,7 +76,17 @@ def _replaced(root: Expr, done: dict[Expr, Expr]) -> Expr:
     return memo[root]
 
 
-def _with_helpers(root: Expr, taken: set[str], users: set[str], effort: Effort) -> Prepared:
+def in_order(root: Expr, written: Sequence[str]) -> list[Named]:
+    """The intermediates in order of computation, those that the author named in the author's order."""
+    place = {name: k for k, name in enumerate(written)}
+    named_by_user = [n for n in topological([root]) if isinstance(n, Named) and n.name in place]
+    roots = [*sorted(named_by_user, key=lambda n: place[n.name]), root]  # what byhand named comes before its first use
+    return [n for n in topological(roots) if isinstance(n, Named)]
+
+
+def _with_helpers(
+    root: Expr, taken: set[str], users: set[str], effort: Effort, written: Sequence[str] = ()
+) -> Prepared:
     """Fresh names for softmax(Z) where a log-softmax or log-sum-exp will produce it, and for one-hot labels."""
     fold: dict[Expr, Named] = {}
     for n in topological([root]):
@@ -96,7 +106,7 @@ def _with_helpers(root: Expr, taken: set[str], users: set[str], effort: Effort) 
         fold[body] = named(name, body)
         made.append(fold[body])
     root, fold = _normalised(root, {h.body: h for h in made}, effort)
-    units = [n for n in topological([root]) if isinstance(n, Named)]
+    units = in_order(root, written)
     automatic = {n.name for n in units if n.name not in users} | {h.name for h in made}
     return Prepared(root, units, fold, [h for h in made if h not in units], automatic)
 

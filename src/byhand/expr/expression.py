@@ -40,6 +40,7 @@ class Expression:
         domain: what the operations that were written ask of their operands.
         sources: where intermediates come from: name -> (file, line), where the function was read from a program.
         forward: of a derivative, the intermediates of the function itself; None of anything else.
+        order: the names in the order in which they were written.
     """
 
     root: Expr
@@ -51,6 +52,7 @@ class Expression:
     domain: tuple[Condition, ...] = field(default=(), repr=False)
     forward: frozenset[Expr] | None = None
     sources: Mapping[str, tuple[str, int]] = field(default_factory=dict, repr=False)
+    order: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def shape(self) -> Shape:

@@ -49,9 +49,12 @@ def read(text: str, inputs: Mapping[str, Symbol], longest: int = LONGEST_TEXT) -
     reader = Reader(source, {**scope(inputs.values()), **inputs})
     with _bounded(source), recording() as asked:
         result, name = _statements(reader, inputs)
-    written = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name)}
+    places = [(n.lineno, n.col_offset, n.id) for n in ast.walk(source.tree) if isinstance(n, ast.Name)]
+    written = dict.fromkeys(name for _, _, name in sorted(places))
     unused = tuple(n for n in inputs if n not in written)
-    return replace(finish(result, tuple(inputs.values()), name), unused=unused, domain=tuple(asked))
+    return replace(
+        finish(result, tuple(inputs.values()), name), unused=unused, domain=tuple(asked), order=tuple(written)
+    )
 
 
 def read_node(source: Source, names: Mapping[str, Any]) -> Expr:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from byhand.notation.typeset import Math
+from byhand.notation.typeset import Math, Relation
 
 Kind: TypeAlias = Literal["definition", "differential", "adjoint", "move", "result", "formula"]
 Words: TypeAlias = str | tuple[str | Math, ...]  # a sentence; the names in it are mathematics
@@ -36,6 +36,7 @@ class Line:
         kind: what it says.
         unit: the input, intermediate or function that it is about; of a move, the one whose differential is moved.
         child: of a move, whose adjoint it leads to.
+        short: the letter that the left side gets here, for all lines below: Δ of Δ ≔ ∂f/∂Z.
     """
 
     left: Math | None
@@ -45,6 +46,12 @@ class Line:
     kind: Kind = "formula"
     unit: str = ""
     child: str = ""
+    short: Math | None = None
+
+    @property
+    def head(self) -> Math | None:
+        """What stands in front of the first equals sign."""
+        return self.left if self.short is None or self.left is None else Relation("≔", self.short, self.left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class Document:
         words += [part.rule for line in lines for part in line.parts]
         found = [m for w in words if not isinstance(w, str) for m in w if isinstance(m, Math)]
         for line in lines:
-            found += ([] if line.left is None else [line.left]) + [part.math for part in line.parts]
+            found += ([] if line.head is None else [line.head]) + [part.math for part in line.parts]
         return found
 
 

@@ -1,11 +1,12 @@
-"""Closed forms: gradients with the adjoints and the automatic names written out, where that stays short.
+"""The form of the results: written out in full where that stays short and flat, through named adjoints otherwise.
 
-They are made once for a derivation and serve every notation: one simplifier with one memory, and nothing is brought
-into normal form that is too long to begin with.
+Closed forms are made once for a derivation and serve every notation: one simplifier with one memory, and nothing is
+brought into normal form that is too long to begin with.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from threading import RLock
 
@@ -17,6 +18,7 @@ from byhand.notation.index import index_math
 from byhand.notation.matrix import matrix_math
 from byhand.notation.orientation import row_vectors
 from byhand.notation.style import Style
+from byhand.notation.symbols import unicode_name
 from byhand.notation.text import to_text
 from byhand.rules.forms import NoMatrixForm
 from byhand.rules.score import weight
@@ -25,6 +27,7 @@ from byhand.rules.simplify import Simplifier
 LONGEST_CLOSED_FORM = 34.0  # in symbols; beyond it the gradient is written through the adjoints
 LONGEST_OPENED = 90.0  # in symbols; what is longer before it is simplified does not get short by it
 MOST_ADJOINTS = 8
+MOST_BRACKETS = 2  # inside each other; what nests deeper is written through the adjoints
 
 
 def adjoint_nodes(d: Derivation) -> set[Expr]:
@@ -76,7 +79,54 @@ class ClosedForms:
                 or self.length(named) + sum(self.length(unfold(n.body, inner)) for n in kept) < self.length(best)
             ):
                 best = named
-        return best if self.weight(best) <= LONGEST_CLOSED_FORM else None
+        return best if self.weight(best) <= LONGEST_CLOSED_FORM and brackets(self.text(best)) <= MOST_BRACKETS else None
+
+    # ---- what a page shows
+
+    @cached_property
+    def results(self) -> dict[Expr, Expr]:
+        """Variable -> the form of its gradient that is printed: closed, or through adjoints."""
+        units = [u for u in self.d.units if isinstance(u.node, Symbol)]
+        closed = [self.of(u) for u in units]
+        if None in closed:  # the adjoints are written anyway: only what is shorter than through them stays closed
+            closed = [
+                c if c is not None and self.length(c) <= self.length(u.value) else None
+                for c, u in zip(closed, units, strict=True)
+            ]
+        return {u.node: u.value if c is None else c for c, u in zip(closed, units, strict=True)}
+
+    @cached_property
+    def letters(self) -> dict[Expr, str]:
+        """The adjoints that stand in results -> a letter for each: Delta2 of ∂L/∂Z2, delta of a vector.
+
+        With the number of the intermediate where all of them are numbered alike, else with its name; none at all where
+        a letter would look like another name of the page.
+        """
+        listed = set(topological([*self.results.values()], into_named=False))
+        units = [u for u in self.d.units if u.adjoint in listed and not isinstance(u.node, Symbol)]
+        if not units:
+            return {}
+        parts = [re.fullmatch(r"([^\W\d_]+)(\d+)", u.name) for u in units]
+        if len(units) == 1:
+            suffixes = [""]
+        elif all(parts) and len({p[1] for p in parts if p}) == 1:
+            suffixes = [p[2] for p in parts if p]
+        else:
+            suffixes = [f"_{u.name}" for u in units]
+        letters = {
+            u.adjoint: ("Delta" if u.node.ndim > 1 else "delta") + x for u, x in zip(units, suffixes, strict=True)
+        }
+        d = self.d
+        taken = {
+            *d.f.symbols,
+            *d.f.dimension_names,
+            d.f.name,
+            *(n.name for n in d.prepared.units),
+            *(u.name for u in d.units),
+        }
+        taken |= {n.name for n in d.helpers}
+        looks = {unicode_name(n) for n in taken}
+        return {} if any(unicode_name(letter) in looks for letter in letters.values()) else letters
 
     def opened(self, node: Expr, hidden: list[Named]) -> Expr:
         """A node with these names written out, products in the order derived unless another is shorter."""
@@ -94,12 +144,16 @@ class ClosedForms:
         """The length of a node in symbols."""
         return weight(node, self.simplifier.scores)
 
-    def length(self, node: Expr) -> int:
-        """How many characters a node takes in matrix notation, in index notation where it has no other."""
+    def text(self, node: Expr) -> str:
+        """A node in matrix notation, in index notation where it has no other."""
         try:
-            return len(to_text(matrix_math(node, self.style)))
+            return to_text(matrix_math(node, self.style))
         except NoMatrixForm:
-            return len(to_text(index_math(node, self.style)))
+            return to_text(index_math(node, self.style))
+
+    def length(self, node: Expr) -> int:
+        """How many characters a node takes."""
+        return len(self.text(node))
 
     @cached_property
     def adjoints(self) -> set[Expr]:
@@ -123,6 +177,15 @@ class ClosedForms:
             if len(found) > MOST_ADJOINTS:
                 return None
         return found
+
+
+def brackets(text: str) -> int:
+    """How many brackets stand inside each other."""
+    depth = most = 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        most = max(most, depth)
+    return most
 
 
 def repeated(root: Expr) -> list[Named]:

@@ -26,7 +26,7 @@ NOT_THE_SHORTEST = "The search for shorter forms was broken off: the result is r
 
 def build(d: Derivation, level: Level, indices: bool) -> Document:
     """The derivation as a document in differential or index notation."""
-    w = Writer(d, indices)
+    w = Writer(d, indices, letters=True)
     sections = [] if level == "result" else [forward(w), differentials(w), backward(w, level)]
     shown = (*(s for s in sections if s.lines), result(w, level))
     return Document(title(w), given(w), notes(w), shown, tuple(d.f.dimension_names))
@@ -54,8 +54,7 @@ def notes(w: Writer) -> tuple[Words, ...]:
     lines: list[Words] = ["The gradient has the shape of its variable."]
     lines += [joined(["Used: ", w.sentence(a), "."], "") for a in d.assumptions]
     lines += [("Holds for ", *condition_parts(c), ".") for c in d.conditions]
-    if any("symmetric" in v.assumptions and "diagonal" not in v.assumptions for v in d.variables):
-        lines.append("Of a symmetric variable the free entries vary: each off-diagonal entry counts once.")
+    lines += [space(w, v) for v in d.variables if v.assumptions & {"symmetric", "diagonal"}]
     lines += [(w.function_name, " does not depend on ", ts.Name(z), ": its gradient is zero.") for z in d.zeros]
     picked = d.prepared.root.operations & PICKERS
     if "affine" in picked or (picked and w.indices):
@@ -63,6 +62,30 @@ def notes(w: Writer) -> tuple[Words, ...]:
     if d.effort.gave_up or d.closed_forms.gave_up:
         lines.append(NOT_THE_SHORTEST)
     return (*lines, *d.f.notes)
+
+
+def space(w: Writer, v: Symbol) -> Words:
+    """Which gradient of a symmetric or diagonal variable is shown, and how the other one follows."""
+    gradient = ts.Partial(w.function_name, ts.Name(v.name))
+    if "diagonal" in v.assumptions:
+        return ts.Name(v.name), " is diagonal: ", gradient, " is diagonal too, since only the entries there vary."
+    if w.d.free_entries:
+        counted = " counts each free entry once; the symmetric G with "
+        return (
+            ts.Name(v.name),
+            " is symmetric: ",
+            gradient,
+            counted,
+            *_pairing(w, v),
+            " is half of it off the diagonal.",
+        )
+    other = ": the entries of a triangle would give 2 G − I ⊙ G."
+    return ts.Name(v.name), " is symmetric: ", gradient, " is the symmetric G with ", *_pairing(w, v), other
+
+
+def _pairing(w: Writer, v: Symbol) -> tuple[str | Math, ...]:
+    """df = ⟨G, dS⟩."""
+    return ts.Differential(w.function_name), " = ⟨G, ", ts.Differential(ts.Name(v.name)), "⟩"
 
 
 def forward(w: Writer) -> Section:
@@ -126,8 +149,8 @@ def adjoint_line(w: Writer, u: Unit, rules: dict[Expr, list[str]]) -> Line:
         if parts and parts[-1].math == m:
             continue
         parts.append(Part(m, rule, stage.assumptions))
-    shape = show_shape(u.node.shape)
-    return Line(w.gradient_name(u.node, letters), tuple(parts), shape, kind="adjoint", unit=u.name)
+    shape, short = show_shape(u.node.shape), w.letter(u, letters)
+    return Line(w.gradient_name(u.node, letters), tuple(parts), shape, kind="adjoint", unit=u.name, short=short)
 
 
 def everything(w: Writer, u: Unit) -> Math:
@@ -153,12 +176,12 @@ def stage_rule(w: Writer, stage: Stage, moves: list[str]) -> Words:
         case "collect" | "read off":
             return ", ".join(moves)
         case "substitute":
-            names = [
-                u.name
+            inserted = [
+                u
                 for u in w.d.units
                 if isinstance(u.adjoint, Named) and u.adjoint.name in stage.rule.split("insert ")[1].split(", ")
             ]
-            return joined([("insert " if not k else "", *w.partial_words(n)) for k, n in enumerate(names)], ", ")
+            return joined([("insert " if not k else "", *w.adjoint_words(u)) for k, u in enumerate(inserted)], ", ")
         case "assume":
             return joined([f"{stage.rule} (", joined(map(w.sentence, stage.assumptions), "; "), ")"], "")
         case _:
@@ -184,15 +207,9 @@ def move_lines(w: Writer) -> dict[Expr, list[Line]]:
 def result(w: Writer, level: Level) -> Section:
     """The gradients: in closed form where that is short, through the adjoints otherwise."""
     lines: list[Line] = []
-    units = [u for u in w.d.units if isinstance(u.node, Symbol)]
-    closed = [w.d.closed_forms.of(u) for u in units]
-    if None in closed:  # the adjoints are written anyway: only what is shorter than through them stays closed
-        closed = [
-            c if c is not None and w.length(c) <= w.length(u.value) else None
-            for c, u in zip(closed, units, strict=True)
-        ]
-    shown = [u.value if c is None else c for c, u in zip(closed, units, strict=True)]
-    for u, node in zip(units, shown, strict=True):
+    results = w.d.closed_forms.results
+    units = [u for u in w.d.units if u.node in results]
+    for u, node in zip(units, results.values(), strict=True):
         letters = w.letters(u.node, node)
         sliced = w.slices(node)
         if sliced is not None and not w.indices:
@@ -205,7 +222,7 @@ def result(w: Writer, level: Level) -> Section:
         name = w.gradient_name(u.node, letters)
         lines.append(Line(name, (part,), show_shape(u.node.shape), kind="result", unit=u.name))
     if level == "result":  # at other levels they stand above
-        lines = result_definitions(w, shown) + lines
+        lines = result_definitions(w, [*results.values()]) + lines
     return Section("Result", tuple(lines))
 
 
@@ -223,5 +240,6 @@ def result_definitions(w: Writer, shown: list[Expr]) -> list[Line]:
             letters = w.letters(u.node, u.value)
             part = Part(w.write_gradient(u.value, u.node, letters))
             left = w.gradient_name(u.node, letters)
-            lines.append(Line(left, (part,), show_shape(u.node.shape), kind="adjoint", unit=u.name))
+            shape, short = show_shape(u.node.shape), w.letter(u, letters)
+            lines.append(Line(left, (part,), shape, kind="adjoint", unit=u.name, short=short))
     return lines

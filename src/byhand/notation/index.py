@@ -16,7 +16,18 @@ from typing import NamedTuple
 
 from byhand.expr.contraction import scale
 from byhand.expr.dims import Coefficient, Dim, Shape, add_dims
-from byhand.expr.nodes import Constant, Contraction, Differential, Elementwise, Expr, Named, Structured, Sum, Symbol
+from byhand.expr.nodes import (
+    Constant,
+    Contraction,
+    Differential,
+    Elementwise,
+    Expr,
+    Named,
+    Structured,
+    Sum,
+    Symbol,
+    topological,
+)
 from byhand.expr.operations import PICKERS, SOFTMAXES
 from byhand.notation import typeset as ts
 from byhand.notation.algebra import RELATIONS, quotient, raised
@@ -152,9 +163,19 @@ class _Entries:
         for c, t in terms:
             m = self.entry(scale(c, t), out)
             negative = isinstance(m, ts.Negative)
-            signed.append((not negative, m.body if isinstance(m, ts.Negative) else m))
-        signed.sort(key=lambda p: (not p[0], isinstance(p[1], ts.Number), -len(repr(p[1])), repr(p[1])))
-        return ts.Sum(tuple(signed))
+            body = m.body if isinstance(m, ts.Negative) else m
+            spelled = repr(body)
+            key = (negative, isinstance(body, ts.Number), self.first_place(t), -len(spelled), spelled)
+            signed.append((key, not negative, body))
+        signed.sort(key=lambda p: p[0])
+        return ts.Sum(tuple((positive, body) for _, positive, body in signed))
+
+    def first_place(self, node: Expr) -> int:
+        """Where the first of the names in a node was written."""
+        if not self.style.places:
+            return 0
+        leaves = [n.arg if isinstance(n, Differential) else n for n in topological([node], into_named=False)]
+        return min((self.style.place(n) for n in leaves if isinstance(n, (Named, Symbol))), default=0)
 
     def structured(self, node: Structured, out: tuple[Place, ...]) -> Math:
         if node.operation == "one_hot":

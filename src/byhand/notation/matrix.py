@@ -131,7 +131,10 @@ def _sum(f: Form, s: Style, turned: bool) -> Math:
 
 
 def _ordered_sum(f: Form, s: Style, turned: bool) -> Math:
-    """Subtracted terms last, numbers and multiples of I before them, repeated rows before those; long terms first."""
+    """Subtracted terms last, numbers and multiples of I before them, repeated rows before those; then as written.
+
+    Of terms that begin at one place, products of arrays come before multiples of one, and long ones before short ones.
+    """
     terms = []
     ones = [_one(a) for a in f.args]
     keeps_shape = any(a is one for a, one in zip(f.args, ones, strict=True))  # c 1 + d 1 says that it is a vector
@@ -144,9 +147,21 @@ def _ordered_sum(f: Form, s: Style, turned: bool) -> Math:
             else core.kind.startswith("spread")
         )
         flipped = isinstance(body, ts.Transpose)
-        terms.append(((not positive, late, flipped, -size(body), Spelling(body)), positive, body))
+        first, arrays = first_place(a, s)
+        terms.append(((not positive, late, first, flipped, -arrays, -size(body), Spelling(body)), positive, body))
     terms.sort(key=lambda t: t[0])
     return ts.Sum(tuple((positive, body) for _, positive, body in terms))
+
+
+def first_place(form: Form, s: Style) -> tuple[int, int]:
+    """Where the first of the names in a form was written, and how many arrays there are."""
+    found, arrays, todo = len(s.places), 0, [form]
+    while todo:
+        f = todo.pop()
+        todo += f.args
+        if f.kind == "name":
+            found, arrays = min(found, s.place(f.data)), arrays + (f.rank > 0)
+    return found, arrays
 
 
 def _one(form: Form) -> Form:

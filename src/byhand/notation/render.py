@@ -99,7 +99,7 @@ def document_text(d: Document, ascii: bool = False, width: int | None = None, pa
 def _text_rows(line: Line, show: Callable[[Math], str]) -> list[tuple[str, str, Words]]:
     """(formula, shape, rule) for each form of a chain; long chains go on below their equals sign."""
     pad = "  " + "    " * line.indent
-    left = show(line.left) + " = " if line.left is not None else ""
+    left = show(line.head) + " = " if line.head is not None else ""
     rows: list[tuple[str, str, Words]] = []
     seen: set[str] = set()
     for k, part in enumerate(line.parts):
@@ -161,7 +161,7 @@ def _align(lines: Iterable[Line], show: Callable[[Math], str], words: Callable[[
             if formula in seen:
                 continue
             seen.add(formula)
-            left = show(line.left) if line.left is not None and k == 0 else ""
+            left = show(line.head) if line.head is not None and k == 0 else ""
             notes: list[Words] = [n for n in (line.shape if k == 0 else "", part.rule) if n]
             note = rf" && \text{{{'; '.join(map(words, notes))}}}" if notes else ""
             rows.append(rf"{left} &= {formula}{note}")
@@ -224,7 +224,7 @@ def document_markdown(d: Document) -> str:
 
 
 def _markdown_lines(line: Line, show: Callable[[Math], str], words: Callable[[Words], str]) -> list[str]:
-    chain: list[str] = [show(line.left)] if line.left is not None else []
+    chain: list[str] = [show(line.head)] if line.head is not None else []
     rules: list[str] = []
     for part in line.parts:
         formula = show(part.math)
@@ -285,7 +285,7 @@ def _html_rows(line: Line, chained: bool, show: Callable[[Math], str], words: Ca
     """Table rows of a line; `chained` puts both sides into one cell, so that wide left sides do not push all others."""
     rows = []
     seen: set[str] = set()
-    left = show(line.left) if line.left is not None else ""
+    left = show(line.head) if line.head is not None else ""
     for k, part in enumerate(line.parts):
         formula = show(part.math)
         if formula in seen:
@@ -325,7 +325,8 @@ def document_dict(d: Document) -> dict[str, Any]:
 
     def line(x: Line) -> dict[str, Any]:
         left = None if x.left is None else formula(x.left)
-        about = {"kind": x.kind, "unit": x.unit, "child": x.child}
+        about: dict[str, Any] = {"kind": x.kind, "unit": x.unit, "child": x.child}
+        about |= {} if x.short is None else {"short": formula(x.short)}
         return {"left": left, "parts": list(map(part, x.parts)), "shape": x.shape, "indent": x.indent, **about}
 
     return {

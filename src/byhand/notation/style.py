@@ -25,6 +25,7 @@ class Style:
         sized_identities: whether I shows its size: where nothing beside it says it.
         all_rows: every vector is printed as a row.
         reserved: names that index letters must not take.
+        places: name -> where its author wrote it first, for the order of terms; adjoints stand before all.
         made: what was written already, by the form, its direction, and whether identities show their size.
     """
 
@@ -35,7 +36,14 @@ class Style:
     sized_identities: bool = False
     all_rows: bool = False
     reserved: frozenset[str] = frozenset()
+    places: Mapping[str, int] = field(default_factory=dict)
     made: dict[tuple[int, bool, bool], tuple[Form, Math]] = field(default_factory=dict, repr=False, compare=False)
+
+    def place(self, node: Expr) -> int:
+        """Where a name was written first; what nobody wrote stands last."""
+        if node in self.labels:
+            return -1
+        return self.places.get(node.name, len(self.places)) if isinstance(node, (Symbol, Named)) else len(self.places)
 
 
 def dimension_math(d: Dim) -> Math:

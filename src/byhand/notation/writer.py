@@ -10,7 +10,7 @@ from byhand.derive.record import Pairing, Unit
 from byhand.expr.assume import sentence
 from byhand.expr.contraction import number
 from byhand.expr.dims import show_shape
-from byhand.expr.nodes import Contraction, Expr, Named, Symbol
+from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
 from byhand.notation import typeset as ts
 from byhand.notation.blocks import Words
 from byhand.notation.closed import adjoint_nodes
@@ -31,24 +31,33 @@ class Writer:
         d: the derivation.
         indices: every line with indices.
         jacobian: the derivative of a number by a vector is a row, also where the vector is a column.
+        letters: whether adjoints that stand in results have a letter: Δ2 for ∂L/∂Z2.
     """
 
-    def __init__(self, d: Derivation, indices: bool = False, jacobian: bool = False) -> None:
+    def __init__(self, d: Derivation, indices: bool = False, jacobian: bool = False, letters: bool = False) -> None:
         self.d, self.indices, self.jacobian = d, indices, jacobian
         self.matrices: dict[tuple[Expr, bool], Math | None] = {}
         root = d.prepared.root
         rows = row_vectors([root])
         self.rows = rows
         self.rows |= {u.adjoint for u in d.units if isinstance(u.adjoint, Named) and self.is_row_gradient(u.node)}
+        self.short = d.closed_forms.letters if letters else {}
         labels: dict[Expr, Math] = {
-            u.adjoint: self.partial(u)
+            u.adjoint: ts.Name(self.short[u.adjoint]) if u.adjoint in self.short else self.partial(u)
             for u in d.units
             if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)
         }
         named = {n.name for n in (*d.prepared.units, *d.helpers)}
         self.taken = {*d.f.symbols, *d.f.dimension_names, d.f.name, *named, *(u.name for u in d.units)}
         reserved = frozenset(self.taken)
-        self.style = Style(self.rows, labels, self.tips(reserved), all_rows=d.f.vectors_as_rows, reserved=reserved)
+        self.style = Style(
+            self.rows,
+            labels,
+            self.tips(reserved),
+            all_rows=d.f.vectors_as_rows,
+            reserved=reserved,
+            places=places(d),
+        )
 
     def tips(self, reserved: frozenset[str]) -> dict[Expr, tuple[str | Math, ...]]:
         """Hover texts: the definition and shape of each name."""
@@ -95,6 +104,13 @@ class Writer:
     def gradient_name(self, node: Expr, letters: Sequence[str] = ()) -> Math:
         return ts.Partial(self.function_name, self.name(node, letters))
 
+    def letter(self, u: Unit, letters: Sequence[str] = ()) -> Math | None:
+        """The letter of an adjoint where it has one, with the indices of its line."""
+        if u.adjoint not in self.short or isinstance(u.node, Symbol):
+            return None
+        short: Math = ts.Name(self.short[u.adjoint])
+        return ts.Indexed(short, tuple(letters)) if letters else short
+
     @cached_property
     def page(self) -> Names:
         """The map of names for formulas that stand alone: as on a page with all inputs and definitions."""
@@ -103,9 +119,11 @@ class Writer:
         bodies = [self.write(n.body, n, self.letters(n)) for n in nodes]
         return Names([*named, *bodies, self.write(self.d.prepared.root)], self.d.f.dimension_names)
 
-    def partial_words(self, name: str) -> tuple[str | Math, ...]:
-        """∂f/∂x in a sentence."""
-        return "∂", self.function_name, "/∂", ts.Name(name)
+    def adjoint_words(self, u: Unit) -> tuple[str | Math, ...]:
+        """∂f/∂x, or its letter, in a sentence."""
+        if u.adjoint in self.short:
+            return (ts.Name(self.short[u.adjoint]),)
+        return "∂", self.function_name, "/∂", ts.Name(u.name)
 
     def sentence(self, said: str) -> Words:
         """A sentence on a declared property, with the name as it prints."""
@@ -187,3 +205,15 @@ class Writer:
             return slice_math(node, self.style, letter), letter
         except NoMatrixForm:
             return None
+
+
+def places(d: Derivation) -> dict[str, int]:
+    """Where each name was written first; what byhand named, where it is needed for the first time."""
+    found = {name: k for k, name in enumerate(d.f.order)}
+    if not found:
+        return {}
+    for node in d.prepared.units:
+        if node.name not in found:
+            inside = [n for n in topological([node.body], into_named=False) if isinstance(n, (Named, Symbol))]
+            found[node.name] = min((found[n.name] for n in inside if n.name in found), default=len(found))
+    return found

@@ -141,7 +141,7 @@ def stripped(shown: str) -> str:
     bare = re.sub(r" \(.*\)$", "", shown)
     bare = re.sub(r"^(insert|for each) .*", r"\1", bare)
     bare = re.sub(r"^.* does not occur$", "does not occur", bare)
-    return re.sub(r"^(free entries of a (?:symmetric|diagonal) variable): .*", r"\1", bare)
+    return re.sub(r"^(free entries of a symmetric variable|(?:symmetric|diagonal) part): .*", r"\1", bare)
 
 
 def _merged(entries: list[Entry]) -> Iterator[Entry]:

@@ -59,8 +59,8 @@ def gradient_program(f: Expression, x: str) -> tuple[Expression, dict[str, Expr]
     """∂f/∂x over named intermediates; the names of adjoints -> what they are the adjoint of; declared properties used."""
     prepared = prepare(f)
     variable = f.symbols[x]
-    units = Accumulation(prepared, [variable], f.name).run()
-    d = Derivation(f, prepared, (variable,), tuple(units))
+    units = Accumulation(prepared, [variable], f.name, free_entries=True).run()
+    d = Derivation(f, prepared, (variable,), tuple(units), free_entries=True)
     adjoints = {
         u.adjoint.name: u.node for u in units if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)
     }

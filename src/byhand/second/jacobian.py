@@ -79,7 +79,7 @@ def finish(
 
     `through`: adjoints of the first derivative, which are written out first.
     """
-    restricted = restricted_gradient(variable, node)
+    restricted = restricted_gradient(variable, node, free_entries=True)
     if restricted is not None:
         node = Simplifier(fold=prepared.fold).normal(restricted[1])
     node = written_out(node, through, prepared)
