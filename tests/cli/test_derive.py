@@ -71,7 +71,7 @@ def test_every_way_in_gives_the_same(way, tmp_path):
     path.write_text(LAYERS, encoding="utf-8")
     ways = {"argument": [LAYERS], "stdin": ["-"], "at": [f"@{path}"], "file": ["--file", str(path)]}
     result = run("derive", *ways[way], *LAYER_OPTIONS, input=LAYERS if way == "stdin" else None)
-    assert "∂L/∂W2 = H1ᵀ (P − Y)/N" in result.stdout
+    assert "∂L/∂W2 = H1ᵀ Δ_Z" in result.stdout
     assert "Used: the rows of Y sum to one." in result.stdout
 
 

@@ -206,7 +206,7 @@ def test_a_name_inside_a_name_that_stays_stays_too():
 def test_the_result_of_a_network_stands_alone():
     d = byhand.derive(byhand.MLP("7-5-3-2-2-2-2-2", activation="tanh", loss="mse"))
     lines = result_lines(d.text(level="result"))
-    defined = [line.split(" = ")[0] for line in lines]
+    defined = [line.split(" = ")[0].split(" ≔ ")[-1] for line in lines]
     assert defined.index("∂L/∂Z1") < defined.index("∂L/∂W1")
     assert {"H1", "Z1", "R"} <= set(defined)
     assert all(line.startswith("∂L/∂") for line in result_lines(d.text(level="steps")))

@@ -16,6 +16,7 @@ from byhand.check.report import Evidence, Report, Row, Unread
 from byhand.check.small import small_twin
 from byhand.check.steps import Claim, Claims, Numbers, Side
 from byhand.derive.derivation import Derivation
+from byhand.derive.induction import Induction
 from byhand.derive.record import Pairing
 from byhand.errors import ByhandError, CheckError, MissingRuleError, nearest
 from byhand.expr.nodes import Differential, Symbol
@@ -63,6 +64,8 @@ def check(
     Raises: CheckError: an unknown oracle, or one whose library is not installed. DataError: sizes too large to check.
         ParseError: an unknown notation or level.
     """
+    if isinstance(derivation, Induction):
+        return derivation.check(seeds=seeds if isinstance(seeds, int) else len(tuple(seeds)), oracles=oracles)
     if not isinstance(derivation, Derivation):
         kind = type(derivation).__name__
         raise ByhandError(f"a derivation is needed, not a {kind}", "derive one first: byhand.check(byhand.derive(f))")

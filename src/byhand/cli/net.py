@@ -24,6 +24,7 @@ EXAMPLES = """\b
 Examples
   byhand net 784-300-10 --act relu --loss softmax_cross_entropy
   byhand net D-H-C --act tanh --l2 lam --targets probabilities --layout columns
+  byhand net d0-...-dL --act sigma
   byhand net 8-16-16-1 --act relu --act silu --loss mse -o net.html
 """
 ACTIVATION = (
@@ -56,7 +57,9 @@ def net_options(command: Command) -> Command:
 @net_options
 @view_options()
 def net(view: View, **given: Any) -> None:
-    """Derive the gradients of a network of the given SIZES, inputs first: 784-300-10, or D-H-C.
+    """Derive the gradients of a network of the given SIZES, inputs first: 784-300-10, D-H-C, or d0-...-dL.
+
+    With d0-...-dL the depth L is a symbol, and the gradients are derived by induction; --act sigma is then any function.
 
     The parameters are W1 (inputs, outputs), b1, W2, ...; the data X, one sample a row, and labels y or targets Y.
     """
@@ -93,6 +96,6 @@ def network(
         targets=targets,
         batch=samples,
     )
-    if made.loss == "softmax_cross_entropy" and made.sizes[-1] == 1:
+    if isinstance(made, MLP) and made.loss == "softmax_cross_entropy" and made.sizes[-1] == 1:
         note("Note: the softmax of one output is constantly 1, and this loss constantly 0: one class is no choice.")
     return made

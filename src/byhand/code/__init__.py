@@ -13,6 +13,7 @@ from byhand.code.lower import lower_derivation, lower_expression
 from byhand.errors import ByhandError
 from byhand.expr.expression import as_expression
 from byhand.views import Code
+from byhand.expr.functions import ABSTRACT
 
 if TYPE_CHECKING:
     from byhand.code.program import Program
@@ -70,6 +71,12 @@ def generate(
     Raises: ByhandError: an unknown target, or an operation that the target lacks.
     """
     _check_options(target, options)
+    for name in ABSTRACT:
+        if name in derivation.prepared.root.operations:
+            raise ByhandError(
+                f"{name} stands for any differentiable function: there is no code for it",
+                'give a certain one, such as activation="tanh"',
+            )
     if chunk is not None:
         whole_number(chunk, "chunk", 1)
         if target not in CHUNKED:

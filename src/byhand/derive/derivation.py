@@ -45,6 +45,8 @@ def derive(f: Any, wrt: str | Iterable[str] | None = None, free_entries: bool = 
         MissingRuleError: an operation has no differential.
     Source: Magnus and Neudecker (2019), chapter 9.
     """
+    if hasattr(f, "induction"):  # of any depth
+        return f.induction  # type: ignore[no-any-return]
     expression = as_expression(f)
     if expression.shape != ():
         raise ShapeError(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from byhand.errors import MissingRuleError, nearest
+from byhand.errors import ByhandError, MissingRuleError, nearest
 from byhand.expr import numeric
 
 
@@ -82,11 +82,35 @@ MASKS = {"step": ">", "nonnegative": ">="}  # functions that are comparisons wit
 POSITIVE_VALUED = frozenset({"exp", "sigmoid", "softplus", "cosh", "normal_cdf", "normal_pdf"})
 
 
+ABSTRACT = ("sigma",)  # any differentiable function of one number: derivations have it, numbers do not
+
+
+def is_abstract(name: str) -> bool:
+    """Whether a function is any differentiable one, or a derivative of that: sigma, sigma_prime."""
+    return name.removesuffix("_prime") in ABSTRACT or (name.endswith("_prime") and is_abstract(name[: -len("_prime")]))
+
+
+def _abstract(name: str) -> Function:
+    """The row of a function that has a name and a derivative, and no values."""
+
+    def values(z: Any) -> Any:
+        raise ByhandError(
+            f"{name} stands for any differentiable function: it has no values",
+            'give a certain one, such as activation="tanh"',
+        )
+
+    return Function(
+        name, f"{name}_prime(z)", values, f"{name}({{z}})", source="any differentiable function of one number"
+    )
+
+
 def function(name: str) -> Function:
     """The row of a function.
 
     Raises: MissingRuleError: the table has no such row.
     """
+    if is_abstract(name):
+        return _abstract(name)
     if name not in FUNCTIONS:
         raise MissingRuleError(
             f"no elementwise function {name}{nearest(name, list(FUNCTIONS))}",

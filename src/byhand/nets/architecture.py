@@ -13,7 +13,7 @@ import numpy as np
 from byhand.errors import ByhandError, ParseError, ShapeError, nearest
 from byhand.expr.dims import Dim, parse_dim
 from byhand.expr.evaluate import evaluate
-from byhand.expr.functions import FUNCTIONS
+from byhand.expr.functions import ABSTRACT, FUNCTIONS
 from byhand.expr.parse import parse
 from byhand.expr.source import Source
 from byhand.nets.definition import Definition, definition
@@ -71,7 +71,7 @@ def read_activation(text: str) -> str:
     if not isinstance(text, str):
         raise ParseError(f"an activation is a name or an expression in z, not a {type(text).__name__}")
     name = ALIASES.get(text.strip(), text.strip())
-    if name in ("identity", "softmax") or (name in FUNCTIONS and name not in _NOT_ACTIVATIONS):
+    if name in ("identity", "softmax", *ABSTRACT) or (name in FUNCTIONS and name not in _NOT_ACTIVATIONS):
         return name
     if re.fullmatch(r"\w*", name):
         known = [*(n for n in FUNCTIONS if n not in _NOT_ACTIVATIONS), "identity", "softmax"]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
+from byhand.expr.contraction import elementwise
+from byhand.expr.functions import ABSTRACT
 from byhand.expr.nodes import Expr
 from byhand.expr.parse import read_node
 from byhand.expr.source import Source
+
+_ABSTRACT = {name: partial(elementwise, name) for name in ABSTRACT}
 
 
 class Definition:
@@ -35,7 +39,7 @@ class Definition:
 
         Raises: ParseError, ShapeError: what is wrong with the definition, with the place in its text.
         """
-        return read_node(self.source, values)
+        return read_node(self.source, {**_ABSTRACT, **values})
 
     @property
     def body(self) -> ast.expr:

@@ -22,6 +22,7 @@ from byhand.expr.surface import multiply
 from byhand.memory import refuse_larger_than_memory, within_memory
 from byhand.nets.architecture import activation_definition, read_activation, read_penalty, read_sizes
 from byhand.nets.definition import Definition, definition
+from byhand.nets.depth import AnyDepth, is_any_depth
 from byhand.nets.inits import default_init, init_row
 from byhand.nets.layers import KINDS, Layer, Line, Parameter, dense
 from byhand.nets.losses import LOSSES, TARGETS, loss_row
@@ -57,6 +58,12 @@ class MLP(View):
     >>> MLP("784-300-10").parameters
     ('W1', 'b1', 'W2', 'b2')
     """
+
+    def __new__(cls, sizes: Any = None, *args: Any, **options: Any) -> Any:
+        """A network; one of any depth where the sizes are d0-...-dL."""
+        if is_any_depth(sizes):
+            return AnyDepth(sizes, *args, **options)
+        return super().__new__(cls)
 
     def __init__(
         self,

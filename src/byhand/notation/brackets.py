@@ -47,7 +47,7 @@ PRECEDENCES: dict[type[ts.Math], Precedence] = {
 }  # fmt: skip
 
 # Bases that take indices as they are; others have, or look as if they had, a subscript already.
-_INDEXABLE = (ts.Bracketed, ts.Call, ts.Prime, ts.Function, ts.Vec, ts.Matrix)
+_INDEXABLE = (ts.Bracketed, ts.Layered, ts.Call, ts.Prime, ts.Function, ts.Vec, ts.Matrix)
 
 # Names that with indices would read as signs: a sum over i, Kronecker's delta.
 SUBSCRIPTED_SIGNS = frozenset({"Σ", "δ"})
@@ -127,6 +127,8 @@ class _Arranger:
                 return ts.Partial(self._partial(of), self._partial(wrt))
             case ts.Relation(op, left, right):
                 return ts.Relation(op, arrange(left), arrange(right))
+            case ts.Layered(base, layer):
+                return ts.Layered(arrange(base), layer)
             case ts.Ones(size):
                 return self._ones(None if size is None else arrange(size))
             case ts.Identity(size, order):
@@ -248,6 +250,7 @@ class _Arranger:
         """dX and dZ_ij are clear; other bodies are not: d(loss), d(x_hat), d(AB), d(x) beside an input dx."""
         arranged = self.arrange(body)
         letter = arranged.base if isinstance(arranged, ts.Indexed) else arranged
+        letter = letter.base if isinstance(letter, ts.Layered) else letter
         if isinstance(letter, ts.Spelled) and _is_letter(letter.parts) and not self._is_name("d", letter):
             return arranged
         return _bracketed(arranged)

@@ -105,16 +105,17 @@ def definition(w: Writer, node: Expr, body: Expr) -> Line:
 
 def differentials(w: Writer) -> Section:
     """d(intermediate) in terms of the differentials below it."""
-    lines = []
-    for u in reversed(w.d.units):
-        if isinstance(u.node, Symbol) or not u.terms:
-            continue
-        d = total_differential(u)
-        letters = w.letters(u.node, d)
-        part = Part(w.write(d, u.node, letters), ", ".join(u.rules))
-        left = ts.Differential(w.left(u.node, letters))
-        lines.append(Line(left, (part,), show_shape(u.node.shape), kind="differential", unit=u.name))
-    return Section("Differentials", tuple(lines))
+    units = [u for u in reversed(w.d.units) if not isinstance(u.node, Symbol) and u.terms]
+    return Section("Differentials", tuple(differential_line(w, u) for u in units))
+
+
+def differential_line(w: Writer, u: Unit) -> Line:
+    """d(intermediate) = the sum of its terms."""
+    d = total_differential(u)
+    letters = w.letters(u.node, d)
+    part = Part(w.write(d, u.node, letters), ", ".join(u.rules))
+    left = ts.Differential(w.left(u.node, letters))
+    return Line(left, (part,), show_shape(u.node.shape), kind="differential", unit=u.name)
 
 
 def backward(w: Writer, level: Level) -> Section:

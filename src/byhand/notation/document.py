@@ -6,7 +6,8 @@ from typing import Any
 
 from byhand.arguments import one_of
 from byhand.derive.derivation import Derivation
-from byhand.notation import differential, jacobian
+from byhand.derive.induction import Induction
+from byhand.notation import differential, induction, jacobian
 from byhand.notation.blocks import Document
 from byhand.notation.names import Names
 from byhand.notation.render import document_dict, document_html, document_latex, document_markdown, document_text
@@ -18,7 +19,9 @@ NOTATIONS = ("differential", "index", "jacobian")
 LEVELS = ("result", "steps", "micro")
 
 
-def document(d: Derivation, notation: str = "differential", level: str = "steps", layout: str = "rows") -> Document:
+def document(
+    d: Derivation | Induction, notation: str = "differential", level: str = "steps", layout: str = "rows"
+) -> Document:
     """The derivation as a document.
 
     Raises: ParseError: an unknown notation, level or layout.
@@ -26,27 +29,29 @@ def document(d: Derivation, notation: str = "differential", level: str = "steps"
     for word, known, what in ((notation, NOTATIONS, "notation"), (level, LEVELS, "level")):
         one_of(word, known, what)
     turned = d.in_layout(layout)
+    if isinstance(turned, Induction):
+        return induction.build(turned, notation, level)  # type: ignore[arg-type]
     if notation == "jacobian":
         return jacobian.build(turned, level)  # type: ignore[arg-type]
     return differential.build(turned, level, indices=notation == "index")  # type: ignore[arg-type]
 
 
-def as_text(d: Derivation, notation: str, level: str, layout: str, ascii: bool = False) -> str:
+def as_text(d: Derivation | Induction, notation: str, level: str, layout: str, ascii: bool = False) -> str:
     """Unicode or ASCII text."""
     return document_text(document(d, notation, level, layout), ascii)
 
 
-def as_latex(d: Derivation, notation: str, level: str, layout: str) -> str:
+def as_latex(d: Derivation | Induction, notation: str, level: str, layout: str) -> str:
     """LaTeX (amsmath, amssymb)."""
     return document_latex(document(d, notation, level, layout))
 
 
-def as_markdown(d: Derivation, notation: str, level: str, layout: str) -> str:
+def as_markdown(d: Derivation | Induction, notation: str, level: str, layout: str) -> str:
     """Markdown with LaTeX formulas."""
     return document_markdown(document(d, notation, level, layout))
 
 
-def as_html(d: Derivation, notation: str, level: str, layout: str) -> str:
+def as_html(d: Derivation | Induction, notation: str, level: str, layout: str) -> str:
     """HTML with MathML."""
     return document_html(document(d, notation, level, layout))
 

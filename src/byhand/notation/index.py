@@ -9,7 +9,7 @@ the letter does not stand alone on an axis that has it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count
 from typing import NamedTuple
@@ -156,6 +156,8 @@ class _Entries:
         """∂L/∂Z at (i, j) is ∂L/∂Z_ij."""
         if isinstance(label, ts.Partial):
             return ts.Partial(label.of, self.at(label.wrt, node.shape, out))
+        if isinstance(label, (ts.Prime, ts.Call)) and len(label.args) == 1:  # a function of each entry
+            return replace(label, args=(self.at(label.args[0], node.shape, out),))
         return self.at(label, node.shape, out)
 
     def sum(self, terms: Iterable[tuple[Coefficient, Expr]], out: tuple[Place, ...]) -> Math:

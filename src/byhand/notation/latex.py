@@ -38,11 +38,20 @@ def to_latex(math: ts.Math, names: Names | None = None) -> str:
     return _show(arrange(math, names or Names([math]), "stacked"))
 
 
+def _layer(layer: str) -> str:
+    """The index of a layer, l+1."""
+    return layer.replace("−", "-")
+
+
 def _show(node: ts.Math) -> str:
     """LaTeX of an arranged node."""
     match node:
         case ts.Spelled(_, parts, style):
             return _name(parts, style)
+        case ts.Layered(base, layer):
+            return f"{_show(base)}^{{({_layer(layer)})}}"
+        case ts.Transpose(ts.Layered(base, layer)):  # one superscript, not two
+            return rf"{_show(base)}^{{({_layer(layer)})\top}}"
         case ts.Digits(digits, exponent):
             return digits if exponent is None else _scientific(digits, exponent)
         case ts.Product(items):

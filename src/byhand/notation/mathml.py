@@ -55,6 +55,12 @@ def to_mathml(math: ts.Math, block: bool = False, names: Names | None = None) ->
     return f'<math xmlns="http://www.w3.org/1998/Math/MathML"{display}>{body}</math>'
 
 
+def _layer(layer: str) -> str:
+    """(l+1), the index of a layer above a name."""
+    signs = "".join(_leaf("mn" if c.isdigit() else "mi" if c.isalpha() else "mo", c) for c in layer)
+    return _element("mrow", "<mo>(</mo>", signs, "<mo>)</mo>")
+
+
 @dataclass(frozen=True, slots=True)
 class _Printer:
     names: Names
@@ -65,6 +71,10 @@ class _Printer:
         match node:
             case ts.Spelled(_, parts, style, tip):
                 return self._tipped(_name(parts, style), tip)
+            case ts.Layered(base, layer):
+                return _element("msup", show(base), _layer(layer))
+            case ts.Transpose(ts.Layered(base, layer)):
+                return _element("msup", show(base), _element("mrow", _layer(layer), "<mi>⊤</mi>"))
             case ts.Digits(digits, exponent):
                 return _leaf("mn", digits) if exponent is None else _scientific(digits, exponent)
             case ts.Product(items):

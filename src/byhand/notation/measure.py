@@ -27,7 +27,7 @@ def measures(m: Math) -> Measures:
     if known is None:
         inside = [measures(p) for p in parts(m)]
         own = isinstance(m, ts.Transpose) and not isinstance(m.base, ts.Ones)
-        size = 1 if isinstance(m, ts.Name) else 1 + sum(p.size for p in inside)
+        size = 1 if isinstance(m, (ts.Name, ts.Layered)) else 1 + sum(p.size for p in inside)
         known = Measures(size, own + sum(p.transposes for p in inside))
         object.__setattr__(m, "measures", known)
     return known

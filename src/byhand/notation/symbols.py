@@ -55,6 +55,7 @@ FUNCTION_NAMES: dict[str, FunctionName] = {
     "min":        FunctionName("min", r"\min", "min"),
     "normal_cdf": FunctionName("Φ", r"\Phi", "Φ"),
     "normal_pdf": FunctionName("φ", r"\varphi", "φ"),
+    "sigma":      FunctionName("σ", r"\sigma", "σ"),
     "sigmoid":    FunctionName("σ", r"\sigma", "σ"),
     "sin":        FunctionName("sin", r"\sin", "sin"),
     "sinh":       FunctionName("sinh", r"\sinh", "sinh"),

@@ -66,6 +66,8 @@ class _Printer:
         match node:
             case ts.Spelled(line):
                 return line
+            case ts.Layered(base, layer):
+                return f"{show(base)}[{self._words(layer)}]"
             case ts.Digits(digits, exponent):
                 return digits if exponent is None else self._scientific(digits, exponent)
             case ts.Product(items):

@@ -52,6 +52,14 @@ class Name(Math):
 
 
 @dataclass(frozen=True, slots=True)
+class Layered(Math):
+    """What a name is in one layer, or at one step: W[l+1] in text, W^(l+1) in print; never a power."""
+
+    base: Math
+    layer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spelled(Math):
     """A name as it prints on its page; made from names by `arrange`.
 

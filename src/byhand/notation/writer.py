@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from byhand.derive.derivation import Derivation
@@ -32,21 +32,33 @@ class Writer:
         indices: every line with indices.
         jacobian: the derivative of a number by a vector is a row, also where the vector is a column.
         letters: whether adjoints that stand in results have a letter: Δ2 for ∂L/∂Z2.
+        called: nodes that are called something else than their name: Z[l+1].
+        adjoints: inputs that stand for adjoints, and print as rows where those do.
     """
 
-    def __init__(self, d: Derivation, indices: bool = False, jacobian: bool = False, letters: bool = False) -> None:
-        self.d, self.indices, self.jacobian = d, indices, jacobian
+    def __init__(
+        self,
+        d: Derivation,
+        indices: bool = False,
+        jacobian: bool = False,
+        letters: bool = False,
+        called: Mapping[Expr, Math] | None = None,
+        adjoints: Iterable[Expr] = (),
+    ) -> None:
+        self.d, self.indices, self.jacobian, self.called = d, indices, jacobian, called or {}
         self.matrices: dict[tuple[Expr, bool], Math | None] = {}
         root = d.prepared.root
         rows = row_vectors([root])
         self.rows = rows
         self.rows |= {u.adjoint for u in d.units if isinstance(u.adjoint, Named) and self.is_row_gradient(u.node)}
         self.short = d.closed_forms.letters if letters else {}
+        self.rows |= {n for n in adjoints if self.is_row_gradient(n)}
         labels: dict[Expr, Math] = {
             u.adjoint: ts.Name(self.short[u.adjoint]) if u.adjoint in self.short else self.partial(u)
             for u in d.units
             if isinstance(u.adjoint, Named) and not isinstance(u.node, Symbol)
         }
+        labels |= self.called
         named = {n.name for n in (*d.prepared.units, *d.helpers)}
         self.taken = {*d.f.symbols, *d.f.dimension_names, d.f.name, *named, *(u.name for u in d.units)}
         reserved = frozenset(self.taken)
@@ -86,6 +98,8 @@ class Writer:
 
     def name(self, node: Expr, letters: Sequence[str] = ()) -> Math:
         """An input, an intermediate or the function by its name."""
+        if node in self.called:
+            return ts.Indexed(self.called[node], tuple(letters)) if letters else self.called[node]
         m: Math = ts.Name(self.identifier(node), tip=self.style.tips.get(node, ()) if hasattr(self, "style") else ())
         return ts.Indexed(m, tuple(letters)) if letters else m
 

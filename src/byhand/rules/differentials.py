@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from byhand.errors import MissingRuleError
-from byhand.expr.contraction import P1, add, contract, label_dims, scale, zero
+from byhand.expr.contraction import P1, add, contract, elementwise, label_dims, scale, zero
 from byhand.expr.dims import Coefficient
-from byhand.expr.functions import function
+from byhand.expr.functions import function, is_abstract
 from byhand.expr.nodes import (
     Constant,
     Contraction,
@@ -155,6 +155,8 @@ def rule_for(operation: str) -> Rule:
 
 def slope(function_name: str, arg: Expr, value: Expr) -> Expr:
     """f'(arg), with `value` = f(arg) used where the row uses y."""
+    if is_abstract(function_name):
+        return elementwise(f"{function_name}_prime", arg)
     derivative = read_side(function(function_name).derivative, {"z": arg, "y": value})
     if derivative.shape == arg.shape:
         return derivative
