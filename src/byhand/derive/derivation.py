@@ -160,7 +160,11 @@ class Derivation(Shown):
     @cached_property
     def assumptions(self) -> tuple[str, ...]:
         """The declared properties that the result rests on, as sentences."""
-        return tuple(dict.fromkeys(a for u in self.units for s in u.stages for a in s.assumptions))
+        return tuple(
+            dict.fromkeys(
+                a for u in self.units for said in (u.assumptions, *(s.assumptions for s in u.stages)) for a in said
+            )
+        )
 
     @cached_property
     def closed_forms(self) -> ClosedForms:

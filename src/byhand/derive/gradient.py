@@ -30,6 +30,7 @@ from byhand.expr.nodes import (
 )
 from byhand.rules.differentials import differential, rule_for
 from byhand.rules.effort import Effort
+from byhand.rules.factor import common_coefficient
 from byhand.rules.linear import LinearTerm, linear_terms
 from byhand.rules.patterns import move_name, view_name
 from byhand.rules.properties import proof
@@ -38,6 +39,15 @@ from byhand.rules.simplify import Simplifier
 
 HALF = Coefficient(Fraction(1, 2))
 SHORT = 1.5  # an adjoint of this weight (2 r, say) is written out in the next formula
+ONES = frozenset(
+    {
+        "rows of a one-hot matrix sum to one",
+        "entries of a one-hot vector sum to one",
+        "rows sum to one",
+        "columns sum to one",
+        "entries sum to one",
+    }
+)
 MOST_MOVES = 24  # factors of a term that are moved one after the other, each in a line of its own
 ALL_AT_ONCE = "move all factors at once"
 FREE_ENTRIES = "free entries of a symmetric variable: G + Gᵀ − I ⊙ G"
@@ -114,10 +124,13 @@ class Accumulation:
             self.adjoints[node] = adjoint
             self.adjoint_nodes.add(adjoint)
         terms, rules = self.expand(body)
+        used: set[tuple[str, str]] = set()
+        terms = self.gathered(terms, rules, used)
         records = [] if is_zero(adjoint) else [self.moved(adjoint, t) for t in terms]
         for record in records:
             self.contributions.setdefault(record.term.child, []).append(record.contribution)
-        self.units.append(Unit(node, name, body, tuple(rules), tuple(records), adjoint, tuple(stages)))
+        said = tuple(sentence(n, self.ranks[n], p) for n, p in sorted(used))
+        self.units.append(Unit(node, name, body, tuple(rules), tuple(records), adjoint, tuple(stages), said))
 
     def fresh(self, name: str) -> str:
         while name in self.taken:
@@ -171,12 +184,52 @@ class Accumulation:
             todo = [u for u in linear_terms(opened) if u.child in self.active] + todo
         return done, rules
 
+    def gathered(self, terms: list[LinearTerm], rules: list[str], used: set[tuple[str, str]]) -> list[LinearTerm]:
+        """Terms in one differential taken together where declared properties, or ones that are summed, make that shorter.
+
+        The differential of the cross-entropy of a softmax is ⟨P − Y, dZ⟩, since the rows of Y sum to one.
+        """
+        groups: dict[Expr, list[LinearTerm]] = {}
+        for t in terms:
+            groups.setdefault(t.child, []).append(t)
+        found: list[LinearTerm] = []
+        for t in terms:
+            group = groups.pop(t.child, [])
+            found += self.together(group, terms, rules, used) if len(group) > 1 else group
+        return found
+
+    def together(
+        self, group: list[LinearTerm], terms: list[LinearTerm], rules: list[str], used: set[tuple[str, str]]
+    ) -> list[LinearTerm]:
+        """Terms in one differential, or what they are by the properties of what stands in them."""
+        whole = add(*(t.applied() for t in group))
+        if not any(n in self.bearing or n.operations & {"one_hot"} for n in _direct(whole)):
+            return group
+        assuming = Simplifier(facts=True, fold=self.prepared.fold, effort=self.effort)
+        if whole.ndim:
+            shorter = assuming.normal(whole)
+        else:  # ⟨G, dZ⟩
+            child, axes = group[0].child, range(group[0].child.ndim)
+            whole = assuming.normal(add(*(t.adjoint(number(1)) for t in group)))
+            shorter = contract([(whole, axes, P1), (differential_of(child), axes, P1)], (), merge=True)
+        gathered = list(linear_terms(shorter)) if shorter.has_differential else []
+        if len(gathered) != 1 or not (assuming.applied or assuming.used):
+            return group
+        if "log-softmax" in rules and ONES & {*assuming.applied}:
+            rules[rules.index("log-softmax")] = "cross-entropy of a softmax"
+            rules[:] = [rule for rule in rules if rule != "product rule" or len(terms) > len(group)]
+        else:
+            rules += [rule for rule in dict.fromkeys(assuming.applied) if rule not in rules]
+        used |= assuming.used
+        return gathered
+
     def folded(self, node: Expr) -> Expr:
         """Intermediates written by their names: 1 - H1**2, not 1 - tanh(Z1)**2."""
         done: dict[Expr, Expr] = {}
         for n in topological([node], into_named=False):
             kept = n if isinstance(n, Named) or all(done[c] is c for c in n.children) else rebuild(n, done)
-            done[n] = self.prepared.fold.get(kept, kept)
+            named = self.prepared.fold.get(kept)
+            done[n] = self.prepared.fold.reused(kept) if named is None else named
         return done[node]
 
     def moved(self, upstream: Expr, term: LinearTerm) -> TermRecord:
@@ -215,6 +268,8 @@ class Accumulation:
     def stages(self, node: Expr) -> list[Stage]:
         """The sum of contributions and its forms down to the shortest; adjoints are inserted where that cancels."""
         raw = add(*self.contributions[node])
+        if isinstance(raw, Sum) and len(self.contributions[node]) == 1:
+            raw = common_coefficient(raw)
         stages = [
             Stage("collect the contributions" if len(self.contributions[node]) > 1 else "read off", raw, "collect")
         ]

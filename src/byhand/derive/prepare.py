@@ -10,6 +10,7 @@ from byhand.expr.expression import Expression, rebuild
 from byhand.expr.nodes import Expr, Named, Structured, Symbol, named, topological
 from byhand.expr.operations import apply
 from byhand.rules.effort import Effort
+from byhand.rules.reuse import Fold
 from byhand.rules.simplify import Simplifier
 
 
@@ -27,7 +28,7 @@ class Prepared:
 
     root: Expr
     units: list[Named]
-    fold: dict[Expr, Named]
+    fold: Fold
     helpers: list[Named] = field(default_factory=list)
     automatic: set[str] = field(default_factory=set)
 
@@ -37,22 +38,20 @@ def prepare(f: Expression, effort: Effort | None = None) -> Prepared:
     effort = effort or Effort()
     users = {n.name for n in topological([f.root]) if isinstance(n, Named)}
     taken = {*f.symbols, *users, f.name, *f.dimension_names}
-    root = name_intermediates(_normalised(f.root, {}, effort)[0], taken)
+    root = name_intermediates(_normalised(f.root, Fold(), effort)[0], taken)
     return _with_helpers(root, taken, users, effort, f.order)
 
 
 def as_prepared(f: Expression) -> Callable[[Expr], Expr]:
     """A node of a function as it stands among its definitions in normal form."""
-    fold: dict[Expr, Named] = {}
+    fold = Fold()
     done: dict[Expr, Expr] = {}
     effort = Effort()
     _normalised(f.root, fold, effort, done)
     return lambda node: Simplifier(fold=fold, effort=effort).normal(_replaced(node, done))
 
 
-def _normalised(
-    root: Expr, fold: dict[Expr, Named], effort: Effort, into: dict[Expr, Expr] | None = None
-) -> tuple[Expr, dict[Expr, Named]]:
+def _normalised(root: Expr, fold: Fold, effort: Effort, into: dict[Expr, Expr] | None = None) -> tuple[Expr, Fold]:
     """The expression with the body of each intermediate, and the root, in normal form; `into` gets what became of each."""
     done: dict[Expr, Expr] = {} if into is None else into
     order = [n for n in topological([root]) if isinstance(n, Named)]
@@ -61,7 +60,7 @@ def _normalised(
         new = named(unit.name, body)
         done[unit] = new
         if not isinstance(body, (Symbol, Named)):
-            fold.setdefault(body, new)
+            fold.add(body, new)
     return Simplifier(fold=fold, effort=effort).normal(_replaced(root, done)), fold
 
 
@@ -88,10 +87,10 @@ def _with_helpers(
     root: Expr, taken: set[str], users: set[str], effort: Effort, written: Sequence[str] = ()
 ) -> Prepared:
     """Fresh names for softmax(Z) where a log-softmax or log-sum-exp will produce it, and for one-hot labels."""
-    fold: dict[Expr, Named] = {}
+    fold = Fold()
     for n in topological([root]):
         if isinstance(n, Named) and not isinstance(n.body, (Symbol, Named)):
-            fold.setdefault(n.body, n)
+            fold.add(n.body, n)
     used = {*taken, *(n.name for n in fold.values())}
     made: list[Named] = []
     for n in topological([root]):
@@ -103,9 +102,9 @@ def _with_helpers(
             k += 1
             name = f"{letter}{k}"
         used.add(name)
-        fold[body] = named(name, body)
-        made.append(fold[body])
-    root, fold = _normalised(root, {h.body: h for h in made}, effort)
+        made.append(named(name, body))
+        fold.add(body, made[-1])
+    root, fold = _normalised(root, Fold({h.body: h for h in made}), effort)
     units = in_order(root, written)
     automatic = {n.name for n in units if n.name not in users} | {h.name for h in made}
     return Prepared(root, units, fold, [h for h in made if h not in units], automatic)

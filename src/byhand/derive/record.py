@@ -97,6 +97,7 @@ class Unit(NamedTuple):
         terms: its differential, one record per linear term.
         adjoint: the node that stands for its adjoint in later formulas.
         stages: the forms of the adjoint, from the sum of contributions to the last.
+        assumptions: sentences on the declared properties that its differential rests on.
     """
 
     node: Expr
@@ -106,6 +107,7 @@ class Unit(NamedTuple):
     terms: tuple[TermRecord, ...]
     adjoint: Expr
     stages: tuple[Stage, ...]
+    assumptions: tuple[str, ...] = ()
 
     @property
     def value(self) -> Expr:

@@ -136,7 +136,8 @@ def contribution_rules(d: Derivation) -> dict[Expr, list[str]]:
     for u in d.units:
         for record in u.terms:
             found = rules.setdefault(record.term.child, [])
-            found.extend(dict.fromkeys(m.rule for m in record.moves if m.rule not in found))
+            moved = [m.rule for m in record.moves] or ["read off"]
+            found.extend(dict.fromkeys(rule for rule in moved if rule not in found))
     return rules
 
 

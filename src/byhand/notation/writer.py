@@ -8,7 +8,7 @@ from functools import cached_property
 from byhand.derive.derivation import Derivation
 from byhand.derive.record import Pairing, Unit
 from byhand.expr.assume import sentence
-from byhand.expr.contraction import number
+from byhand.expr.contraction import P1, contract
 from byhand.expr.dims import show_shape
 from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
 from byhand.notation import typeset as ts
@@ -191,8 +191,8 @@ class Writer:
 
     def pairing(self, p: Pairing, of: Expr | None = None) -> Math:
         """⟨left, right⟩; a product of numbers is written as such."""
-        if p.left is number(1):  # of the function itself: its differential
-            return self.write(p.right)
+        if not p.left.ndim:  # of the function itself: its differential; of numbers, their product
+            return self.write(contract([(p.left, (), P1), (p.right, (), P1)], (), merge=True))
         if self.indices or p.left.ndim > 2 or not (self.has_matrix_form(p.left) and self.has_matrix_form(p.right)):
             return inner_math(p.left, p.right, self.style)
         turned = p.left.ndim == 1 and self.is_row(of)

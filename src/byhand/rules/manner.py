@@ -23,6 +23,10 @@ STEPS = (
            "d(sum(A*X)) = inner(A, d(X)) + inner(d(A), X)", {"A": "m n", "X": "m n"}),
     Manner("first identification theorem", "the Jacobian is what the differential of the variable is multiplied by",
            "d(A @ x) = A @ d(x) + d(A) @ x", {"A": "m n", "x": "n"}),
+    Manner("cross-entropy of a softmax", "d(−⟨Y, log softmax(Z)⟩) = ⟨softmax(Z) − Y, dZ⟩ where each row of Y sums to one: the "
+           "log-softmax gives ⟨diag(Y 1) P − Y, dZ⟩, and Y 1 = 1", source="Bishop (2006), (4.109)"),
+    Manner("a centred array sums to zero", "what is left when the mean along an axis is taken off sums to zero along that axis, "
+           "scaled or not: 1ᵀ(X − 1 μ) = 1ᵀX − N μ = 0 for μ = 1ᵀX/N", source="definition of the mean"),
     Manner("collect the contributions", "what every use of a variable adds to its gradient, in one sum",
            "inner(A, d(X)) + inner(B, d(X)) = inner(A + B, d(X))", _MATRICES),
     Manner("collect and cancel", "equal terms are added, factors that cancel are left out, products are multiplied out or "

@@ -14,14 +14,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from byhand.expr.contraction import P1, add, contract, label_dims, scale, transpose
+from byhand.expr.contraction import P1, add, contract, label_dims, scale, transpose, zero
 from byhand.expr.dims import ONE
 from byhand.expr.expression import rebuild
 from byhand.expr.nodes import Contraction, Differential, Expr, Named, Structured, Sum, topological
+from byhand.rules.centred import vanishes
 from byhand.rules.effort import Effort
 from byhand.rules.factor import common_coefficient, count_products, distribute, factorings, size
 from byhand.rules.identities import Identity, apply_identity, candidates
 from byhand.rules.properties import Proof, proof
+from byhand.rules.reuse import Fold
 from byhand.rules.score import Scores, transposes, weight
 from byhand.rules.words import readings
 
@@ -74,7 +76,11 @@ class Simplifier:
         return self.memo.get(root, root)
 
     def folded(self, node: Expr) -> Expr:
-        return self.fold.get(node, node)
+        """A node by its name, or by the names of what stands in it."""
+        found = self.fold.get(node)
+        if found is None and isinstance(self.fold, Fold):
+            return self.fold.reused(node)
+        return node if found is None else found
 
     def tidy(self, node: Expr) -> Expr:
         if isinstance(node, (Named, Differential)) or not node.children:
@@ -132,6 +138,9 @@ class Simplifier:
             if not isinstance(node, Contraction):
                 return self.shape_up(node) if isinstance(node, Sum) else node
             before = node
+            if vanishes(node):
+                self.applied.append("a centred array sums to zero")
+                return zero(node.shape)
             node = self.merged(node)
             if node is before and isinstance(node, Contraction):
                 node = self.identities(node)
@@ -165,7 +174,7 @@ class Simplifier:
                     )
         if self.is_transposed_sum(node):
             return self.again(transpose(node.factors[0][0]))
-        return self.with_symmetry(node) if self.facts else node
+        return self.with_symmetry(node)
 
     def is_transposed_sum(self, node: Contraction) -> bool:
         if len(node.factors) != 1 or node.coefficient != ONE or node.ndim != 2:
@@ -174,12 +183,15 @@ class Simplifier:
         return isinstance(factor, Sum) and power == 1 and len(set(labels)) == 2 and labels == node.out[::-1]
 
     def with_symmetry(self, node: Contraction) -> Expr:
-        """Of the orientations of its symmetric factors, the one with fewest transposes."""
+        """Of the orientations of its symmetric factors, the one with fewest transposes.
+
+        What is symmetric by the way it is made, X Xᵀ, is so without any fact.
+        """
         symmetric: dict[int, Proof] = {}
         for i, (factor, labels, _) in enumerate(node.factors):
             if len(labels) == 2 and labels[0] != labels[1]:
                 proved = proof(factor, "symmetric")
-                if proved:
+                if proved is not None and (self.facts or not proved):
                     symmetric[i] = proved
         best: Expr = node
         turned: set[int] = set()

@@ -24,6 +24,7 @@ from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr, Named, Symbol
 from byhand.notation.jacobian import local_jacobian
 from byhand.rules.linear import LinearTerm
+from byhand.rules.reuse import Fold
 from byhand.rules.simplify import Simplifier
 from byhand.second.accumulate import Jacobians, identity
 from byhand.second.inputs import function_and_names, single
@@ -193,7 +194,7 @@ def _as_written(f: Expression) -> Prepared:
     from byhand.expr.nodes import topological
 
     units = [n for n in topological([f.root]) if isinstance(n, Named)]
-    return Prepared(f.root, units, {u.body: u for u in units if not isinstance(u.body, (Symbol, Named))})
+    return Prepared(f.root, units, Fold({u.body: u for u in units if not isinstance(u.body, (Symbol, Named))}))
 
 
 def _walks(root: Expr, x: Symbol, edges: Mapping[tuple[Expr, Expr], object]) -> Iterator[tuple[Expr, ...]]:

@@ -17,6 +17,7 @@ from byhand.errors import ParseError
 from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, zero
 from byhand.expr.expression import Expression, substitute
 from byhand.expr.nodes import Expr, Named, Symbol, named, symbol, topological
+from byhand.rules.reuse import Fold
 from byhand.rules.score import weight
 from byhand.rules.simplify import Simplifier
 from byhand.second.inputs import function_and_names, kink_notes, need_scalar, set_aside, structure_notes
@@ -96,7 +97,7 @@ class Product(Shown):
 
 def tangents(roots: list[Expr], directions: Mapping[Symbol, Expr], name: str, fold: Mapping[Expr, Named]) -> list[Expr]:
     """The directional derivative of each root: its differential with d(x) replaced by the direction of x."""
-    program = packed(roots, dict(fold))
+    program = packed(roots, Fold(fold))
     accumulation = Accumulation(program, list(directions), name)
     accumulation.active = active = depending(roots, directions)
     simplifier = Simplifier(fold=program.fold)
@@ -129,14 +130,14 @@ def depending(roots: Iterable[Expr], variables: Iterable[Expr]) -> set[Expr]:
     return found
 
 
-def packed(roots: list[Expr], fold: dict[Expr, Named]) -> Prepared:
+def packed(roots: list[Expr], fold: Fold) -> Prepared:
     """Several nodes over the same named intermediates as one function, ready to be differentiated."""
     factors: list[LooseFactor] = [(r, [(k, a) for a in range(r.ndim)], P1) for k, r in enumerate(roots)]
     root = roots[0] if len(roots) == 1 else contract(factors, ())
     units = [n for n in topological(roots) if isinstance(n, Named)]
     for u in units:
         if not isinstance(u.body, (Symbol, Named)):
-            fold.setdefault(u.body, u)
+            fold.add(u.body, u)
     return Prepared(root, units, fold)
 
 
