@@ -200,9 +200,11 @@ def move_lines(w: Writer) -> dict[Expr, list[Line]]:
             parts = [Part(w.pairing(Pairing(m.left, m.right), child), m.rule) for m in record.moves]
             if not parts:
                 parts = [Part(w.pairing(Pairing(record.contribution, differential_of(child)), child), "read off")]
-            name = w.identifier(child)
-            line = Line(w.pairing(before), tuple(parts), indent=1, kind="move", unit=u.name, child=name)
-            lines.setdefault(child, []).append(line)
+            left, name = w.pairing(before), w.identifier(child)
+            parts = [p for p in parts if p.math != left]  # a number in front of an inner product stays there
+            if parts:
+                line = Line(left, tuple(parts), indent=1, kind="move", unit=u.name, child=name)
+                lines.setdefault(child, []).append(line)
     return lines
 
 

@@ -201,14 +201,14 @@ def step(p: Page, level: Level) -> Section:
         lines = [*own, *closing(p)]
     else:
         lines = [of_layer(p, n) for n in inside]
-        rules = differential.contribution_rules(p.d.layer)
+        rules, moves = differential.contribution_rules(p.d.layer), differential.move_lines(w)
         for n in inside:
             u = p.d.unit(n)
             if n is not p.parts["Y"]:
                 stages = u.stages[:1]
                 lines.append(differential.adjoint_line(w, u._replace(stages=stages), rules))
             if level == "micro" or p.notation == "differential":
-                lines += [replace(x, indent=0) for x in differential.move_lines(w, u)]
+                lines += [replace(x, indent=0) for rows in moves.values() for x in rows if x.unit == u.name]
         lines += closing(p)
     return Section("Inductive step: suppose S(l+1), 1 ≤ l < L", tuple(lines))
 
