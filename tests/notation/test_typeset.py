@@ -165,6 +165,8 @@ TABLE: list[tuple[ts.Math, str, str, str]] = [
     (product(number(2), SUM_X), "2 Σ_i x_i", "2 sum_i x_i", r"2 \sum_{i} x_{i}"),
     (ts.BigSum(("i", "j"), plus(x, y)), "Σ_ij (x + y)", "sum_ij (x + y)", r"\sum_{ij} (x + y)"),
     (ts.Delta("i", "j"), "δ_ij", "delta_ij", r"\delta_{ij}"),
+    (ts.Transpose(ts.Layered(W, "l+1")), "W[l+1]ᵀ", "W[l+1]^T", r"W^{(l+1)\top}"),
+    (ts.Layered(Z, "l−1"), "Z[l−1]", "Z[l-1]", "Z^{(l-1)}"),
     (ts.Slice(X, "[:, 0]"), "X[:, 0]", "X[:, 0]", r"X\text{[:, 0]}"),
     # calculus
     (product(XT, ts.Differential(X), w), "Xᵀ dX w", "X^T dX w", r"X^{\top} \, \mathrm{d}X \, w"),

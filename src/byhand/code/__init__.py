@@ -12,8 +12,8 @@ from byhand.code.kinks import with_slope_at_zero
 from byhand.code.lower import lower_derivation, lower_expression
 from byhand.errors import ByhandError
 from byhand.expr.expression import as_expression
-from byhand.views import Code
 from byhand.expr.functions import ABSTRACT
+from byhand.views import Code
 
 if TYPE_CHECKING:
     from byhand.code.program import Program
