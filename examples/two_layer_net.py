@@ -201,7 +201,8 @@ def plot_stats(stat: dict[str, list[float]], path: str | Path) -> None:
 
 def show_net_weights(params: Params, path: str | Path) -> None:
     """The first layer's weights (inputs, H), an image for each hidden unit."""
-    from byhand.report.figures import save_figure, weights_figure
+    from byhand.report.drawing import save_figure
+    from byhand.report.figures import weights_figure
 
     save_figure(weights_figure(params["W1"]), Path(path))
 

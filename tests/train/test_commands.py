@@ -98,12 +98,13 @@ def test_pictures_and_report(tmp_path):
     )  # fmt: skip
     assert found.exit_code == 0, found.output
     result = json.loads(found.stdout)
-    names = {"loss", "accuracy", "gradient_norms", "saturated_dead", "residuals", "weights", "confusion"}
+    names = {"loss", "accuracy", "gradient_norms", "saturated_dead", "residuals", "weights", "confusion", "roc"}
+    names |= {"reliability", "importance"}
     assert {p.stem for p in (tmp_path / "p").iterdir()} == names and len(result["pictures"]) == len(names)
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in (tmp_path / "p").iterdir())
     page = (tmp_path / "r.html").read_text()
     assert (
-        page.count("data:image/png;base64,") == len(names)
+        page.count("data:image/svg+xml;base64,") == len(names)
         and "<script" not in page
         and "http" not in page.replace("http://www.w3.org", "")
     )
@@ -134,6 +135,8 @@ def test_pictures_of_a_regression(tmp_path):
         "saturated_dead",
         "weights",
         "predictions",
+        "residuals_over_prediction",
+        "importance",
     }
 
 

@@ -303,6 +303,7 @@ def test_scores_are_those_of_scikit_learn(tmp_path):
     expected = {
         "accuracy": m.accuracy_score(YES, predicted), "balanced_accuracy": m.balanced_accuracy_score(YES, predicted),
         "log_loss": m.log_loss(YES, P), "auc": m.roc_auc_score(YES, P[:, 1]),
+        "brier": m.brier_score_loss(YES, P[:, 1], pos_label="yes"),
     }  # fmt: skip
     assert metrics_of(model, X, YES) == pytest.approx(expected, rel=1e-12)
     y = A - B
@@ -392,7 +393,7 @@ def test_an_interrupted_model_replaces_no_better_one(tmp_path, monkeypatch, answ
     kept = place.read_bytes()
     asked = []
     monkeypatch.setattr("click.confirm", lambda text, **more: [asked.append(text), answer][1])
-    monkeypatch.setattr("byhand.cli.train._asks", lambda: answer is not None)
+    monkeypatch.setattr("byhand.cli.outcome._asks", lambda: answer is not None)
     interrupted(monkeypatch, 2)
     found = run(*common)
     assert found.exit_code == 130 and "in 2 epochs is saved in" in found.stderr
@@ -436,3 +437,93 @@ def test_texts_of_a_typed_file_are_numbers_in_a_notation_that_was_said(tmp_path)
         read(str(tmp_path / "t.parquet"), "y")
     found = read(str(tmp_path / "t.parquet"), "y", reading=Reading(notation=Notation(",", ".")))
     np.testing.assert_allclose(found.X[:2, 0], [1100.5, 2200.5])
+
+
+def test_scores_of_several_classes_are_those_of_scikit_learn():
+    from sklearn import metrics as m
+
+    from byhand.train.metrics import classes_of, metrics_of
+
+    X = np.column_stack([A, B])
+    model = MLPClassifier((5,), max_epochs=2, random_state=0).fit(X, TOWNS)
+    P, predicted = model.predict_proba(X), model.predict(X)
+    found = metrics_of(model, X, TOWNS)
+    assert found["auc"] == pytest.approx(m.roc_auc_score(TOWNS, P, multi_class="ovr"), rel=1e-12)
+    assert found["brier"] == pytest.approx(((P - (TOWNS[:, None] == model.classes_)) ** 2).sum(1).mean(), rel=1e-12)
+    recall, precision = (
+        f(TOWNS, predicted, average=None, zero_division=np.nan) for f in (m.recall_score, m.precision_score)
+    )
+    rows = classes_of(TOWNS, predicted, model.classes_)
+    assert [r["class"] for r in rows] == ["Oslo", "Paris", "Rome"] and sum(r["samples"] for r in rows) == N
+    np.testing.assert_allclose([r["recall"] for r in rows], recall)
+    np.testing.assert_allclose([np.nan if r["precision"] is None else r["precision"] for r in rows], precision)
+
+
+def test_cross_validation_is_a_fit_for_each_fold_of_rows_never_trained_on(tmp_path):
+    from sklearn.model_selection import StratifiedKFold
+
+    columns = {"a": [*A[:-3], "", "", ""], "b": B, "town": TOWNS, "yes": YES}
+    (tmp_path / "t.csv").write_text(text_of(columns))
+    options = ("--target", "yes", "--epochs", 3, "--impute", "-o", tmp_path / "m", "--json", "--seed", 3)
+    found = json.loads(run("train", tmp_path / "t.csv", "--cv", 4, *options).stdout)
+    assert found["cv"]["folds"] == 4 and found["samples"] == N and found["test"] is None
+    scores = []
+    for training, tested in StratifiedKFold(4, shuffle=True, random_state=3).split(np.zeros(N), YES):
+        a = np.array([*A[:-3], np.nan, np.nan, np.nan])
+        a = np.where(np.isnan(a), np.nanmedian(a[training]), a)
+        X = np.column_stack([a, B, *(t == TOWNS for t in ("Oslo", "Paris", "Rome"))]).astype(float)
+        model = MLPClassifier(max_epochs=3, random_state=3).fit(X[training], YES[training])
+        scores.append(model.score(X[tested], YES[tested]))
+    assert found["cv"]["scores"]["accuracy"]["mean"] == pytest.approx(np.mean(scores), abs=1e-12)
+    assert found["cv"]["scores"]["accuracy"]["spread"] == pytest.approx(np.std(scores, ddof=1), abs=1e-12)
+    assert found["cv"]["baseline"]["predicts"].startswith("always ") and found["cv"]["baseline"]["accuracy"]["mean"] < 1
+    assert sum(c["samples"] for c in found["classes"]) == N  # of rows that were not trained on
+    told = run("train", tmp_path / "t.csv", "--cv", 4, *options[:-3], "--seed", 3).stdout
+    assert f"4 folds   accuracy {np.mean(scores):.4f} ± {np.std(scores, ddof=1):.4f}" in told
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (("--cv", 3, "--test", 0.3), "one of the two"),
+        (("--cv", 3, "--checkpoint", "c"), "one of the two"),
+        (("--cv", 1), "--cv"),
+        (("--cv", N + 1), f"{N} samples are too few for {N + 1} folds"),
+    ],
+)
+def test_folds_that_cannot_be(tmp_path, options, words):
+    (tmp_path / "t.csv").write_text(text_of({"a": A, "yes": YES}))
+    found = run("train", tmp_path / "t.csv", "--target", "yes", "--epochs", 1, "-o", tmp_path / "m", *options)
+    assert found.exit_code == 2 and words in found.stderr and not (tmp_path / "m").exists()
+
+
+def test_another_file_may_be_written_otherwise(tmp_path):
+    (tmp_path / "t.csv").write_text(text_of({"a": A, "town": np.char.replace(TOWNS, "Oslo", "Zürich"), "yes": YES}))
+    run("train", tmp_path / "t.csv", "--target", "yes", "--epochs", 2, "-o", tmp_path / "m")
+    expected = run("predict", tmp_path / "m", tmp_path / "t.csv").stdout
+    commas = [str(a).replace(".", ",") for a in A]
+    rows = text_of({"a": commas, "town": np.char.replace(TOWNS, "Oslo", "Zürich"), "yes": YES}, ";")
+    (tmp_path / "u.csv").write_bytes(rows.encode("latin-1"))
+    found = run("predict", tmp_path / "m", tmp_path / "u.csv")
+    assert found.exit_code == 2 and "--encoding latin-1" in found.stderr
+    options = ("--encoding", "latin-1", "--decimal", ",")
+    assert run("predict", tmp_path / "m", tmp_path / "u.csv", *options).stdout == expected
+    told = run("evaluate", tmp_path / "m", tmp_path / "u.csv", *options)
+    assert told.exit_code == 0 and "by class" in told.stdout and "recall" in told.stdout
+    (tmp_path / "v.csv").write_text(text_of({"a": A, "town": ["Bonn"] * N, "yes": YES}))
+    assert run("predict", tmp_path / "m", tmp_path / "v.csv").exit_code == 2
+    assert run("predict", tmp_path / "m", tmp_path / "v.csv", "--unknown", "other").exit_code == 0
+    run("train", "iris", "--epochs", 1, "-o", tmp_path / "i")
+    found = run("predict", tmp_path / "i", "iris", "--decimal", ",")
+    assert found.exit_code == 2 and "not trained on a table" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("--max-epochs", "--epochs"), ("--batch-size", "--batch"), ("--learning-rate", "--lr")]
+)
+def test_the_words_of_the_classes_are_those_of_the_command(tmp_path, words):
+    found = [
+        json.loads(run("train", "iris", word, "2", "--epochs", "1", "-o", tmp_path / "m", "--json").stdout)["loss"]
+        for word in words
+    ]
+    assert found[0] == found[1]

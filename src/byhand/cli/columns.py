@@ -13,32 +13,69 @@ from byhand.cli.output import note
 if TYPE_CHECKING:
     from byhand.train.data.reading import Reading
 
-_OPTIONS = (
+_COLUMNS = (
     click.option("--drop", multiple=True, metavar="A,B", help="Columns that are left out."),
     click.option("--features", multiple=True, metavar="A,B", help="The only columns that are taken."),
     click.option("--categories", multiple=True, metavar="A,B", help="Columns of names, even where they are numbers."),
-    click.option(
-        "--unknown",
-        type=click.Choice(("error", "other")),
-        default="error",
-        show_default=True,
-        help="What a category that training has not is in prediction; other: none of the known ones.",
-    ),
-    click.option("--decimal", metavar="SIGN", default=".", show_default=True, help="The sign before a fraction."),
-    click.option("--thousands", metavar="SIGN", default="", help="The sign between groups of three digits."),
     click.option("--dates", type=click.Choice(("dmy", "mdy")), help="What 3/4/2020 is: 3 April, or March 4."),
-    click.option("--na", multiple=True, metavar="A,B", help="Cells that have no value, beside the usual ones."),
-    click.option("--encoding", default="utf-8", show_default=True, help="Of text files: latin-1, cp1252, utf-16, ..."),
     click.option("--impute", is_flag=True, help="Fill missing cells of a table with medians."),
 )
+
+
+def _of_files(usual: str) -> tuple[Callable[..., Any], ...]:
+    """The options of how a file is written, and what is usual: each file may have its own."""
+
+    def default(words: str) -> str:
+        return f" [default: {usual or words}]"
+
+    beside = "beside the usual ones and those of the training" if usual else "beside the usual ones"
+    unknown = "What a category that training has not is in prediction; other: none of the known ones."
+    return (
+        click.option("--unknown", type=click.Choice(("error", "other")), help=unknown + default("error")),
+        click.option("--decimal", metavar="SIGN", help="The sign before a fraction." + default(".")),
+        click.option("--thousands", metavar="SIGN", help="The sign between groups of three digits." + default("none")),
+        click.option("--na", multiple=True, metavar="A,B", help=f"Cells that have no value, {beside}."),
+        click.option("--encoding", help="Of text files: latin-1, cp1252, utf-16, ..." + default("utf-8")),
+    )
+
+
 _NAMES = ("drop", "features", "categories", "unknown", "decimal", "thousands", "dates", "na", "encoding", "impute")
 
 
 def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of tables, for a command that learns from one."""
-    for option in reversed(_OPTIONS):
+    for option in reversed((*_COLUMNS, *_of_files(""))):
         command = option(command)
     return command
+
+
+def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of how a file is written, for a command that uses a saved model."""
+    for option in reversed(_of_files("as in training")):
+        command = option(command)
+    return command
+
+
+def read_again(table: dict[str, Any] | None, options: dict[str, Any]) -> Reading | None:
+    """How a file is read for a saved model: as in training, but for what the options say. None of what is no table.
+
+    Raises: DataError: signs that cannot be told apart; an option of tables, and the model was trained on none.
+    """
+    from byhand.errors import DataError
+    from byhand.train.data.cells import Notation
+    from byhand.train.data.reading import Reading, restored
+
+    given = {n: v for n in ("unknown", "decimal", "thousands", "na", "encoding") if (v := options[n]) not in (None, ())}
+    if table is None:
+        if given:
+            name = next(iter(given))
+            raise DataError(f"the model was not trained on a table: --{name} says nothing", f"leave out --{name}")
+        return None
+    old = restored(table)
+    na = old.notation.na | {n.lower() for n in _listed(given.get("na", ()))}
+    notation = Notation(given.get("decimal", old.notation.decimal), given.get("thousands", old.notation.thousands), na)
+    unknown, encoding = given.get("unknown", old.unknown), given.get("encoding", old.encoding)
+    return Reading(unknown=unknown, notation=notation, encoding=encoding)
 
 
 def _listed(given: tuple[str, ...]) -> tuple[str, ...]:
@@ -60,10 +97,10 @@ def reading_of(options: dict[str, Any]) -> Reading:
     both = sorted(set(drop) & {*features, *categories})
     if both:
         raise DataError(f"the column {both[0]} is to be left out and to be taken", f"--drop without {both[0]}")
-    notation = Notation(o["decimal"], o["thousands"], frozenset(n.lower() for n in na))
+    notation = Notation(o["decimal"] or ".", o["thousands"] or "", frozenset(n.lower() for n in na))
     return Reading(
         o["impute"], drop, (*features, *(c for c in categories if features and c not in features)), categories,
-        o["unknown"], notation, o["dates"] or "", o["encoding"],
+        o["unknown"] or "error", notation, o["dates"] or "", o["encoding"] or "utf-8",
     )  # fmt: skip
 
 
@@ -77,4 +114,4 @@ def say_what_was_decided(table: dict[str, Any] | None, notes: tuple[str, ...]) -
         note(f"Note: {text}.")
 
 
-__all__ = ["reading_of", "say_what_was_decided", "table_options"]
+__all__ = ["file_options", "read_again", "reading_of", "say_what_was_decided", "table_options"]

@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
+from byhand.cli.columns import file_options, read_again
 from byhand.cli.output import Failure, deliver_text, note, write
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # how a formula begins; the wide forms too
 
 
-def _loaded(model: Path, data: str, with_target: str | None, need: bool) -> tuple[Any, Any]:
+def _loaded(model: Path, data: str, with_target: str | None, need: bool, options: dict[str, Any]) -> tuple[Any, Any]:
     from byhand.errors import DataError
     from byhand.train.data import read
     from byhand.train.saving import load
@@ -25,7 +26,7 @@ def _loaded(model: Path, data: str, with_target: str | None, need: bool) -> tupl
     table = getattr(m, "table_", None)
     target = with_target or (table["target"] if table and need else None)
     try:
-        found = read(data, target, table)
+        found = read(data, target, table, reading=read_again(table, options))
     except DataError as error:
         if any("--impute" in line for line in error.details):  # that is decided in training
             remedy = "the model was trained without missing values: fill them in, or leave the row out"
@@ -72,12 +73,13 @@ def _need_columns(m: Any, X: Any, model: Path, data: str) -> None:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data")
+@file_options
 @click.option("--proba", is_flag=True, help="Probabilities of the classes instead.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file.")
-def predict(model: Path, data: str, proba: bool, as_json: bool, output: Path | None) -> None:
+def predict(model: Path, data: str, proba: bool, as_json: bool, output: Path | None, **options: Any) -> None:
     """Predict with a saved MODEL: one line for each sample of DATA, as CSV."""
-    m, found = _loaded(model, data, None, need=False)
+    m, found = _loaded(model, data, None, need=False, options=options)
     if proba and not hasattr(m, "classes_"):
         raise click.UsageError("--proba is for classes: the model predicts numbers")
     try:
@@ -100,12 +102,14 @@ def predict(model: Path, data: str, proba: bool, as_json: bool, output: Path | N
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data")
 @click.option("--target", metavar="NAME", help="The true targets. [default: as in training]")
+@file_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def evaluate(model: Path, data: str, target: str | None, as_json: bool) -> None:
+def evaluate(model: Path, data: str, target: str | None, as_json: bool, **options: Any) -> None:
     """Measure a saved MODEL on DATA with known targets."""
-    from byhand.train.metrics import metrics_of
+    from byhand.cli.outcome import told_by_class
+    from byhand.train.metrics import classes_of, metrics_of
 
-    m, found = _loaded(model, data, target, need=True)
+    m, found = _loaded(model, data, target, need=True, options=options)
     if hasattr(m, "classes_") and found.y.ndim == 1:
         unknown = [k for k, v in enumerate(found.y.tolist()) if v not in set(m.classes_.tolist())]
         if unknown:
@@ -117,7 +121,13 @@ def evaluate(model: Path, data: str, target: str | None, as_json: bool) -> None:
     except ValueError as error:
         raise Failure(str(error), 2) from None
     shown = "   ".join(f"{k.replace('_', ' ')} {v:.4f}" for k, v in metrics.items())
-    write(json.dumps({"samples": len(found.X), **metrics}) if as_json else f"{len(found.X)} samples   {shown}")
+    by_class = (
+        classes_of(found.y, m.predict(found.X), m.classes_) if hasattr(m, "classes_") and found.y.ndim == 1 else []
+    )
+    if as_json:
+        write(json.dumps({"samples": len(found.X), **metrics, **({"classes": by_class} if by_class else {})}))
+    else:
+        write(f"{len(found.X)} samples   {shown}{told_by_class(by_class)}")
 
 
 @click.command()

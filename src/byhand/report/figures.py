@@ -1,18 +1,13 @@
-"""Pictures of training as matplotlib figures: curves, flow of the gradient, residuals, weights, confusion."""
+"""Pictures of training as matplotlib figures: curves, flow of the gradient, P - Y, weights."""
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Mapping, Sequence
-from html import escape
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from byhand.errors import DataError
-from byhand.report.curve import need_matplotlib
+from byhand.report.drawing import figure_of, grey_legend, named_ticks, styled
 
 if TYPE_CHECKING:
     from byhand.train.flow import Flow
@@ -22,18 +17,15 @@ Array = Any
 MOST_ROWS = 64  # of a heat map of samples
 MOST_COLUMNS = 500  # of a heat map of steps: no more than there are pixels, or columns would be left out
 MOST_UNITS = 36  # of a grid of weights
-MOST_NUMBERS = 20  # classes up to which a confusion matrix shows its numbers
 
 
-def _figure(width: float, height: float) -> Any:
-    need_matplotlib()
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
+@styled
 def curves_figure(
-    curves: Sequence[tuple[str, Sequence[float]]], vertical: str, log: bool = False, last: int | None = None
+    curves: Sequence[tuple[str, Sequence[float]]],
+    vertical: str,
+    log: bool = False,
+    last: int | None = None,
+    title: str = "",
 ) -> Any:
     """Lines by epoch.
 
@@ -42,8 +34,9 @@ def curves_figure(
         vertical: the label of the axis.
         log: whether it is logarithmic; only where all values are positive.
         last: the number of the last epoch; by default as many as there are.
+        title: above it; the label of the axis by default.
     """
-    figure = _figure(7, 3.6)
+    figure = figure_of(7, 3.6)
     axes = figure.add_subplot()
     epochs = last or max(len(values) for _, values in curves)
     for label, values in curves:
@@ -52,14 +45,16 @@ def curves_figure(
         )
     if log and all(v > 0 for _, values in curves for v in values):
         axes.set_yscale("log")
+    axes.set_title(title or vertical)
     axes.set_xlabel("epoch")
     axes.set_ylabel(vertical)
     axes.grid(alpha=0.25)
     if len(curves) > 1:
-        axes.legend(frameon=False)
+        axes.legend()
     return figure
 
 
+@styled
 def norms_figure(norms: GradientNorms) -> Any:
     """log10 ‖∂L/∂W‖ as a heat map, layers × steps; grey where the gradient is zero or not finite."""
     from matplotlib import colormaps
@@ -70,13 +65,13 @@ def norms_figure(norms: GradientNorms) -> Any:
         shown = np.log10(values).T
     shown = np.where(np.isfinite(shown), shown, np.nan)
     names, start = norms.names, norms.first - 0.5
-    figure = _figure(7, max(2.2, 1.2 + 0.45 * len(names)))
+    figure = figure_of(7, max(2.2, 1.2 + 0.45 * len(names)))
     axes = figure.add_subplot()
     some = np.isfinite(shown)
     low, high = (shown[some].min(), shown[some].max()) if some.any() else (-1.0, 1.0)
     middle, half = (low + high) / 2, max((high - low) / 2, 0.005)  # one colour for one value, not a scale of rounding
     image = axes.imshow(
-        shown, aspect="auto", interpolation="nearest", cmap=colormaps["viridis"].with_extremes(bad="0.8"),
+        shown, aspect="auto", interpolation="nearest", cmap=colormaps["viridis"].with_extremes(bad="0.6"),
         extent=(start, start + width * shown.shape[1], len(names) - 0.5, -0.5),
         vmin=middle - half, vmax=middle + half,
     )  # fmt: skip
@@ -86,15 +81,19 @@ def norms_figure(norms: GradientNorms) -> Any:
     shared = f" (a column is the greatest norm of {width} {norms.unit}s)" if width > 1 else ""
     axes.set_xlabel(norms.unit + shared)
     axes.set_ylabel("layer")
+    axes.set_title("Gradient of each layer", loc="right")
+    if not some.all():
+        grey_legend(axes, "zero, or not finite")
     figure.colorbar(image, ax=axes, label="log10 ‖∂L/∂W‖")
     return figure
 
 
+@styled
 def flow_figure(flow: Flow) -> Any:
     """Gradient norms, saturated and dead shares, and the attenuation bound by layer."""
     names = [x.name for x in flow.layers]
     places = np.arange(len(names))
-    figure = _figure(max(7.0, 1.5 + 0.45 * len(names)), 7)
+    figure = figure_of(max(7.0, 1.5 + 0.45 * len(names)), 7)
     norms, shares, bounds = figure.subplots(3, 1, sharex=True)
     for axes, values, label in (
         (norms, [x.gradient_norm for x in flow.layers], "‖∂L/∂W‖"),
@@ -109,12 +108,14 @@ def flow_figure(flow: Flow) -> Any:
     shares.bar(places + 0.2, [x.dead or 0.0 for x in flow.layers], 0.4, label="dead relu units")
     shares.set_ylim(0, 1)
     shares.set_ylabel("share")
-    shares.legend(frameon=False)
+    shares.legend()
+    norms.set_title("Flow of the gradient by layer")
     bounds.set_xticks(places, names)
     bounds.set_xlabel("layer")
     return figure
 
 
+@styled
 def dead_figure(saturated: Array, dead: Array, names: Sequence[str], first: int = 1) -> Any:
     """Saturated and dead shares by layer and epoch, two heat maps (epochs, layers) each from 0 to 1.
 
@@ -123,119 +124,69 @@ def dead_figure(saturated: Array, dead: Array, names: Sequence[str], first: int 
         names: of the layers.
         first: the number of the first epoch there.
     """
-    figure = _figure(9, max(2.4, 1.4 + 0.45 * len(names)))
+    figure = figure_of(9, max(2.4, 1.4 + 0.45 * len(names)))
     for axes, values, title in zip(
         figure.subplots(1, 2), (saturated, dead), ("saturated values", "dead relu units"), strict=True
     ):
         shown = np.asarray(values, float).T
-        axes.set_facecolor("0.8")
+        axes.set_facecolor("0.6")
         image = axes.imshow(
             shown, aspect="auto", interpolation="nearest", cmap="magma", vmin=0, vmax=1,
             extent=(first - 0.5, first + shown.shape[1] - 0.5, len(names) - 0.5, -0.5),
         )  # fmt: skip
         axes.set_yticks(range(len(names)), names)
-        axes.set_title(title)
+        axes.set_title(title, loc="right")
+        if np.isnan(shown).any():
+            grey_legend(axes, "counted in the other")
         axes.set_xlabel("epoch")
     figure.colorbar(image, ax=figure.axes, label="share")
     return figure
 
 
-def residual_figure(residuals: Array) -> Any:
-    """P - Y of the first samples as a heat map, (N, C): the target is dark, what draws from it light."""
+@styled
+def residual_figure(residuals: Array, names: Sequence[str] = ()) -> Any:
+    """P - Y of the first samples as a heat map, (N, C), classes by name: the target is dark, what draws from it light."""
     shown = np.asarray(residuals)[:MOST_ROWS]
     limit = float(np.abs(shown).max(initial=0.0)) or 1.0
-    figure = _figure(max(4.5, 2 + 0.22 * shown.shape[1]), max(3.0, 1.2 + 0.09 * len(shown)))
+    figure = figure_of(max(4.5, 2 + 0.22 * shown.shape[1]), max(3.0, 1.2 + 0.09 * len(shown)))
     axes = figure.add_subplot()
     image = axes.imshow(shown, cmap="gray", aspect="auto", interpolation="nearest", vmin=-limit, vmax=limit)
+    axes.set_title("Probability minus target")
     axes.set_xlabel("class")
     axes.set_ylabel("sample")
+    named_ticks(axes.xaxis, names)
     figure.colorbar(image, ax=axes, label="P - Y")
     return figure
 
 
-def weights_figure(W: Array) -> Any:
-    """First-layer weights (inputs, units): an image for each unit where the inputs are a square image, else the matrix."""
+@styled
+def weights_figure(W: Array, names: Sequence[str] = ()) -> Any:
+    """First-layer weights (inputs, units): an image for each unit where the inputs are a square image, else the matrix.
+
+    Args:
+        W: the weights.
+        names: of the inputs, where they have any: they are no image then.
+    """
     side = round(W.shape[0] ** 0.5)
     limit = float(np.abs(W).max()) or 1.0
-    if side * side == W.shape[0] and side >= 4:
+    if side * side == W.shape[0] and side >= 4 and not len(names):
         units = min(W.shape[1], MOST_UNITS)
         columns = int(np.ceil(units**0.5))
         rows = -(-units // columns)
-        figure = _figure(7, 7 * rows / columns)
+        figure = figure_of(7, 7 * rows / columns)
         for k, axes in enumerate(np.atleast_1d(figure.subplots(rows, columns)).ravel()):
             axes.axis("off")
             if k < units:
                 image = axes.imshow(W[:, k].reshape(side, side), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        figure.suptitle("Weights of the first layer, an image for each unit", fontsize=11, fontweight="bold")
         figure.colorbar(image, ax=figure.axes, label="weight", shrink=0.6)
         return figure
-    figure = _figure(7, 4)
+    figure = figure_of(7, min(9.0, max(3.0, 1.2 + 0.22 * W.shape[0])))
     axes = figure.add_subplot()
     image = axes.imshow(W, cmap="RdBu_r", aspect="auto", interpolation="nearest", vmin=-limit, vmax=limit)
+    axes.set_title("Weights of the first layer")
     axes.set_xlabel("unit")
     axes.set_ylabel("input")
+    named_ticks(axes.yaxis, names)
     figure.colorbar(image, ax=axes, label="weight")
     return figure
-
-
-def confusion_figure(counts: Array, names: Sequence[str]) -> Any:
-    """How often each class (row) was taken for each class (column)."""
-    figure = _figure(max(4.5, 1.5 + 0.5 * len(names)), max(4.0, 1.0 + 0.5 * len(names)))
-    axes = figure.add_subplot()
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    shown = [n if len(n) <= 12 else n[:11] + "…" for n in names]
-    axes.set_xticks(range(len(names)), shown, rotation=90 if max(map(len, shown)) > 3 else 0)
-    axes.set_yticks(range(len(names)), shown)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    if len(names) <= MOST_NUMBERS:
-        for (i, j), count in np.ndenumerate(counts):
-            if count:
-                axes.text(j, i, str(int(count)), ha="center", va="center", color="w" if shares[i, j] > 0.5 else "k")
-    figure.colorbar(image, ax=axes, label="share of the true class")
-    return figure
-
-
-def scatter_figure(true: Array, predicted: Array) -> Any:
-    """Predicted against true values, (N,) each."""
-    figure = _figure(5, 5)
-    axes = figure.add_subplot()
-    axes.plot(true, predicted, ".", alpha=0.6)
-    ends = [float(min(np.min(true), np.min(predicted))), float(max(np.max(true), np.max(predicted)))]
-    axes.plot(ends, ends, "k", lw=0.8)
-    axes.set_xlabel("true")
-    axes.set_ylabel("predicted")
-    return figure
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return buffer.getvalue()
-
-
-def save_figure(figure: Any, path: Path) -> Path:
-    """Write a figure as PNG, whole or not at all; its folder is made.
-
-    Raises: DataError: the folder cannot be made or written to.
-    """
-    from byhand.files import write_atomically
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot make the folder {path.parent}: {(error.strerror or str(error)).lower()}") from None
-    write_atomically(path, _png(figure))
-    return path
-
-
-def figures_html(figures: Mapping[str, tuple[Any, str]]) -> str:
-    """Figures within a page, name -> (figure, caption): pictures are part of the file."""
-    found = []
-    for name, (figure, caption) in figures.items():
-        data = base64.b64encode(_png(figure)).decode("ascii")
-        found.append(
-            f'<figure><img src="data:image/png;base64,{data}" alt="{escape(name)}: {escape(caption)}" '
-            f'style="max-width:100%;background:#fff"><figcaption>{escape(caption)}</figcaption></figure>'
-        )
-    return "\n".join(found)

@@ -9,19 +9,19 @@ import numpy as np
 
 from byhand.derive.derivation import derive
 from byhand.report.curve import need_matplotlib
-from byhand.report.figures import (
-    confusion_figure,
-    curves_figure,
-    dead_figure,
-    figures_html,
-    norms_figure,
-    residual_figure,
-    save_figure,
-    scatter_figure,
-    weights_figure,
-)
+from byhand.report.drawing import figures_html, save_figure
+from byhand.report.figures import curves_figure, dead_figure, norms_figure, residual_figure, weights_figure
 from byhand.report.report import Part, check_part, code_block, facts, page
+from byhand.report.scores import (
+    confusion_figure,
+    importance_figure,
+    reliability_figure,
+    residuals_figure,
+    roc_figure,
+    scatter_figure,
+)
 from byhand.train.flow import Flow, _of_estimator, flow
+from byhand.train.importance import columns_of, feature_names, importances
 from byhand.train.norms import GradientNorms
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def training_figures(model: Any, recorder: Recorder, X: Array, y: Array) -> dict
         f"; on training samples from epoch {recorder.first} on, where it was resumed" if recorder.first > 1 else ""
     )
     found: dict[str, tuple[Any, str]] = {
-        "loss": (curves_figure(losses, "loss", log=True), _caption(model)),
+        "loss": (curves_figure(losses, "loss", log=True, title="Loss of each epoch"), _caption(model)),
         "accuracy" if classifies else "r2": (
-            curves_figure(scores, score, last=len(model.loss_curve_)),
+            curves_figure(scores, score, last=len(model.loss_curve_), title=f"{score} after each epoch"),
             f"{score} after each epoch{resumed}.",
         ),
     }
@@ -106,21 +106,54 @@ def training_figures(model: Any, recorder: Recorder, X: Array, y: Array) -> dict
             "zero on every sample measured. Grey: the other picture counts them.",
         )
     last = flow(model, X, y)
+    classes = [str(c) for c in model.classes_] if classifies else []
     if last.residuals is not None:
         found["residuals"] = (
-            residual_figure(last.residuals), "P - Y of some samples: ∂L/∂Z of the last layer, times their number.",
-        )  # fmt: skip
-    found["weights"] = (weights_figure(model.coefs_[0]), "Weights of the first layer.")
+            residual_figure(last.residuals, classes),
+            "P - Y of some samples: ∂L/∂Z of the last layer, times their number.",
+        )
+    found["weights"] = (weights_figure(model.coefs_[0], feature_names(model)), "Weights of the first layer.")
+    return found | score_figures(model, X, y)
+
+
+def score_figures(model: Any, X: Array, y: Array) -> dict[str, tuple[Any, str]]:
+    """Pictures of how good a model is on some samples: name -> (figure, caption)."""
     predicted = model.predict(X)
-    if classifies and predicted.ndim == 1:
+    samples = f"{len(X)} samples"
+    found: dict[str, tuple[Any, str]] = {}
+    target = str((getattr(model, "table_", None) or {}).get("target") or "")
+    if not hasattr(model, "classes_"):
+        true, guess = np.ravel(y), np.ravel(predicted)
+        found["predictions"] = (scatter_figure(true, guess, target), f"Predicted and true values of {samples}.")
+        found["residuals_over_prediction"] = (
+            residuals_figure(true, guess, target),
+            "What is left of the true values, over the prediction: a bend or a funnel is what the model has not learnt.",
+        )
+    elif predicted.ndim == 1:
         from sklearn.metrics import confusion_matrix
 
+        classes = [str(c) for c in model.classes_]
         counts = confusion_matrix(y, predicted, labels=model.classes_)
-        found["confusion"] = (
-            confusion_figure(counts, [str(c) for c in model.classes_]), f"Confusion on {len(X)} samples.",
-        )  # fmt: skip
-    elif not classifies:
-        found["predictions"] = (scatter_figure(np.ravel(y), np.ravel(predicted)), "Predicted and true values.")
+        found["confusion"] = (confusion_figure(counts, classes), f"Which class was taken for which, {samples}.")
+        hits = np.asarray(y)[:, None] == model.classes_[None, :]
+        if hasattr(model, "predict_proba") and (hits.any(axis=0)).sum() > 1:
+            P = model.predict_proba(X)
+            found["roc"] = (
+                roc_figure(hits, P, classes), f"The share that is found, for every threshold, on {samples}.",
+            )  # fmt: skip
+            found["reliability"] = (
+                reliability_figure(hits, P, classes),
+                f"How often a class is there where it is given so much probability, in tenths, on {samples}.",
+            )
+    columns = columns_of(model, X.shape[1])
+    if predicted.ndim == 1 and len(columns) > 1 and len(X) > 1:
+        score = "accuracy" if hasattr(model, "classes_") else "R²"
+        drops = importances(model, X, y, columns)
+        found["importance"] = (
+            importance_figure([name for name, _ in columns], drops, score),
+            f"What the {score} on {samples} loses when a column is shuffled, five times each. Of columns that say the same "
+            "each alone is worth little.",
+        )
     return found
 
 

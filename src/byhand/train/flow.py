@@ -143,7 +143,8 @@ class Flow(Shown):
 
         Raises: ByhandError: matplotlib is not installed. DataError: the folder cannot be written to.
         """
-        from byhand.report.figures import flow_figure, residual_figure, save_figure
+        from byhand.report.drawing import save_figure
+        from byhand.report.figures import flow_figure, residual_figure
 
         found = [save_figure(flow_figure(self), Path(folder) / "flow.png")]
         if self.residuals is not None:

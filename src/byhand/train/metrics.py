@@ -22,8 +22,10 @@ def metrics_of(model: Any, X: Any, y: Array) -> Scores:
         y: the true targets, (N,) or (N, outputs).
     Returns:
         Of classes accuracy and balanced accuracy (the mean over the classes in y of the share that is found), the mean of
-        −log of the probability of the true class, and of two classes the area under the ROC curve; of several labels the
-        share of samples whose labels are all right. Of numbers the root mean square and mean absolute error, and R².
+        −log of the probability of the true class, the Brier score (the mean of the squared errors of the probabilities,
+        summed over the classes; of two classes that of the second), and the area under the ROC curve (of more than two
+        classes the mean of each against the rest); of several labels the share of samples whose labels are all right. Of
+        numbers the root mean square and mean absolute error, and R².
     """
     predicted = model.predict(X)
     if not hasattr(model, "classes_"):
@@ -38,8 +40,12 @@ def metrics_of(model: Any, X: Any, y: Array) -> Scores:
         P = model.predict_proba(X)
         p = P[np.arange(len(y)), np.searchsorted(model.classes_, y)]
         found["log_loss"] = float(-np.mean(np.log(np.maximum(p, np.finfo(P.dtype).tiny))))
-        if len(model.classes_) == 2 and len(np.unique(y)) == 2:
-            found["auc"] = float(roc_auc_score(y == model.classes_[1], P[:, 1]))
+        hits = y[:, None] == model.classes_[None, :]
+        squares = float(np.mean(((P - hits) ** 2).sum(axis=1)))
+        found["brier"] = squares / 2 if len(model.classes_) == 2 else squares
+        if len(model.classes_) > 1 and hits.any(axis=0).all():
+            kept = range(1, 2) if len(model.classes_) == 2 else range(len(model.classes_))
+            found["auc"] = float(np.mean([roc_auc_score(hits[:, k], P[:, k]) for k in kept]))
     return found
 
 
@@ -48,6 +54,31 @@ def accuracies_of(y: Array, predicted: Array) -> Scores:
     same = predicted == y
     recalls = [np.mean(same[y == c]) for c in np.unique(y)]
     return {"accuracy": float(np.mean(same)), "balanced_accuracy": float(np.mean(recalls))}
+
+
+def classes_of(y: Array, predicted: Array, classes: Array) -> list[dict[str, Any]]:
+    """Recall and precision of each class.
+
+    Args:
+        y, predicted: classes, (N,) each.
+        classes: all that there are.
+    Returns:
+        Of each how many samples there are, the share of them that is found, and of those that are taken for it the share
+        that is of it; None where there are none.
+    """
+    found = []
+    for c in classes:
+        there, taken = y == c, predicted == c
+        both = float(np.sum(there & taken))
+        found.append(
+            {
+                "class": c.item() if isinstance(c, np.generic) else c,
+                "samples": int(there.sum()),
+                "recall": both / float(there.sum()) if there.any() else None,
+                "precision": both / float(taken.sum()) if taken.any() else None,
+            }
+        )
+    return found
 
 
 def errors_of(y: Array, predicted: Array) -> Scores:
@@ -118,4 +149,4 @@ def verdict(
     return found
 
 
-__all__ = ["baseline_of", "metrics_of", "verdict"]
+__all__ = ["baseline_of", "classes_of", "metrics_of", "verdict"]

@@ -60,4 +60,36 @@ class Split:
         return found
 
 
-__all__ = ["Split"]
+class Fold(Split):
+    """One fold of several: its rows are the test, all others the training.
+
+    Args:
+        task: "auto", "classify" or "regress".
+        folds: how many there are.
+        number: of this one, from 0.
+        seed: of the draw.
+    """
+
+    def __init__(self, task: str, folds: int, number: int, seed: int) -> None:
+        super().__init__(task, 1 / folds, seed)
+        self.folds, self.number = folds, number
+
+    def __call__(self, y: Any) -> Any:
+        """The places of the training rows.
+
+        Raises: DataError: fewer rows than folds.
+        """
+        from sklearn.model_selection import KFold, StratifiedKFold
+
+        if len(y) < self.folds:
+            raise DataError(f"{len(y)} samples are too few for {self.folds} folds", f"--cv {max(2, len(y))}")
+        classes = self.classify(y) and y.ndim == 1 and np.unique(y, return_counts=True)[1].min() >= self.folds
+        kind = StratifiedKFold if classes else KFold
+        parts = list(
+            kind(self.folds, shuffle=True, random_state=self.seed).split(np.zeros(len(y)), y if classes else None)
+        )
+        self.training, self.test = parts[self.number]
+        return self.training
+
+
+__all__ = ["Fold", "Split"]
