@@ -55,7 +55,7 @@ class ShapeError(ByhandError):
     """Shapes that do not fit, or a shape where another kind of operand is needed.
 
     Attributes:
-        operands: the operands, in the order of the message; empty where it names none.
+        operands: the operands, in the order of the message; where it names none, those of the operation.
         culprit: which of them does not fit: the caret goes under it.
     """
 

@@ -25,6 +25,9 @@ from byhand.expr.nodes import (
 )
 from byhand.expr.operations import apply
 
+if TYPE_CHECKING:
+    from byhand.expr.infer import Inferred
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Expression:
@@ -38,6 +41,7 @@ class Expression:
         vectors_as_rows: whether every vector is printed as a row.
         unused: inputs that were given a shape and are not written anywhere in the text.
         domain: what the operations that were written ask of their operands.
+        inferred: what was found of shapes that were not said; None where all were.
         sources: where intermediates come from: name -> (file, line), where the function was read from a program.
         forward: of a derivative, the intermediates of the function itself; None of anything else.
         order: the names in the order in which they were written.
@@ -53,6 +57,7 @@ class Expression:
     forward: frozenset[Expr] | None = None
     sources: Mapping[str, tuple[str, int]] = field(default_factory=dict, repr=False)
     order: tuple[str, ...] = field(default=(), repr=False)
+    inferred: Inferred | None = field(default=None, repr=False, compare=False)
 
     @property
     def shape(self) -> Shape:

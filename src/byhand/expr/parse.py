@@ -28,16 +28,23 @@ Assumptions = Mapping[str, str | Iterable[str]]
 _IDENTIFIER = re.compile(r"[A-Za-zα-ωΓΔΘΛΞΠΦΨΩ][A-Za-z0-9_α-ωΓΔΘΛΞΠΦΨΩ]{0,63}")
 
 
-def parse(text: str, shapes: Shapes | None = None, assume: Assumptions | None = None) -> Expression:
+def parse(text: str, shapes: Shapes | str | None = None, assume: Assumptions | None = None) -> Expression:
     """Read an expression.
 
     Args:
         text: an expression in NumPy semantics, or several lines; lines `Z1 = X @ W1 + b1` name intermediates, and the
             last line is the function.
-        shapes: input -> its dimensions: names or integers separated by spaces or commas, "" for a scalar.
+        shapes: input -> its dimensions: names or integers separated by spaces or commas, "" for a scalar. Or "infer": the
+            plainest shapes with which the text can be read; `.inferred` of the result says which, and why.
         assume: input -> declared properties, e.g. {"Y": "simplexrows", "A": "symmetric"}.
     Raises: ParseError: syntax, unknown names or functions, wrong arguments. ShapeError: shapes that clash.
     """
+    if isinstance(shapes, str):
+        if shapes != "infer":
+            raise ParseError(f"shapes is {shapes[:40]!r}: a dict {{'X': 'm n'}}, or 'infer'")
+        from byhand.expr.infer import infer
+
+        return infer(text, {}, assume)
     return read(text, declare({} if shapes is None else shapes, {} if assume is None else assume))
 
 

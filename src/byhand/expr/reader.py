@@ -92,7 +92,10 @@ class Reader:
             for p, o in zip(part.elts, operand, strict=True) if several else ((part, operand),):  # type: ignore[attr-defined]
                 if isinstance(o, (Expr, Dimension, int, float)) and not isinstance(o, bool):
                     places.append((lift(o), p))
-        if error.source is not None or not error.operands:
+        if error.source is None and not error.operands:
+            error.operands = tuple(o for o, _ in places)
+            return self.source.locate(error, node)
+        if error.source is not None:
             return self.source.locate(error, node)
         words, compound, found = [], [], []
         for operand in error.operands:
