@@ -259,6 +259,9 @@ class Atoms(ABC):
                     inner = Name(sign.text, "sign", start=sign.start, end=sign.end)
             else:
                 inner = self.script()
+            match inner:
+                case Tuple((Name("⊙", "sign"), exponent)):  # H^{⊙2}
+                    inner = Bracket(exponent, "∘", start=inner.start, end=inner.end)
             if token.kind == "sub":
                 if sub is not None:  # x_i_j, or a layer and an index
                     base, sub, sup, primes = Script(base, sub, sup, primes, start=start, end=self.last), None, None, 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction as Rational
+from typing import Any
 
 from byhand.expr.functions import FUNCTIONS as ELEMENTWISE
 from byhand.reading.keys import flat, key_of, without_layer
@@ -14,9 +16,11 @@ from byhand.reading.tree import (
     Name,
     Node,
     Norm,
+    Number,
     Relation,
     Script,
     Tuple,
+    Words,
 )
 from byhand.reading.values import COLUMN, ROW, Value
 
@@ -92,7 +96,7 @@ class Calls(Names):
             return self.where(*items)
         if word == "onehot":
             return self.one_hot(items, at)
-        axis = items[1] if len(items) == 2 else None
+        axis = _worded(items[1]) if len(items) == 2 else None
         if word in _REDUCTIONS and isinstance(axis, Relation) and flat(axis.sides[0]) == "axis":
             return self.reduced(word, items[0], sub, axis.sides[1])
         if len(items) != 1:
@@ -141,9 +145,14 @@ class Calls(Names):
         """onehot(t, K): a row per label, counted as indices are."""
         if len(items) != 2:
             raise UnreadableError("how many classes onehot has is not said", at.start)
-        labels, classes = self.value(items[0]), self.size(items[1])
+        return self.hot(self.value(items[0]), self.size(items[1]), at)
+
+    def hot(self, labels: Value, classes: Any, at: Node) -> Value:
+        """A row per label."""
         if classes is None or (labels.matrix and 1 not in self.do.sides(labels)):
             raise UnreadableError("the arguments of onehot", at.start)
+        if self.one:
+            labels = self.do.add([(1, labels), (-1, Value(self.algebra.number(Rational(self.one))))])
         places = self.do.definite(labels).data
         if labels.matrix:
             kept = ROW if self.do.sides(labels)[1] == 1 else COLUMN
@@ -210,3 +219,12 @@ class Calls(Names):
             made = self.do.chosen(mask, x, made)
         assert made is not None
         return made
+
+
+def _worded(node: Node) -> Node:
+    """What \\text{axis=0} says."""
+    said = re.fullmatch(r"axis\W*=\W*(\d(?:\W+\d)*)\W*", node.text) if isinstance(node, Words) else None
+    if said is None:
+        return node
+    axes = tuple(Number(Rational(int(k))) for k in re.findall(r"\d", said[1]))
+    return Relation((Name("axis"), axes[0] if len(axes) == 1 else Tuple(axes)), ("=",), start=node.start, end=node.end)

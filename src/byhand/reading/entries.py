@@ -28,7 +28,11 @@ class Entries(Indices):
         """The array of a value as indices see it: a column and a row have one axis, unless two indices are given."""
         x = self.do.definite(x)
         if not x.matrix:
-            raise MismatchError(f"an index of {self.do.shown(x)}", sub)
+            indices = self.indices(sub, 1)
+            if not all(isinstance(i, Number) and i.value == self.one for i in indices):
+                raise MismatchError(f"an index of {self.do.shown(x)}", sub)
+            ones = {f"·one {k}": 1 for k in range(len(indices))}  # the only entry of an array of one entry
+            return self.algebra.einsum([(x.data, x.letters)], (*x.letters, *ones), ones), x.letters, indices
         vector = 1 in self.do.sides(x)
         indices = self.indices(sub, 1 if vector else 2)
         if vector and len(indices) == 1 and not _is_line(indices[0]):
@@ -44,7 +48,7 @@ class Entries(Indices):
         """An array whose axes after its letters are given indices: letters, numbers, or what is calculated of them."""
         axes = len(self.algebra.shape(data)) - len(lead)
         rest = axes - len(indices)
-        if rest < 0 or rest > 2 or (rest and not self.strict):
+        if rest < 0 or rest > 2 or (rest and axes < 3 and not self.strict):
             raise MismatchError(f"{len(indices)} indices for {axes} axes", sub)
         labels: list[str] = [*lead]
         factors: list[tuple[Any, tuple[str, ...]]] = []

@@ -66,7 +66,8 @@ def key_of(node: Node) -> str:
         case Number(value):
             return str(value) if value.denominator == 1 else ""
         case Script(base, sub, sup, primes):
-            name = key_of(base)
+            inner = base.inner if isinstance(base, Bracket) and base.opened == "(" else base  # (Z_2)_ij
+            name = key_of(inner) if isinstance(inner, Name | Script) else ""
             if not name:
                 return ""
             layer, rest = without_layer(sup)

@@ -167,7 +167,7 @@ class Meaning(Sums):
         _, factor = factors[k]
         after = factors[k + 1][1] if k + 1 < len(factors) and not factors[k + 1][0] else None
         argument, power = self.argument(after)
-        one = isinstance(factor, Number) and factor.value == 1
+        one = (isinstance(factor, Number) and factor.value == 1) or (isinstance(factor, Name) and factor.text == "1")
         if one and argument is not None and argument.opened in "[{" and isinstance(argument.inner, Relation):
             held = self.indicator(argument.inner)
             return (held if power is None else self.raised(held, power, Script(factor))), 2

@@ -68,7 +68,8 @@ class Names(Entries):
         text, parts, at = node.text, [], 0  # type: str, list[Node], int
         if len(text) < 2:
             return None
-        if text[0] in "dδ" and self.known(text[1:]) is not None:
+        moving = self.known(text[1:]) is not None or self.scope.array(text[1:]) is not None
+        if text[0] in "dδ" and moving:
             inner = Name(text[1:], node.font, start=node.start + 1, end=node.end)
             return Partial(inner, 1, "d", start=node.start, end=node.end)
         while at < len(text):
@@ -114,11 +115,15 @@ class Names(Entries):
         found = self.known(key_of(named)) if isinstance(base, Name) else None
         if found is not None:
             return self.raised(found, rest, node)
-        apart = self.run_together(base) if isinstance(base, Name) and self.known(key_of(base)) is None else None
+        alone = isinstance(base, Name) and self.known(key_of(base)) is None and self.scope.array(key_of(base)) is None
+        apart = self.run_together(base) if isinstance(base, Name) and alone else None
         if isinstance(apart, Product):  # XXᵀ: the scripts are those of the last
             *first, (sign, last) = apart.factors
             tail = Script(last, node.sub, sup, node.primes, start=last.start, end=node.end)
             return self.value(Product((*first, (sign, tail)), start=node.start, end=node.end))
+        if isinstance(apart, Partial) and apart.inner is not None and node.sub is not None:  # dA_ij
+            moved = Script(apart.inner, node.sub, None, node.primes, start=base.start + 1, end=node.end)
+            return self.raised(self.value(Partial(moved, 1, "d", start=node.start, end=node.end)), sup, node)
         whole = Script(base, node.sub, sup, node.primes)
         if isinstance(base, Name) and sup is not None and rest is not None:
             found = self.scope.value(key_of(whole))

@@ -86,29 +86,22 @@ class Comparison:
         for seed in range(SEEDS):
             try:
                 x, y = self.aligned(a, b, seed)
+                if np.isnan(x).any():
+                    x, y = self.aligned(a, b, seed + SEEDS)
+                    meaning.reading.notes["read for positive values: elsewhere it has none"] = None
             except MismatchError as error:
                 return Verdict("wrong", ("T",), error.message)
             if np.isfinite(x).all() and np.isnan(y).any():
-                return Verdict(
-                    "wrong",
-                    ("N",),
-                    "not true: the right side has no value (nan) where the left one has",
-                    left=a,
-                    right=b,
-                )
+                words = "not true: the right side has no value (nan) where the left one has"
+                return Verdict("wrong", ("N",), words, left=a, right=b)
             if np.isnan(x).any() or np.isnan(y).any():
                 return Verdict("not read", (), "no value here: declare what is positive (x > 0)")
             gap, size = norm(np.nan_to_num(x - y)), max(norm(np.nan_to_num(x)), norm(np.nan_to_num(y)))
             if not gap <= SAME * size + 1e-13:
                 k = np.unravel_index(int(np.argmax(np.abs(x - y))), x.shape) if x.ndim else ()
                 at = f" at [{', '.join(str(int(i) + 1) for i in k)}]" if x.ndim else ""
-                return Verdict(
-                    "wrong",
-                    ("N",),
-                    f"not true: left is {x[k]:.6g}{at}, right is {y[k]:.6g}{self.factor(a, b)}",
-                    left=a,
-                    right=b,
-                )
+                words = f"not true: left is {x[k]:.6g}{at}, right is {y[k]:.6g}{self.factor(a, b)}"
+                return Verdict("wrong", ("N",), words, left=a, right=b)
         return None
 
     def loose(self, meaning: PageMeaning) -> bool:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from byhand.audit.pages.facts import Facts
+from byhand.audit.pages.facts import Facts, shape_written
 from byhand.audit.pages.rows import Row
+from byhand.reading.indices import letters_in
 from byhand.reading.keys import flat, key_of, without_layer
 from byhand.reading.tokens import FUNCTIONS
 from byhand.reading.tree import Bracket, Name, Node, Number, Partial, Product, Relation, Script, Tuple, walk
@@ -116,7 +117,8 @@ def _definition(row: Row, head: Node, chain: Relation, facts: Facts) -> Definiti
         return None
     if not sides or any(isinstance(n, Partial) and n is sides[0] for n in sides[:1]):
         return None
-    if isinstance(head, Name) and len(head.text) > 1 and head.text[0] == "d" and not head.font:
+    bare = head.base if isinstance(head, Script) else head
+    if isinstance(bare, Name) and len(bare.text) > 1 and bare.text[0] == "d" and not bare.font:
         return None  # dL, in plain text
     if isinstance(head, Script) and head.primes and key_of(Script(head.base, None, None, 0)) in facts.functions:
         return None  # σ' is no name of its own
@@ -157,7 +159,7 @@ def _indexed(head: Name | Script, sides: list[Node], row: Row) -> tuple[str, tup
     """The name that a left side defines, and its index letters."""
     if not isinstance(head, Script) or head.sub is None:
         return key_of(head), ()
-    letters = letters_of(head.sub)
+    letters = letters_of(_without_single(head.sub, row))
     if not letters:
         return key_of(head), ()
     used = {
@@ -165,7 +167,7 @@ def _indexed(head: Name | Script, sides: list[Node], row: Row) -> tuple[str, tup
         for s in sides
         for n in walk(s)
         if isinstance(n, Script) and n.sub is not None
-        for letter in letters_of(n.sub)
+        for letter in letters_in(n.sub)
     }
     ranged = {flat(c.sides[0]) for c in row.chains if c.sides[0] is not None and len(c.signs) > 1 and "…" in c.signs}
     if not all(letter in used | ranged for letter in letters):
@@ -173,7 +175,22 @@ def _indexed(head: Name | Script, sides: list[Node], row: Row) -> tuple[str, tup
     _, rest = without_layer(head.sup)
     if rest is not None and not isinstance(rest, Name):
         return key_of(head), ()
+    if isinstance(head.sub, Tuple) and len(letters) < len(head.sub.items):
+        letters = tuple("" if isinstance(i, Number) else flat(i) for i in head.sub.items)
     return key_of(Script(head.base, None, head.sup, head.primes)), letters
+
+
+def _without_single(sub: Node, row: Row) -> Node:
+    """A subscript without the numbers that stand at axes of one place, as the shape beside the formula says: z_{i,0}."""
+    shape = shape_written(row.note[1 : row.note.find(")")]) if row.note.startswith("(") else None
+    if not isinstance(sub, Tuple) or shape is None or len(shape) != len(sub.items):
+        return sub
+    kept = tuple(
+        i
+        for i, d in zip(sub.items, shape, strict=True)
+        if not (isinstance(i, Number) and isinstance(d, Number) and d.value == 1)
+    )
+    return Tuple(kept, start=sub.start, end=sub.end)
 
 
 def letters_of(sub: Node) -> tuple[str, ...]:

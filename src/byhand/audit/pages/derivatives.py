@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from byhand.audit.pages.definitions import letters_of
 from byhand.audit.pages.readings import Reading
 from byhand.expr.contraction import P1, contract
+from byhand.expr.dims import Dim, multiply_dims
 from byhand.expr.indexmaps import is_map
 from byhand.expr.nodes import Contraction, Expr, Named, Symbol
 from byhand.reading.keys import flat, key_of
@@ -20,6 +22,7 @@ from byhand.reading.tree import (
     Bracket,
     Name,
     Node,
+    Number,
     Partial,
     Product,
     Script,
@@ -50,16 +53,28 @@ class Derivatives(Meaning):
 
     # ---- derivatives
 
-    def derivative_of(self, over: Node, under: Node, order: int) -> Value:
-        """∂y/∂x as a symbol with its true value."""
+    def derivative_of(self, over: Node, under: Node, order: int, direct: bool = False) -> Value:
+        """∂y/∂x as a symbol with its true value; `direct`: along the paths that lead through no defined name."""
         if isinstance(under, Product) and order == 2:
             return self._second(over, under)
-        if isinstance(under, Product):
+        if isinstance(under, Product) and self._unstacked(under) is None:
             raise UnreadableError(
                 f"a derivative of order {order} with respect to {len(under.factors)} things", over.start
             )
         if order == 2:
             raise UnreadableError("a second derivative with respect to one thing", over.start)
+        fixed: list[tuple[str, int]] = []
+        over, under = self._lettered(over, fixed), self._lettered(under, fixed)
+        if fixed:
+            made = self.derivative_of(over, under, order, direct)
+            for letter, place in fixed:
+                k = made.letters.index(letter)
+                kept = (*made.letters[:k], *made.letters[k + 1 :])
+                made = Value(self.algebra.pick(made.data, k, place), kept, made.matrix)
+            return made
+        over_, under_ = self._unstacked(over), self._unstacked(under)
+        if over_ is not None or under_ is not None:
+            return self._stacked(over_ or over, under_ or under, direct)
         y, y_indices = self._target(over)
         x, x_indices = self._target(under)
         if y is None:
@@ -72,7 +87,67 @@ class Derivatives(Meaning):
         viewed = self._viewed(x.data)
         if viewed is not None:
             return self._of_view(y, y_indices, x, viewed, over, under)
-        return self._jacobian(y, y_indices, x, x_indices, over, under)
+        return self._jacobian(y, y_indices, x, x_indices, over, under, direct)
+
+    def _lettered(self, node: Node, fixed: list[tuple[str, int]]) -> Node:
+        """A name with letters for the numbers among its indices: ∂L/∂W_{i,0} is an entry of ∂L/∂W_ij."""
+        if not isinstance(node, Script) or node.sub is None or self.page.value(key_of(node)) is not None:
+            return node
+        items = node.sub.items if isinstance(node.sub, Tuple) else (node.sub,)
+        base = key_of(Script(node.base, None, node.sup, node.primes))
+        whole = self.page.value(base)
+        if not any(isinstance(i, Number) for i in items) or whole is None:
+            return node
+        if not whole.matrix and all(isinstance(i, Number) and i.value == self.one for i in items):
+            return Script(node.base, None, node.sup, node.primes, start=node.start, end=node.end)
+        used = {n.text for whole in (*self.row, node) for n in walk(whole) if isinstance(n, Name)} | {
+            x for x, _ in fixed
+        }
+        made: list[Node] = []
+        for item in items:
+            if isinstance(item, Number):
+                letter = next(c for c in "abcdefghijklmnopqrstuvwxyz" if c not in used)
+                used.add(letter)
+                fixed.append((letter, self.within(int(item.value) - self.one, None, item)))
+                item = Name(letter, start=item.start, end=item.end)
+            made.append(item)
+        sub = made[0] if len(made) == 1 else Tuple(tuple(made), start=node.sub.start, end=node.sub.end)
+        return Script(node.base, sub, node.sup, node.primes, start=node.start, end=node.end)
+
+    @staticmethod
+    def _unstacked(node: Node) -> Node | None:
+        """What stands in vec( )."""
+        match node:
+            case Product(((_, Name("vec", "function")), (_, Bracket(inner)))):
+                return inner
+        return None
+
+    def _stacked(self, over: Node, under: Node, direct: bool) -> Value:
+        """∂vec(Z)/∂vec(W): a row for each entry of Z, a column for each of W; rows stacked, or columns."""
+        page, (x, _) = self.page, self._target(under)
+        y, _ = self._target(over)
+        y = y if y is not None else self._loss(over, x)
+        if x is None or y is None or not isinstance(x.data, Symbol | Named):
+            raise UnreadableError(f"{flat(under if x is None else over)} is not known here", over.start)
+        one: Dim = 1
+        rows, columns = (reduce(multiply_dims, v.data.shape, one) for v in (y, x))
+        order, turned = "C" if page.facts.vec_rows else "F", rows == 1 and not page.facts.jacobian
+
+        def truth(seed: int) -> Array:
+            full = page.numbers.jacobian(y.data, x.data, seed, direct)
+            above, below = full.shape[: y.data.ndim], full.shape[y.data.ndim :]
+            n, m = int(np.prod(above, dtype=int)), int(np.prod(below, dtype=int))
+            made = full.reshape((n, *below))
+            if order == "F" and y.data.ndim == 2:
+                made = np.swapaxes(full, 0, 1).reshape((n, *below))
+            if order == "F" and x.data.ndim == 2:
+                made = np.swapaxes(made, 1, 2)
+            made = made.reshape(n, m)
+            return made.T if turned else made
+
+        dims = (columns, rows) if turned else (rows, columns)
+        name = f"∂vec {flat(over)}/∂vec {flat(under)} {direct} {y.data.digest.hex()[:8]} {x.data.digest.hex()[:8]}"
+        return Value(page.numbers.mark(name, dims, truth), (), True)
 
     def _viewed(self, x: Expr) -> Expr | None:
         """The variable of which a name is a row or a column: s = S_{i,:}ᵀ."""
@@ -132,8 +207,11 @@ class Derivatives(Meaning):
                 return found, ()
         if isinstance(node, Script) and node.sub is not None:
             letters = letters_of(node.sub)
-            base = Script(node.base, None, node.sup, node.primes) if node.sup is not None or node.primes else node.base
-            found = self.page.value(key_of(base))
+            inner = node.base.inner if isinstance(node.base, Bracket) else node.base
+            base = Script(inner, None, node.sup, node.primes) if node.sup is not None or node.primes else inner
+            found, stack = self.page.value(key_of(base)), self.page.array(key_of(base))
+            if found is None and stack is not None:
+                found = Value(stack, (), True)
             if found is not None and letters:
                 return found, letters
             if isinstance(node.base, Name) and node.base.text in self.page.facts.families and letters:
@@ -164,7 +242,14 @@ class Derivatives(Meaning):
         return self.page.loss(key)
 
     def _jacobian(
-        self, y: Value, y_letters: tuple[str, ...], x: Value, x_letters: tuple[str, ...], over: Node, under: Node
+        self,
+        y: Value,
+        y_letters: tuple[str, ...],
+        x: Value,
+        x_letters: tuple[str, ...],
+        over: Node,
+        under: Node,
+        direct: bool = False,
     ) -> Value:
         """The derivative with the axes that are not indexed as a matrix."""
         page = self.page
@@ -182,7 +267,7 @@ class Derivatives(Meaning):
         y_letters, y_rest = self._axes(y_letters, y_axes, over)
         x_letters, x_rest = self._axes(x_letters, x_axes, under)
         dims = [y.data.shape[k] for k in y_axes] + [x.data.shape[k] for k in x_axes]
-        name = f"∂{flat(over)}/∂{flat(under)} {y.data.digest.hex()[:8]} {x.data.digest.hex()[:8]}"
+        name = f"∂{flat(over)}/∂{flat(under)} {'direct ' if direct else ''}{y.data.digest.hex()[:8]} {x.data.digest.hex()[:8]}"
         if (
             (
                 not y_letters
@@ -202,12 +287,13 @@ class Derivatives(Meaning):
             return Value(mark, (), True)
         rest = len(y_rest) + len(x_rest)
         if rest > 2:
-            raise MismatchError(
-                f"the derivative of {self.do.shown(y)} with respect to {self.do.shown(x)} has {rest} axes", under
-            )
+            raise MismatchError(f"the derivative of {flat(over)} with respect to {flat(under)} has {rest} axes", under)
 
         def truth(seed: int) -> Array:
-            full = page.numbers.jacobian(y.data, x.data, seed)
+            full = page.numbers.jacobian(y.data, x.data, seed, direct)
+            if page.facts.free and "symmetric" in (x.data.assumptions if isinstance(x.data, Symbol) else ()):
+                below = np.swapaxes(full, -1, -2)
+                full = full + below - np.eye(full.shape[-1]) * full
             return full.reshape(
                 [n for n in (*[full.shape[k] for k in y_axes], *[full.shape[y.data.ndim + k] for k in x_axes])]
             )
@@ -224,7 +310,12 @@ class Derivatives(Meaning):
         letters = tuple(dict.fromkeys(label for label in labels if label is not None))
         if not free:
             return Value(contract([(mark, labels, P1)], letters), letters)
-        row_first = len(free) == 2 or not (x.data.ndim == 2 and x.data.shape[0] == 1 and not y_rest)
+        gradient_row = (
+            page.facts.jacobian and not y_rest and len(x_rest) == 1 and not page.is_matrix(page.concrete(key_of(under)))
+        )
+        row_first = not gradient_row and (
+            len(free) == 2 or not (x.data.ndim == 2 and x.data.shape[0] == 1 and not y_rest)
+        )
         for k, label in zip(free, (ROW, COLUMN) if row_first else (COLUMN, ROW), strict=False):
             labels[k] = label
         extra = {label: 1 for label in (ROW, COLUMN) if label not in labels}
@@ -332,6 +423,11 @@ class Derivatives(Meaning):
 
     def moving(self) -> frozenset[Symbol]:
         """The inputs whose differentials are not zero in this row: those that its right sides speak of."""
+        if self.reading.moving == "stated":
+            stated = [self.page.value(key) for key in self.page.facts.moving]
+            stacks = [self.page.array(key) for key in self.page.facts.moving]
+            nodes = [*(x.data for x in stated if x is not None), *(a for a in stacks if a is not None)]
+            return frozenset(n for n in nodes if isinstance(n, Symbol))
         named: set[Symbol] = set()
         below: set[Symbol] = set()
         for whole in (*self.row[1:], *self.row[:1]):

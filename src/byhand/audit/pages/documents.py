@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from typing import NamedTuple
 
+from byhand.audit.pages.html import text_of
 from byhand.errors import ParseError
+from byhand.expr.functions import FUNCTIONS as ELEMENTWISE
 from byhand.reading.macros import Macro, closing
-from byhand.reading.tokens import UnreadableError
+from byhand.reading.tokens import FUNCTIONS, UnreadableError
 
 FORMATS = ("markdown", "latex", "notebook", "html", "text")
 LONGEST_DISPLAY = 20_000
@@ -29,6 +30,7 @@ class Stretch(NamedTuple):
         line, column: where it begins in the file (in the cell, of a notebook), from 1.
         spelling: of a formula, "latex" or "unicode".
         cell: of a notebook, from 1.
+        note: what stands beside a formula of plain text: its shape, a reason.
     """
 
     kind: str
@@ -37,6 +39,7 @@ class Stretch(NamedTuple):
     column: int
     spelling: str = "latex"
     cell: int | None = None
+    note: str = ""
 
 
 _ENVIRONMENT = (
@@ -59,12 +62,20 @@ _MACRO = re.compile(
 )
 
 
+_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d+[.)])[ \t]+")  # an item of a list that is a formula is set apart
+_BESIDE = re.compile(r"[ \t]*(?:[—–-][ \t]*(?P<note>[^\n]*)|[.,;]?[ \t]*)(?=\n|\Z)")
+
+
 def format_of(text: str) -> str:
     """The format of a text, by what is in it."""
     head = text.lstrip()[:2000]
     if head.startswith("{") and '"cells"' in text:
         return "notebook"
-    if re.match(r"<!doctype html|<html|<head|<body|<p>|<div", head, re.I):
+    if re.match(
+        r"<!doctype html|<(?:html|head|body|p|div|section|article|main|h[1-6]|table|math|span|style|ul|ol)\b",
+        head,
+        re.I,
+    ):
         return "html"
     if re.search(r"\\documentclass|\\begin\{document\}", text):
         return "latex"
@@ -84,7 +95,7 @@ def stretches(text: str, format_: str = "auto") -> tuple[list[Stretch], dict[str
         case "notebook":
             return _notebook(text)
         case "html":
-            text = _html(text)
+            return [*_scanned(text_of(text), latex=False)], macros_of(text)
         case "text":
             return [*_plain(text)], {}
         case "latex" | "markdown":
@@ -144,7 +155,15 @@ def _scanned(text: str, latex: bool, cell: int | None = None) -> Iterator[Stretc
         start, end, after, kind = found
         if prose < m.start():
             yield stretch("prose", prose, m.start())
-        yield stretch(kind, start, end)
+        made = stretch(kind, start, end)
+        item = None if latex or kind != "inline" else _ITEM.match(text, text.rfind("\n", 0, m.start()) + 1)
+        beside = _BESIDE.match(text, after) if item is not None and item.end() == m.start() else None
+        if beside is not None and re.search(r"=|\\approx|\\le|\\ge", made.text):
+            made = made._replace(kind="display", note=beside["note"] or "")
+        elif kind == "display" and not made.note:
+            shape = re.compile(r"[ \t]*(\([^()\n]*\))").match(text, after)
+            made = made._replace(note=shape[1] if shape else "")
+        yield made
         at = prose = after
     if prose < len(text):
         yield stretch("prose", prose, len(text))
@@ -196,8 +215,11 @@ def _plain(text: str) -> Iterator[Stretch]:
             yield Stretch("prose", "\n\n", number, 1, "unicode")
             continue
         indented = line.startswith(("    ", "\t"))
-        if (indented and re.search(r"[=≔←∂]", body)) or _is_formula(body):
-            yield Stretch("display", body, number, len(line) - len(line.lstrip()) + 1, "unicode")
+        formula, note = _columns(body)
+        if (indented and re.search(r"[=≔←∂]", formula)) or _is_formula(formula):
+            yield Stretch("display", formula, number, len(line) - len(line.lstrip()) + 1, "unicode", note=note)
+            if note:
+                yield Stretch("prose", f" {note}\n", number, line.rindex(note) + 1, "unicode")
         else:
             yield from _within(line, number)
 
@@ -206,6 +228,15 @@ _DECLARED = re.compile(
     r"(?P<said>(?<!\w)[^\W\d_]{1,2}[ᵢⱼₖₗₘₙ₀-₉]*(?:,\s*[^\W\d_]{1,2}[ᵢⱼₖₗₘₙ₀-₉]*)*\s*∈\s*(?:ℝ|\{[^}]*\})(?:\^\{[^}]*\}|\^\w+|[⁰¹²³⁴⁵⁶⁷⁸⁹ᵃ-ᵿˣⁿ×]*)?|(?<!\w)[^\W\d_]{1,2}[ᵢⱼₖₗₘₙ₀-₉]*\s*>\s*0\b)"
     r"|(?:(?<=^)|(?<=[,;:]\s))(?P<equation>[^,;:=]*=[^,;:]*)(?=[,;:.]|$)"
 )
+
+
+def _columns(body: str) -> tuple[str, str]:
+    """A formula and what stands beside it in a column of its own: its shape, a reason."""
+    m = re.match(r"(?P<formula>.*?[=≔←]\s*\S.*?)\s{2,}(?P<note>[(\w].*)$", body)
+    if m is None or re.search(r"[=≔←]", m["note"].split("(")[0]):
+        return body, ""
+    wide = re.match(r"\s{3}", body[m.end("formula") :])
+    return (m["formula"], m["note"]) if wide or re.match(r"\(|[a-z]{3,}", m["note"]) else (body, "")
 
 
 def _within(line: str, number: int) -> Iterator[Stretch]:
@@ -224,67 +255,72 @@ def _is_formula(body: str) -> bool:
     """Whether a line of plain text is an equation: a relation, and no word of prose."""
     if not re.search(r"[=≔←]", body):
         return False
-    words = re.findall(
-        r"[A-Za-z]{3,}",
-        re.sub(
-            r"\b(?:exp|log|softmax|tanh|sigmoid|relu|ReLU|diag|det|logdet|sum|mean|max|min|where|vec|sqrt|abs|sign|kron|erf|logsumexp)\b|tr\b",
-            "",
-            body,
-        ),
-    )
-    return not words
+    words = {w for w in re.findall(r"(?<![\w∂])[A-Za-z][A-Za-z_]{1,}(?![\w(])", body) if w not in _CALLED}
+    if any(w.lower() in _PROSE for w in words):
+        return False
+    long = [w for w in words if len(w) > 2 and "_" not in w and not w.startswith("d")]
+    return len(long) <= 1 and not re.search(r"[A-Za-z]{3,} [A-Za-z]{3,}", body)
 
 
-class _Text(HTMLParser):
-    """The text of a page of HTML, line by line as in the file."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.made: list[str] = []
-        self.line, self.hidden = 1, 0
-        self.annotation, self.math = False, 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style", "pre", "code", "head"):
-            kind = dict(attrs).get("type") or ""
-            self.hidden += 1
-            if tag == "script" and kind.startswith("math/tex"):
-                self.hidden -= 1
-                self.add("$$" if "display" in kind else "$")
-                self.annotation = True
-        elif tag == "math":
-            self.math += 1
-        elif tag == "annotation" and "tex" in (dict(attrs).get("encoding") or ""):
-            self.annotation = True
-            self.add("$$")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style", "pre", "code", "head") and self.hidden:
-            self.hidden -= 1
-        elif tag == "math" and self.math:
-            self.math -= 1
-        elif tag in ("annotation", "script") and self.annotation:
-            self.annotation = False
-            self.add("$$")
-
-    def handle_data(self, data: str) -> None:
-        if not self.hidden and (not self.math or self.annotation):
-            self.add(data)
-
-    def add(self, data: str) -> None:
-        line, _ = self.getpos()
-        if line > self.line:
-            self.made.append("\n" * (line - self.line))
-            self.line = line
-        self.made.append(data if data.strip() or "\n" in data else " ")
-        self.line += data.count("\n")
-
-
-def _html(text: str) -> str:
-    parser = _Text()
-    parser.feed(text)
-    parser.close()
-    return "".join(parser.made)
+_CALLED = {*FUNCTIONS, *ELEMENTWISE}
+_PROSE = {
+    *(
+        "the",
+        "and",
+        "where",
+        "with",
+        "for",
+        "that",
+        "this",
+        "these",
+        "are",
+        "has",
+        "have",
+        "let",
+        "if",
+        "then",
+        "is",
+        "of",
+    ),
+    *(
+        "to",
+        "we",
+        "get",
+        "so",
+        "hence",
+        "thus",
+        "which",
+        "from",
+        "since",
+        "because",
+        "by",
+        "as",
+        "in",
+        "on",
+        "an",
+        "or",
+        "be",
+    ),
+    *(
+        "it",
+        "not",
+        "all",
+        "each",
+        "no",
+        "can",
+        "will",
+        "its",
+        "was",
+        "but",
+        "than",
+        "when",
+        "also",
+        "only",
+        "here",
+        "there",
+    ),
+    *("note", "see", "eq", "equation"),
+}
 
 
 def _notebook(text: str) -> tuple[list[Stretch], dict[str, Macro]]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from byhand.audit.pages.rows import Row
+from byhand.errors import ByhandError
 from byhand.expr.functions import FUNCTIONS
+from byhand.reading.grammar import read
 from byhand.reading.keys import flat, key_of
 from byhand.reading.tree import (
     Big,
@@ -36,6 +38,7 @@ class Declared:
         row: the row or formula that says it.
         statement: which part of the row.
         properties: byhand's words for what is said.
+        upright: whether it is said how a vector stands; else it is a column unless only a row fits.
     """
 
     key: str
@@ -43,6 +46,7 @@ class Declared:
     row: Row
     statement: Node | None = None
     properties: set[str] = field(default_factory=set)
+    upright: bool = True
 
 
 @dataclass
@@ -58,6 +62,11 @@ class Facts:
         scalars: vectors whose entries are declared, b_j ∈ ℝ, with the letter.
         ranges: letter -> the last place it runs to: j = 1, …, h.
         columns: whether samples stand in columns.
+        zero: whether indices start at 0.
+        vec_rows: whether vec stacks rows.
+        jacobian: whether a derivative has a row per output: that of a number is a row.
+        free: whether the free entries of a symmetric variable vary.
+        moving: the variables of a page that is headed by "gradient with respect to": nothing else has a differential.
     """
 
     shapes: dict[str, Declared] = field(default_factory=dict)
@@ -68,6 +77,11 @@ class Facts:
     scalars: dict[str, str] = field(default_factory=dict)
     ranges: dict[str, Node] = field(default_factory=dict)
     columns: bool = False
+    zero: bool = False
+    vec_rows: bool = False
+    jacobian: bool = False
+    free: bool = False
+    moving: tuple[str, ...] = ()
 
     def declare(self, declared: Declared) -> None:
         """One more declaration."""
@@ -129,6 +143,9 @@ def from_row(row: Row, facts: Facts) -> None:
     """The declarations that formulas make: X ∈ ℝ^{m×n}, λ > 0, g = tanh, i = 1, …, n."""
     waiting: list[Node] = []
     facts.sizes |= {key for s in row.statements for key in _sizes(s)}
+    facts.zero = facts.zero or any(_from_zero(s) for s in row.statements)
+    for key in (key for s in row.statements for key in _labels(s)):
+        facts.declare(Declared(key, None, row, None, {"labels"}))
     for statement in row.statements:
         if not isinstance(statement, Relation):
             waiting.append(statement)
@@ -167,6 +184,33 @@ def from_row(row: Row, facts: Facts) -> None:
         ) and sides[1].text in FUNCTIONS:
             facts.functions[sides[0].text] = sides[1].text
         waiting = []
+
+
+def _from_zero(node: Node) -> bool:
+    """Whether an index 0 stands in a formula: x_{i,0}, (b)_0, Σ from 0 to n − 1."""
+    for n in walk(node):
+        match n:
+            case Script(_, Tuple(items)) if any(isinstance(i, Number) and i.value == 0 for i in items):
+                return True
+            case Script(Bracket(), Number(value)) if value == 0:
+                return True
+            case Big(_, Relation((_, Number(value)), ("=",)), Sum()) if value == 0:
+                return True
+    return False
+
+
+def _labels(node: Node) -> Iterator[str]:
+    """Names of arrays of labels: t in onehot(t), in P_{i,t_i}."""
+    for n in walk(node):
+        match n:
+            case Product(((_, Name("onehot", "function")), (_, Bracket(inner)), *_)):
+                first = inner.items[0] if isinstance(inner, Tuple) else inner
+                if key_of(first):
+                    yield key_of(first)
+            case Script(_, Tuple(items)):
+                yield from (
+                    key_of(i.base) for i in items if isinstance(i, Script) and i.sub is not None and key_of(i.base)
+                )
 
 
 def _sizes(node: Node) -> Iterator[str]:
@@ -249,3 +293,18 @@ def is_size(node: Node | None) -> bool:
         case Product(factors):
             return all(is_size(f) for _, f in factors)
     return False
+
+
+def shape_written(text: str) -> tuple[Node, ...] | None:
+    """The sizes in (m, n), (n,), ()."""
+    try:
+        read_ = read(f"({text})") if text.strip() else []
+    except ByhandError:
+        return None
+    if not read_:
+        return ()
+    inner = read_[0].inner if isinstance(read_[0], Bracket) else None
+    items = inner.items if isinstance(inner, Tuple) else (inner,)
+    if inner is None or not all(is_size(i) for i in items):
+        return None
+    return tuple(i for i in items if i is not None)

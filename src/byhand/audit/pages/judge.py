@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from byhand.reading.tree import Bracket, Name, Number, Product, Relation, Script
 from byhand.reading.values import MismatchError, Value
 
 Array = Any
+PATIENCE = 8.0  # seconds of the processor for a page
 RANK = ("given", "right", "not read", "wrong")
 
 
@@ -28,17 +30,27 @@ class Judge(Comparison):
         page: the names.
         heads: row -> the chain that it belongs to, by the row that begins it.
         work: how many rows were looked at in search of shapes.
+        began: when the page was begun, in processor time.
     """
 
     heads: dict[int, tuple[Row, Relation]] = field(default_factory=dict)
     work: int = 0
+    began: float = field(default_factory=time.process_time)
 
     def row(self, row: Row) -> Verdict:
         """The verdict on a row: the worst of those on its chains."""
+        if self.late():
+            return Verdict("not read", (), "the page takes too long: what stands above was looked at first")
         try:
             return self._row(row)
         except RecursionError:
             return Verdict("not read", (), "nested too deep")
+        except ByhandError as error:
+            return Verdict("not read", (), error.message)
+
+    def late(self, share: float = 1.0) -> bool:
+        """Whether a share of the time that a page is given has gone by."""
+        return time.process_time() - self.began > share * PATIENCE
 
     def _row(self, row: Row) -> Verdict:
         if row.trouble:
@@ -134,7 +146,7 @@ class Judge(Comparison):
         """The readings of a chain in order of preference."""
         sides = [s for s in chain.sides if s is not None]
         together = any(PageMeaning(self.page, s).mixed(s) for s in sides)
-        return readings(sides, self.page.sizes, together)
+        return readings(sides, self.page.sizes, together, bool(self.page.facts.moving))
 
     def read(self, row: Row, chain: Relation, reading: Reading) -> Verdict:
         """The verdict in one reading."""
@@ -153,6 +165,8 @@ class Judge(Comparison):
                 if key in self.page.trouble and defines:
                     return self.undefined(key)
                 return Verdict("not read", (), error.message)
+        if first is not None and first.matrix and not first.letters:
+            meaning.wanted = meaning.do.sides(first)
         compared = 0
         for k, side in enumerate(sides):
             if isinstance(side, Number) and side.value == 0 and first is not None:

@@ -11,15 +11,20 @@ from byhand.audit.pages.readings import Reading
 from byhand.expr.contraction import P1, contract
 from byhand.expr.dims import Dim
 from byhand.expr.nodes import Expr
-from byhand.reading.keys import key_of
+from byhand.reading.keys import flat, key_of
 from byhand.reading.scope import Scope
 from byhand.reading.tokens import UnreadableError
 from byhand.reading.tree import (
+    Brace,
+    Bracket,
     Dots,
+    Fraction,
     Matrix,
     Name,
     Node,
     Number,
+    Partial,
+    Product,
     Relation,
     Script,
     walk,
@@ -43,8 +48,12 @@ class PageMeaning(Derivatives):
         wanted: the shape that the other side has, for what has none of its own.
     """
 
-    def __init__(self, page: Page, *row: Node, reading: Reading | None = None) -> None:
+    def __init__(
+        self, page: Page, *row: Node, reading: Reading | None = None, wanted: tuple[Dim, ...] | None = None
+    ) -> None:
+        self.wanted = wanted
         super().__init__(page, _Names(self, page), row, reading or Reading())
+        self.one = 0 if page.facts.zero else 1
         self._collect(row)
 
     # ---- names
@@ -93,16 +102,20 @@ class PageMeaning(Derivatives):
             letters = letters_of(node.sub)
             if not letters:
                 continue
-            base = (
-                key_of(Script(node.base, None, node.sup, node.primes))
-                if node.sup is not None or node.primes
-                else key_of(node.base)
-            )
+            base = key_of(Script(node.base, None, node.sup, node.primes))
             if not base or self.page.value(key_of(node)) is not None:
                 continue
-            found = self.page.value(base)
+            found, stack = self.page.value(base), self.page.array(base)
+            if found is None and stack is None and base[0] == "d" and len(base) > 1:
+                found, stack = self.page.value(base[1:]), self.page.array(base[1:])
             if found is not None and found.matrix:
-                axes = [d for d in found.data.shape[len(found.letters) :] if d != 1]
+                shape = found.data.shape[len(found.letters) :]
+            elif found is None and stack is not None:
+                shape = stack.shape
+            else:
+                shape = ()
+            if shape:
+                axes = [d for d in shape if d != 1]
                 for letter, d in zip(letters, axes, strict=False):
                     self.ranges.setdefault(letter, d)
 
@@ -148,6 +161,22 @@ class PageMeaning(Derivatives):
             contract([(whole.data, labels, P1)], (letters[0], ROW, COLUMN), dims={COLUMN: 1}), (letters[0],), True
         )
         return self.raised(x, node.sup, node)
+
+    def _value(self, node: Node) -> Value:
+        match node:
+            case Brace(Fraction(Partial(over), Partial(under)), note) if flat(note) == "direct" and over and under:
+                return self.derivative_of(over, under, 1, direct=True)
+            case Product(((_, Name("vec", "function")), (_, Bracket(inner)))) if not self.page.facts.vec_rows:
+                x = self.value(inner)
+                return self.do.stacked(self.do.transpose(x) if x.matrix and 1 not in self.do.sides(x) else x)
+        return super()._value(node)
+
+    def one_hot(self, items: list[Node], at: Node) -> Value:
+        """onehot(t): as many classes as the array has columns that it is set equal to."""
+        classes = self.wanted[-1] if len(items) == 1 and self.wanted and len(self.wanted) == 2 else None
+        if classes is None:
+            return super().one_hot(items, at)
+        return self.hot(self.value(items[0]), classes, at)
 
     # ---- what is open
 
@@ -214,6 +243,10 @@ class _Names(Scope):
 
     def value(self, key: str) -> Value | None:
         return self.meaning.of_key(key)
+
+    def array(self, key: str) -> tuple[Expr, int] | None:
+        found = self.page.array(key) if key else None
+        return None if found is None else (found, found.ndim)
 
     def dim(self, key: str) -> Dim | None:
         return self.page.dim(key)

@@ -18,10 +18,11 @@ from byhand.expr.nodes import Expr, Named, Symbol, symbol, topological
 
 Array = Any
 SEEDS = 2
+LABELS = ("labels from 0", "labels from 1")
 
 
 class Numbers:
-    """Values at `SEEDS` points with pairwise distinct prime sizes.
+    """Values at `SEEDS` points with pairwise distinct prime sizes; at as many more all inputs are positive.
 
     Attributes:
         kinds: inputs that are one-hot or sum to one: properties that hold of their values and are not used in derivations.
@@ -31,8 +32,8 @@ class Numbers:
     def __init__(self) -> None:
         self.kinds: dict[Symbol, str] = {}
         self.marks: dict[Symbol, Callable[[int], Array]] = {}
-        self._sizes: list[dict[str, int]] = [{} for _ in range(SEEDS)]
-        self._values: list[dict[Expr, Array]] = [{} for _ in range(SEEDS)]
+        self._sizes: list[dict[str, int]] = [{} for _ in range(2 * SEEDS)]
+        self._values: list[dict[Expr, Array]] = [{} for _ in range(2 * SEEDS)]
         self._memo: dict[Any, Array] = {}
         self._gradients: dict[tuple[Expr, Expr], Expr] = {}
 
@@ -44,7 +45,7 @@ class Numbers:
 
     def order(self, names: list[str]) -> None:
         """Give sizes to names, from small to large."""
-        for seed in range(SEEDS):
+        for seed in range(2 * SEEDS):
             self.sizes(seed, [named_dimension(re.sub(r"\W", "", n)) for n in names if re.sub(r"\W", "", n)])
 
     def sizes(self, seed: int, dims: Iterable[Any] = ()) -> dict[str, int]:
@@ -53,7 +54,7 @@ class Numbers:
         for d in dims:
             for name in sorted(dim_names(d)):
                 if name not in known:
-                    k = len(known) + seed
+                    k = len(known) + seed % SEEDS
                     known[name] = PRIMES[k]
         return known
 
@@ -65,6 +66,8 @@ class Numbers:
             shape = tuple(dim_value(d, sizes) for d in s.shape)
             rng = np.random.default_rng((seed, 47, *s.name.encode()))
             made = _sampled(self.kinds.get(s, ""), s, rng, shape)
+            if seed >= SEEDS and self.kinds.get(s, "") not in LABELS:
+                made = np.abs(made)
             values[s] = (
                 made / np.sqrt(max(shape))
                 if len(shape) > 1 and 1 not in shape and not s.assumptions and s not in self.kinds
@@ -93,13 +96,15 @@ class Numbers:
                 self._memo[key] = np.asarray(self.environment([node], seed)[node])
         return self._memo[key]
 
-    def jacobian(self, over: Expr, under: Expr, seed: int) -> Array:
-        """∂over/∂under, the axes of `over` first, by complex step."""
-        key = ("jacobian", over, under, seed)
+    def jacobian(self, over: Expr, under: Expr, seed: int, direct: bool = False) -> Array:
+        """∂over/∂under, the axes of `over` first, by complex step; `direct`: other named nodes stay as they are."""
+        key = ("jacobian", over, under, seed, direct)
+        if direct and isinstance(over, Named):
+            over = over.body
         if key not in self._memo:
             with np.errstate(all="ignore"):
                 env = self.environment([over, under], seed)
-                slope = Slope(over, [under])
+                slope = Slope(over, [under], into_named=not direct)
                 shape = np.shape(env[under])
                 columns = np.zeros((*np.shape(env[over]), *shape))
                 if slope.used:
@@ -146,6 +151,8 @@ def _sampled(kind: str, s: Symbol, rng: np.random.Generator, shape: tuple[int, .
     """A value with the properties of an input; one-hot and summing to one are along the rows, of a column along it."""
     if kind == "one_hot" and shape[1] == 1:  # a label, called ℓ or y, is the first class
         return np.eye(shape[0])[:, :1]
+    if kind in LABELS:
+        return rng.integers(0, 2, shape) + (kind == "labels from 1") * 1.0  # there are two classes at least
     if kind:
         return sample({kind}, rng, shape[::-1], 3).T if shape[1] == 1 else sample({kind}, rng, shape, 3)
     return sample(s.assumptions, rng, shape, 3)

@@ -10,8 +10,8 @@ from typing import Any
 from byhand.audit.pages.algebra import PageAlgebra
 from byhand.audit.pages.definitions import Definition, definitions_of, layered
 from byhand.audit.pages.elementwise import functions_of
-from byhand.audit.pages.facts import Facts
-from byhand.audit.pages.numbers import Numbers
+from byhand.audit.pages.facts import Facts, shape_written
+from byhand.audit.pages.numbers import LABELS, Numbers
 from byhand.audit.pages.readings import readings
 from byhand.audit.pages.rows import Row
 from byhand.errors import ByhandError
@@ -56,6 +56,7 @@ class Page:
     changed: dict[str, tuple[Dim, ...]] = field(default_factory=dict)
     guessed: dict[str, tuple[Dim, ...]] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
+    arrays: dict[str, Expr | None] = field(default_factory=dict)
     building: set[str] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
@@ -69,7 +70,7 @@ class Page:
         self._losses: dict[str, Value | None] = {}
         self.known_losses: set[Expr] = set()
         self.dims = self._dims()
-        self.numbers.order(self._by_size())
+        self.numbers.order([*self._by_size(), *sorted(d for d in self.dims if re.fullmatch(r"\w+", d))])
         self.definitions: dict[str, Definition] = definitions_of(self.rows, self.facts)
         self.facts.functions |= functions_of(self.definitions)
         self.layer_letters = {d.layer for d in self.definitions.values() if d.layer}
@@ -80,6 +81,7 @@ class Page:
     def forget(self) -> None:
         """Shapes have changed: all values are made anew."""
         self.values.clear()
+        self.arrays.clear()
         self.failed.clear()
         self.trouble.clear()
         self._losses.clear()
@@ -175,6 +177,8 @@ class Page:
             self.circular = True
             return None
         definition = self.definition(key)
+        if definition is not None and len(definition.indices) > 2:
+            return None
         if definition is not None and key not in self.failed:
             before, self.circular = self.circular, False
             made = self.defined(key, definition)
@@ -186,10 +190,34 @@ class Page:
                 self.failed.add(key)
             self.circular = self.circular or before
         shape = self.shape(key)
-        if shape is None:
+        if shape is None or len(shape) > 2:
             return None
         made = (None if self.stacked else self.stack(key, shape)) or self.input(key, shape)
         self.values[key] = made
+        return made
+
+    def array(self, key: str) -> Expr | None:
+        """An array of more than two axes, by its declaration or by its entries."""
+        key = self.concrete(key)
+        if key in self.arrays or key in self.building:
+            return self.arrays.get(key)
+        definition, shape = self.definition(key), self.shape(key)
+        made: Expr | None = None
+        if definition is not None and len(definition.indices) > 2:
+            self.building.add(key)
+            x = self.entries_of(definition)
+            self.building.discard(key)
+            if x is not None and not x.matrix and set(x.letters) <= set(definition.indices):
+                dims = {
+                    letter: d
+                    for letter, d in zip(definition.indices, shape or (), strict=False)
+                    if letter not in x.letters
+                }
+                if set(definition.indices) == set(x.letters) | set(dims):
+                    made = named(key, contract([(x.data, x.letters, P1)], definition.indices, dims=dims))
+        elif shape is not None and len(shape) > 2:
+            made = symbol(key, shape, self.properties(key) & {"positive"})
+        self.arrays[key] = made
         return made
 
     def stack(self, key: str, shape: tuple[Dim, ...]) -> Value | None:
@@ -260,7 +288,11 @@ class Page:
             for side in definition.sides:
                 for reading in readings([side], self.sizes):
                     try:
-                        x = PageMeaning(self, side, reading=reading).value(side)
+                        noted = self.noted(definition)
+                        meaning = PageMeaning(self, side, reading=reading, wanted=noted)
+                        for letter, dim in zip(definition.indices, noted or (), strict=False):
+                            meaning.ranges.setdefault(letter, dim)
+                        x = meaning.value(side)
                     except ByhandError as error:
                         self.trouble.setdefault(key, error.message)
                         continue
@@ -271,6 +303,20 @@ class Page:
         finally:
             self.building.discard(key)
             self.layers = layers
+
+    def noted(self, definition: Definition) -> tuple[Dim, ...] | None:
+        """The shape that stands beside a definition."""
+        m = re.match(r"\(([^()]*)\)", definition.row.note)
+        nodes = shape_written(m[1]) if m else None
+        dims = None if nodes is None else [self.dimension(n) for n in nodes]
+        return None if dims is None or any(d is None for d in dims) else tuple(d for d in dims if d is not None)
+
+    def is_matrix(self, key: str) -> bool:
+        """Whether a name is said to be a matrix, were it of one row or one column."""
+        definition, declared = self.definition(key), self.facts.shapes.get(key)
+        if declared is not None and declared.shape is not None:
+            return len(declared.shape) == 2
+        return definition is not None and len(self.noted(definition) or ()) == 2
 
     def arrayed(self, x: Value, indices: tuple[str, ...]) -> Value | None:
         """The array that entries by index define: z_j as a column, Z_ij as a matrix, u_i in rows."""
@@ -296,8 +342,10 @@ class Page:
         else:
             return None
         dims: dict[Any, Dim] = {COLUMN: 1} if COLUMN in out else {}
+        out = tuple(label or f"·one {k}" for k, label in enumerate(out))
+        dims |= {label: 1 for label in out if str(label).startswith("·one")}
         for letter in indices:
-            if letter not in x.letters:
+            if letter and letter not in x.letters:
                 return None
         return Value(contract([(x.data, labels, P1)], out, dims=dims), (), True)
 
@@ -347,7 +395,7 @@ class Page:
     def input(self, key: str, shape: tuple[Dim, ...]) -> Value:
         """A declared array."""
         said = self.properties(key)
-        words = {p for p in said if p in ("positive", "symmetric", "01")}
+        words = {p for p in said if p in ("positive", "symmetric", "01", "spd", "orthogonal")}
         shape = (*shape, 1) if len(shape) == 1 else shape
         if "symmetric" in words and (len(shape) != 2 or shape[0] != shape[1]):
             words.discard("symmetric")
@@ -358,6 +406,8 @@ class Page:
         if key == "I" and len(shape) == 2 and shape[0] == shape[1]:
             return Value(self.algebra.eye(shape[0]), (), True)
         made = symbol(key, shape, words)
+        if "labels" in said:
+            self.numbers.kinds[made] = LABELS[0 if self.facts.zero else 1]
         if len(shape) == 2 and said & {"one_hot", "simplex"}:
             self.numbers.kinds[made] = "one_hot" if "one_hot" in said else "simplexrows"
         return Value(made, (), bool(shape))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fractions import Fraction as Rational
 
-from byhand.audit.pages.facts import Declared, Facts, declare_shape, shape_of
+from byhand.audit.pages.facts import Declared, Facts, declare_shape, shape_of, shape_written
 from byhand.audit.pages.rows import Row
 from byhand.errors import ByhandError
 from byhand.expr.functions import FUNCTIONS
@@ -15,6 +16,7 @@ from byhand.reading.tree import (
     Bracket,
     Name,
     Node,
+    Number,
     Relation,
     Tuple,
 )
@@ -40,8 +42,69 @@ _COLUMNS = re.compile(
 )
 
 
+_DIMS = r"\((?P<shape>[^()⟦⟧]*(?:\([^()⟦⟧]*\)[^()⟦⟧]*)?)\)"
+_LISTED = re.compile(
+    rf"(?:⟦(?P<mark>\d+)⟧|(?<!\S)(?P<name>[^\W\d]\w*['′]*))\s*(?:{_DIMS}|(?P<scalar>scalar)\b)"
+    r"(?P<words>(?:[ ,]+(?:row|column|labels|symmetric|positive|one-hot|spd|diagonal|orthogonal|scalar)\b(?:\s+0\.\.[\w−-]+)?)*)"
+)
+_SAID = re.compile(
+    r"(?:⟦(?P<mark>\d+)⟧|(?<!\w)(?P<name>[^\W\d]\w*['′]*))\s+is\s+(?:a\s+)?"
+    r"(?P<word>symmetric positive definite|positive definite|symmetric|positive|diagonal|orthogonal)\b"
+)
+_SUMS = re.compile(r"rows\s+of\s+(?:⟦(?P<mark>\d+)⟧|(?P<name>[^\W\d]\w*['′]*))\s+(?:all\s+)?sum\s+to\s+(?:one|1)")
+_HEADING = re.compile(
+    r"(?m)^[#*\s]*(?:\\\w+\s*)*(?:\\textbf\{)?Gradients? of [^\n]{1,40}? with respect to (?P<names>[^\n.]*)$"
+)
+_CONVENTIONS = {
+    "zero": re.compile(r"[Ii]ndices\s+start\s+at\s+0"),
+    "vec_rows": re.compile(r"vec\s*(?:⟧)?\s+stacks\s+(?:the\s+)?rows"),
+    "jacobian": re.compile(r"[Jj]acobian\s+has\s+(?:a|one)\s+row\s+per\s+output|numerator[\s-]layout"),
+    "free": re.compile(r"free\s+entries\s+vary"),
+}
+_WORDS = {"symmetric positive definite": "spd", "positive definite": "spd", "one-hot": "one_hot"}
+
+
+def listed(text: str, formulas: list[Row], facts: Facts) -> None:
+    """Names with their shapes beside them, X (m, n)   w (n,), properties and conventions."""
+    for line in text.split("\n"):
+        found = [*_LISTED.finditer(line)]
+        plain = re.sub(r"\\\w+|[{}*_.:,;\s]", "", _LISTED.sub("", line))
+        for m in found:
+            if m["mark"] is None and plain:
+                continue  # words with a bracket behind them
+            row = formulas[int(m["mark"])] if m["mark"] is not None else Row(m.group(), 0, 1, None, True, "unicode")
+            name = _name_in(row) if m["mark"] is not None else Name(m["name"])
+            key = (key_of(name) if m["mark"] is not None else m["name"]) if name is not None else ""
+            dims = shape_written(m["shape"]) if m["shape"] is not None else ()
+            if not key or dims is None:
+                continue
+            words = {_WORDS.get(w, w) for w in re.findall(r"[a-z-]+", m["words"] or "")}
+            if "row" in words and len(dims) == 1:
+                dims = (Number(Rational(1)), *dims)
+            upright = len(dims) != 1 or bool(words & {"row", "column"})
+            facts.declare(Declared(key, dims, row, None, words - {"row", "column", "scalar"}, upright))
+    for m in (*_SAID.finditer(text), *_SUMS.finditer(text)):
+        row = formulas[int(m["mark"])] if m["mark"] is not None else Row(m.group(), 0, 1, None, True, "unicode")
+        name = _name_in(row) if m["mark"] is not None else Name(m["name"])
+        word = m.groupdict().get("word")
+        if name is not None and key_of(name):
+            said = {"simplex"} if word is None else {_WORDS.get(word, word)}
+            facts.declare(Declared(key_of(name), None, row, None, said))
+    for m in _HEADING.finditer(text):
+        for part in re.split(r"\s*(?:,|\band\b)\s*", m["names"].strip(" .}*_")):
+            mark = _MARKED.fullmatch(part)
+            name = _name_in(formulas[int(mark[1])]) if mark else None
+            key = key_of(name) if name is not None else part if re.fullmatch(r"[^\W\d]\w*['′]*", part) else ""
+            facts.moving += (key,) if key else ()
+    for name_, pattern in _CONVENTIONS.items():
+        if pattern.search(text):
+            setattr(facts, name_, True)
+
+
 def from_prose(text: str, formulas: list[Row], facts: Facts) -> None:
     """The declarations that words make of the formulas between them; `text` has marks where these stand."""
+    text = text.replace("\u2029", "\n")
+    listed(text, formulas, facts)
     for m in _AFTER.finditer(text):
         numbers = [int(n) for n in _MARKED.findall(m.group())]
         shape = _shape_in(formulas[numbers[-1]])

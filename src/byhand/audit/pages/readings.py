@@ -20,7 +20,8 @@ class Reading:
         kron: ⊗ is the Kronecker product, else the outer product a bᵀ.
         diagonal: ∂a/∂z of an elementwise function is its diagonal as a column.
         ones: the size of 𝟏 where it is not written.
-        moving: whose differentials are not zero: "all" inputs below what has a d in the row, or only the "named" ones.
+        moving: whose differentials are not zero: those that the page "stated" to be its variables, "all" inputs below what
+            has a d in the row, or only the "named" ones.
         notes: what was chosen that is not the plain choice.
     """
 
@@ -53,14 +54,18 @@ def open_choices(nodes: Iterable[Node]) -> set[str]:
     return found
 
 
-def readings(nodes: Iterable[Node], sizes: list[Dim], together: bool = False) -> Iterator[Reading]:
+def readings(
+    nodes: Iterable[Node], sizes: list[Dim], together: bool = False, stated: bool = False
+) -> Iterator[Reading]:
     """The readings of a formula in order of preference, at most 64.
 
     Args:
         nodes: its sides.
         sizes: those that 𝟏 may have.
         together: whether differentials of inputs and of what is made of inputs stand in one side: then all of them move.
+        stated: whether the page says which variables move.
     """
+    everything = ["all", "named"] if not together else ["all"]
     nodes = [*nodes]
     asked = open_choices(nodes)
     unsized: list[Any] = [*sizes] or [None]
@@ -68,7 +73,7 @@ def readings(nodes: Iterable[Node], sizes: list[Dim], together: bool = False) ->
         "kron": [True, False] if "kron" in asked else [True],
         "diagonal": [False, True] if "diagonal" in asked else [False],
         "ones": unsized if "ones" in asked else [None],
-        "moving": ["all", "named"] if "moving" in asked and not together else ["all"],
+        "moving": (["stated"] if stated else []) + everything if "moving" in asked else ["all"],
     }
     made = [Reading()]
     for name, values in options.items():

@@ -32,6 +32,7 @@ class Row:
         trouble: why it cannot be read.
         continues: the row that it continues: its first side is missing.
         index: its number among the rows of the page.
+        note: what stands beside it: its shape, a reason.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Row:
     trouble: str = ""
     continues: Row | None = None
     index: int = 0
+    note: str = ""
 
     @property
     def chains(self) -> list[Relation]:
@@ -87,6 +89,7 @@ def _rows(stretch: Stretch, macros: Mapping[str, Macro]) -> Iterator[Row]:
         line = text.count("\n", 0, at)
         column = at - (text.rfind("\n", 0, at) + 1) + (stretch.column if not line else 1)
         row = Row(trimmed, stretch.line + line, column, stretch.cell, stretch.kind == "inline", stretch.spelling)
+        row.note = stretch.note or _note(trimmed)
         if len(trimmed) > LONGEST:
             row.trouble = f"longer than {LONGEST} characters"
             yield row
@@ -98,6 +101,12 @@ def _rows(stretch: Stretch, macros: Mapping[str, Macro]) -> Iterator[Row]:
         except RecursionError:
             row.trouble = "nested too deep"
         yield row
+
+
+def _note(text: str) -> str:
+    """What an author writes behind a formula in a column of words: \\text{(m, n); product rule}."""
+    m = re.search(r"&&\s*\\text\{((?:[^{}]|\{[^{}]*\})*)\}\s*$", text)
+    return m[1] if m else ""
 
 
 def _blank(pattern: re.Pattern[str], text: str) -> str:

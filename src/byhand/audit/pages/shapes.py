@@ -59,6 +59,7 @@ def guess(page: Page, judge: Judge) -> None:
                 for key in (k for n in names_in(side) for k in _pieces(page, n)) if side is not None else ():
                     if row not in users.setdefault(key, []):
                         users[key].append(row)
+    _orient(page, judge, users)
     unknown = [key for key, rows in users.items() if _is_unknown(page, key, rows)]
     for key in unknown:
         page.guessed[key] = next(_candidates(page, key))
@@ -71,7 +72,7 @@ def guess(page: Page, judge: Judge) -> None:
             page.doubtful.discard(key)
             continue
         for shape in _candidates(page, key):
-            if judge.work > MOST_GUESSING:
+            if judge.work > MOST_GUESSING or judge.late(0.3):
                 break
             page.guessed[key] = shape
             page.forget()
@@ -83,6 +84,38 @@ def guess(page: Page, judge: Judge) -> None:
         page.guessed[key] = kept
         page.forget()
         (page.doubtful.add if best < len(rows) else page.doubtful.discard)(key)
+
+
+def _orient(page: Page, judge: Judge, users: dict[str, list[Row]]) -> None:
+    """Vectors of which only the length is said stand as rows where more rows of the page fit so than with columns."""
+    open_ = {
+        key: (1, *shape)
+        for key, declared in page.facts.shapes.items()
+        if not declared.upright and key in users
+        for shape in [page.shape(key)]
+        if shape is not None and len(shape) == 1 and shape != (1,)
+    }
+    rows = list({id(r): r for key in open_ for r in users[key]}.values())[:24]
+
+    def fitting() -> int:
+        page.forget()
+        return sum(judge.fits(r) is True for r in rows)
+
+    best = fitting() if rows else 0
+    for key, shape in [*open_.items(), *[("", ())] * (len(open_) > 1)]:  # one by one, then all together
+        if best == len(rows) or judge.late(0.3):
+            break
+        before = dict(page.changed)
+        page.changed |= open_ if not key else {key: shape}
+        found = fitting()
+        if found <= best:
+            page.changed = before
+        best = max(found, best)
+    for key in [*page.changed] if len(page.changed) > 1 else []:  # those that need not
+        shape = page.changed.pop(key)
+        if fitting() < best:
+            page.changed[key] = shape
+    page.forget()
 
 
 def _pieces(page: Page, key: str) -> list[str]:
@@ -117,6 +150,8 @@ def _is_unknown(page: Page, key: str, rows: list[Row]) -> bool:
         or page.value(key) is not None
         or key in page.definitions
     ):
+        return False
+    if key[0] == "d" and len(key) > 1 and (page.value(key[1:]) is not None or page.array(key[1:]) is not None):
         return False
     whole = page.value(key.upper()) if key.islower() else None
     if whole is not None and whole.matrix and _only_indexed(key, rows):
@@ -205,7 +240,7 @@ def redeclare(page: Page, judge: Judge) -> list[tuple[Declared, tuple[Dim, ...],
             reached = [r for r in displays if key in _below(page, r)]
             at_hand, before = _fitting(page, judge, touched), _fitting(page, judge, reached)
             for shape in _changes(page, old):
-                if judge.work > MOST_BLAMING:
+                if judge.work > MOST_BLAMING or judge.late(0.6):
                     break
                 page.changed[key] = (*shape, 1) if len(shape) == 1 else shape
                 page.forget()
