@@ -27,6 +27,7 @@ from byhand.reading.commands import (
 )
 from byhand.reading.macros import COMMAND, Macro, Source, argument, cells, expanded, split_rows
 from byhand.reading.tokens import FUNCTIONS, Token, UnreadableError
+from byhand.reading.unicode import tokens as unicode_tokens
 
 
 def tokens(text: str, macros: Mapping[str, Macro] | None = None) -> list[Token]:
@@ -128,8 +129,6 @@ class _Scanner:
 
     def unicode(self, c: str, start: int) -> Iterator[Token]:
         """A sign outside ASCII within LaTeX means what it means in plain text."""
-        from byhand.reading.unicode import tokens as unicode_tokens
-
         for token in unicode_tokens(c)[:-1]:
             yield self.token(token.kind, token.text, start)
 
@@ -150,6 +149,8 @@ class _Scanner:
             yield self.token("relation", RELATIONS[name], start)
         elif name in ("left", "right"):
             yield from self.delimiter(name, start)
+        elif name in ("mathrel", "mathbin", "mathord") and self.text[self.at : self.at + 1] == "{":
+            yield from self.inside().run()
         elif name in NOTHING:
             return
         elif name in SPACES:
@@ -256,6 +257,9 @@ class _Scanner:
             yield from self.word(word.replace("\\_", "_"), start)
         elif word == "d":
             yield self.token("partial", "d", start)
+        elif re.fullmatch(r"\[[^\[\]]*:[^\[\]]*\]", word):  # a slice, as in code: I_n[:, 1:3]
+            for k, c in enumerate(unicode_tokens(word)[:-1]):
+                yield self.token(c.kind, c.text, start)._replace(apart=False if k == 0 else c.apart)
         elif word:
             yield self.token("word", word, start)
 

@@ -267,7 +267,12 @@ class Derivatives(Meaning):
         y_letters, y_rest = self._axes(y_letters, y_axes, over)
         x_letters, x_rest = self._axes(x_letters, x_axes, under)
         dims = [y.data.shape[k] for k in y_axes] + [x.data.shape[k] for k in x_axes]
-        name = f"∂{flat(over)}/∂{flat(under)} {'direct ' if direct else ''}{y.data.digest.hex()[:8]} {x.data.digest.hex()[:8]}"
+        said = x.data.assumptions if isinstance(x.data, Symbol) else frozenset()
+        mean = self.reading.symmetric == "mean"
+        if mean and said & {"symmetric", "spd"}:
+            self.reading.notes[f"the gradient of a symmetric {flat(under)} is read as the symmetric one"] = None
+        how = f"{'mean ' * mean}{'direct ' * direct}"
+        name = f"∂{flat(over)}/∂{flat(under)} {how}{y.data.digest.hex()[:8]} {x.data.digest.hex()[:8]}"
         if (
             (
                 not y_letters
@@ -291,9 +296,9 @@ class Derivatives(Meaning):
 
         def truth(seed: int) -> Array:
             full = page.numbers.jacobian(y.data, x.data, seed, direct)
-            if page.facts.free and "symmetric" in (x.data.assumptions if isinstance(x.data, Symbol) else ()):
+            if said & {"symmetric", "spd"} and (page.facts.free or mean):
                 below = np.swapaxes(full, -1, -2)
-                full = full + below - np.eye(full.shape[-1]) * full
+                full = full + below - np.eye(full.shape[-1]) * full if page.facts.free else (full + below) / 2
             return full.reshape(
                 [n for n in (*[full.shape[k] for k in y_axes], *[full.shape[y.data.ndim + k] for k in x_axes])]
             )

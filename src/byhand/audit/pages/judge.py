@@ -146,7 +146,7 @@ class Judge(Comparison):
         """The readings of a chain in order of preference."""
         sides = [s for s in chain.sides if s is not None]
         together = any(PageMeaning(self.page, s).mixed(s) for s in sides)
-        return readings(sides, self.page.sizes, together, bool(self.page.facts.moving))
+        return readings(sides, self.page.sizes, together, bool(self.page.facts.moving), self.page.symmetric)
 
     def read(self, row: Row, chain: Relation, reading: Reading) -> Verdict:
         """The verdict in one reading."""

@@ -387,6 +387,11 @@ class Page:
             self.layers = layers
         return self.guessed.get(key)
 
+    @property
+    def symmetric(self) -> bool:
+        """Whether something is said to be symmetric."""
+        return any(d.properties & {"symmetric", "spd"} for d in self.facts.shapes.values())
+
     def properties(self, key: str) -> set[str]:
         """Byhand's words for what is said of an input; what is said of x^{(i)} is said of x."""
         said = [self.facts.shapes[k] for k in (key, f"{key}[i]", f"{key}[n]") if k in self.facts.shapes]

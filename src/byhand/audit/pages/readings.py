@@ -22,6 +22,7 @@ class Reading:
         ones: the size of 𝟏 where it is not written.
         moving: whose differentials are not zero: those that the page "stated" to be its variables, "all" inputs below what
             has a d in the row, or only the "named" ones.
+        symmetric: the gradient of a symmetric variable: by its "entries" as if they were free, or the symmetric "mean" of these.
         notes: what was chosen that is not the plain choice.
     """
 
@@ -29,6 +30,7 @@ class Reading:
     diagonal: bool = False
     ones: Dim | None = None
     moving: str = "all"
+    symmetric: str = "entries"
     notes: dict[str, None] = field(default_factory=dict)
 
 
@@ -55,7 +57,7 @@ def open_choices(nodes: Iterable[Node]) -> set[str]:
 
 
 def readings(
-    nodes: Iterable[Node], sizes: list[Dim], together: bool = False, stated: bool = False
+    nodes: Iterable[Node], sizes: list[Dim], together: bool = False, stated: bool = False, symmetric: bool = False
 ) -> Iterator[Reading]:
     """The readings of a formula in order of preference, at most 64.
 
@@ -64,6 +66,7 @@ def readings(
         sizes: those that 𝟏 may have.
         together: whether differentials of inputs and of what is made of inputs stand in one side: then all of them move.
         stated: whether the page says which variables move.
+        symmetric: whether the page has symmetric variables.
     """
     everything = ["all", "named"] if not together else ["all"]
     nodes = [*nodes]
@@ -73,6 +76,7 @@ def readings(
         "kron": [True, False] if "kron" in asked else [True],
         "diagonal": [False, True] if "diagonal" in asked else [False],
         "ones": unsized if "ones" in asked else [None],
+        "symmetric": ["entries", "mean"] if symmetric and "diagonal" in asked else ["entries"],
         "moving": (["stated"] if stated else []) + everything if "moving" in asked else ["all"],
     }
     made = [Reading()]
