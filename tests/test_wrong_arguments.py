@@ -32,6 +32,14 @@ WRONG = [
 ]  # fmt: skip
 HASHABLE = [v for v in WRONG if type(v).__hash__ and v is not np.ma.masked]
 
+
+def torch():
+    """PyTorch, without which from_torch says so."""
+    import importlib.util
+
+    return importlib.util.find_spec("torch") is not None or byhand.from_torch(None, {})
+
+
 CALLS = {
     "parse, text": lambda v: byhand.parse(v, {"x": "n"}),
     "parse, shapes": lambda v: byhand.parse("sum(x)", v),
@@ -60,6 +68,12 @@ CALLS = {
     "trace, function": lambda v: byhand.trace(v, {"x": "n"}),
     "trace, shapes": lambda v: byhand.trace(lambda x: (x * x).sum(), v),
     "trace, result": lambda v: byhand.trace(lambda x: v, {"x": "n"}),
+    "from_jax, function": lambda v: byhand.from_jax(v, {"x": "n"}),
+    "from_jax, shapes": lambda v: byhand.from_jax(lambda x: (x * x).sum(), v),
+    "from_jax, result": lambda v: byhand.from_jax(lambda x: v, {"x": "n"}),
+    "from_torch, module": lambda v: torch() and byhand.from_torch(v, {"x": "n"}),
+    "from_torch, shapes": lambda v: torch() and byhand.from_torch(lambda x: (x * x).sum(), v),
+    "from_torch, loss": lambda v: torch() and byhand.from_torch(lambda x: x * x, {"x": "n"}, loss=v),
     "trace, index": lambda v: byhand.trace(lambda x: x[v].sum(), {"x": "n"}),
     "trace, axis": lambda v: byhand.trace(lambda x: x.sum(axis=v).sum(), {"x": "n m"}),
     "MLP, sizes": lambda v: byhand.MLP(v),

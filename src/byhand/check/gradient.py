@@ -15,7 +15,8 @@ from byhand.check.mistakes import MISTAKES
 from byhand.check.numeric import norm
 from byhand.check.rounding import beside
 from byhand.check.spaces import Spaces
-from byhand.check.subject import Subject, hand_written
+from byhand.check.subject import Subject, hand_written, library_of
+from byhand.check.traced import traced
 from byhand.check.trusted import Trusted
 from byhand.check.verdict import Judge, as_floats
 from byhand.errors import ByhandError, CheckError, DataError, nearest
@@ -52,6 +53,9 @@ def check_gradient(
     if expression is not None:
         bind(expression, subject.arrays, check=True)
     first = forward.value(subject.arrays)
+    stopped = ""
+    if expression is None and np.isfinite(first) and not _of_a_framework(values):
+        expression, stopped = traced(loss, subject.arrays, float(first))
     if not np.isfinite(first):
         raise CheckError(
             f"the loss is {first} at these values: there is nothing to compare with", "check it where it is finite"
@@ -60,9 +64,18 @@ def check_gradient(
     names = _names(wrt, found, expression)
     parameters = [n for n in getattr(loss, "parameters", ()) if n not in found] if wrt is None else []
     job = _Job(subject, forward, expression, {n: found[n] for n in names}, names, first)
+    if stopped:
+        job.notes.append(
+            f"mistakes are named by the numbers alone, since the loss was not read as an expression: {stopped}"
+        )
     if parameters:
         job.notes.append(f"not checked, since the gradient has nothing for it: {', '.join(parameters)}")
     return job.report(forward.value(subject.arrays) == first)
+
+
+def _of_a_framework(values: Mapping[str, Any]) -> bool:
+    """Whether the loss is written for PyTorch or JAX: symbolic arrays are NumPy's."""
+    return any(library_of(v) in ("torch", "jax") for v in values.values())
 
 
 def _expression(loss: Any) -> Expression | None:

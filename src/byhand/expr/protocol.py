@@ -14,14 +14,18 @@ from typing import Any, NoReturn
 import numpy as np
 
 from byhand.errors import ByhandError, ParseError, nearest
+from byhand.expr.arrays import axes_of
 from byhand.expr.dims import Dimension, multiply_dims
 from byhand.expr.nodes import Expr
 from byhand.expr.operands import lift, misfit, sketch
 from byhand.expr.surface import compare, minus, multiply, plus
-from byhand.expr.vocabulary import VOCABULARY
+from byhand.expr.vocabulary import VOCABULARY, is_mask
 
 V: dict[str, Callable[..., Expr]] = VOCABULARY
-METHODS = ("sum", "mean", "trace", "dot", "transpose", "swapaxes", "diagonal")
+METHODS = (
+    "sum", "mean", "max", "min", "var", "std", "cumsum", "argmax", "clip", "reshape", "squeeze", "ravel", "flatten", "copy",
+    "astype", "trace", "dot", "transpose", "swapaxes", "diagonal",
+)  # fmt: skip
 _COMPARISONS = {
     "greater": ">",
     "less": "<",
@@ -72,8 +76,46 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
     return x if high is None else V["minimum"](x, high)
 
 
-def _variance(x: Any, axis: Any = None, keepdims: bool = False) -> Expr:
-    return V["mean"](V["square"](minus(x, V["mean"](x, axis, True))), axis, keepdims)
+def _variance(x: Any, axis: Any = None, keepdims: bool = False, ddof: int = 0) -> Expr:
+    """The variance; divided by n - ddof."""
+    found = V["var"](x, axis, keepdims)
+    if not ddof:
+        return found
+    node, n = lift(x), lift(1)
+    for k in axes_of(node, axis):
+        n = multiply(n, node.shape[k])
+    return multiply(found, V["divide"](n, minus(n, ddof)))
+
+
+def _squeezed(x: Any, axis: Any = None) -> Expr:
+    node = lift(x)
+    gone = [k for k, n in enumerate(node.shape) if n == 1] if axis is None else axes_of(node, axis)
+    if any(node.shape[k] != 1 for k in gone):
+        raise misfit("np.squeeze({0}): an axis is longer than 1", [node])
+    return node[tuple(0 if k in gone else slice(None) for k in range(node.ndim))] if gone else node
+
+
+def _stacked(arrays: Any, axis: int = 0) -> Expr:
+    nodes = [lift(a) for a in arrays]
+    at = axis % (nodes[0].ndim + 1)
+    return V["concatenate"]([n[(*(slice(None) for _ in range(at)), None)] for n in nodes], at)
+
+
+def _rows_of(x: Any) -> Expr:
+    node = lift(x)
+    return node[None] if node.ndim < 2 else node
+
+
+def _astype(x: Any, dtype: Any) -> Expr:
+    """Masks as numbers; numbers stay what they are."""
+    if np.dtype(dtype).kind in "iu" and not is_mask(lift(x)):
+        raise ByhandError(f"{sketch(lift(x))}.astype({np.dtype(dtype)}): numbers are cut off, which has no derivative")
+    return lift(x)
+
+
+def length(x: Any) -> Any:
+    """len(x) in a traced function: the length of a symbolic array may be a name."""
+    return x.shape[0] if isinstance(x, Expr) and x.ndim else len(x)
 
 
 def _logarithm(base: float) -> Callable[[Any], Expr]:
@@ -99,8 +141,16 @@ UFUNCS: dict[str, Callable[..., Expr]] = {
 FUNCTIONS: dict[Any, Callable[..., Expr]] = {
     np.sum: lambda a, axis=None, keepdims=False: V["sum"](a, axis, keepdims),
     np.mean: lambda a, axis=None, keepdims=False: V["mean"](a, axis, keepdims),
-    np.var: lambda a, axis=None, keepdims=False: _variance(a, axis, keepdims),
-    np.std: lambda a, axis=None, keepdims=False: V["sqrt"](_variance(a, axis, keepdims)),
+    np.var: lambda a, axis=None, keepdims=False, ddof=0: _variance(a, axis, keepdims, ddof),
+    np.std: lambda a, axis=None, keepdims=False, ddof=0: V["sqrt"](_variance(a, axis, keepdims, ddof)),
+    np.max: lambda a, axis=None, keepdims=False: V["max"](a, axis, keepdims),
+    np.min: lambda a, axis=None, keepdims=False: V["min"](a, axis, keepdims),
+    np.amax: lambda a, axis=None, keepdims=False: V["max"](a, axis, keepdims),
+    np.amin: lambda a, axis=None, keepdims=False: V["min"](a, axis, keepdims),
+    np.cumsum: lambda a, axis=None: V["cumsum"](a, axis), np.argmax: lambda a, axis=-1: V["argmax"](a, axis),
+    np.reshape: lambda a, shape: V["reshape"](a, shape), np.squeeze: _squeezed, np.ravel: lambda a: V["reshape"](a, -1),
+    np.stack: _stacked, np.vstack: lambda tup: V["concatenate"]([_rows_of(a) for a in tup], 0), np.copy: lambda a: lift(a),
+    np.hstack: lambda tup: V["concatenate"](list(tup), min(lift(tup[0]).ndim - 1, 1)),
     np.trace: lambda a: V["trace"](a),
     np.transpose: lambda a, axes=None: V["transpose"](a, axes),
     np.swapaxes: lambda a, axis1, axis2: V["swapaxes"](a, axis1, axis2),
@@ -271,8 +321,14 @@ def _install() -> None:
         setattr(Expr, name, _method(name))
 
 
+_OWN_METHODS: dict[str, Callable[..., Any]] = {
+    "dot": _dot, "var": _variance, "std": FUNCTIONS[np.std], "squeeze": _squeezed, "ravel": FUNCTIONS[np.ravel],
+    "flatten": FUNCTIONS[np.ravel], "copy": lift, "astype": _astype, "clip": _clip,
+}  # fmt: skip
+
+
 def _method(name: str) -> Callable[..., Expr]:
-    function = _dot if name == "dot" else V[name]
+    function = _OWN_METHODS.get(name) or V[name]
 
     def method(self: Expr, *args: Any, **options: Any) -> Any:
         if name == "transpose" and len(args) > 1:

@@ -17,7 +17,7 @@ from byhand.expr.domain import recording
 from byhand.expr.expression import Expression, rebuild
 from byhand.expr.nodes import Constant, Contraction, Expr, Named, Symbol, named, topological
 from byhand.expr.parse import Assumptions, Shapes, declare, finish
-from byhand.expr.protocol import METHODS, TRACING
+from byhand.expr.protocol import METHODS, TRACING, length
 from byhand.expr.vocabulary import VOCABULARY
 
 Tracer = Callable[[types.FrameType, str, Any], Any]
@@ -53,7 +53,7 @@ def trace(function: Callable[..., Any], shapes: Shapes | None = None, assume: As
     dimensions = {d for s in inputs.values() for size in s.shape for d in dim_names(size)}
     recorder = Recorder(_code_of(function), {*inputs, *dimensions, *VOCABULARY, "pi"})
     with recording() as asked:
-        result = recorder.run(function, positional, keywords)
+        result = recorder.run(_with_lengths(function), positional, keywords)
     if not isinstance(result, Expr):
         kind = (
             "nothing: is `return` missing?"
@@ -63,6 +63,23 @@ def trace(function: Callable[..., Any], shapes: Shapes | None = None, assume: As
         raise ParseError(f"{_name_of(function)} returned {kind}", "return one array or scalar made of the arguments")
     root, name = recorder.named(result)
     return replace(finish(root, tuple(inputs.values()), name), domain=tuple(asked))
+
+
+def _with_lengths(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with a `len` that gives the symbolic length of a symbolic array, where Python's can only give integers."""
+    if isinstance(function, types.MethodType):
+        return types.MethodType(_with_lengths(function.__func__), function.__self__)
+    if (
+        not isinstance(function, types.FunctionType)
+        or "len" not in function.__code__.co_names
+        or "len" in function.__globals__
+    ):
+        return function
+    names = {**function.__globals__, "len": length}
+    code, closure = function.__code__, function.__closure__
+    copied = types.FunctionType(code, names, function.__name__, function.__defaults__, closure)
+    copied.__kwdefaults__ = function.__kwdefaults__
+    return copied
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -105,7 +105,11 @@ class Builder:
         if isinstance(value, (Reshaped, Columns)):
             raise self.unread("a number", "integer labels are no numbers here")
         if isinstance(value, np.ndarray):
-            return constant_node(value, self.sizes) if value.ndim else self.expr(value[()])
+            return (
+                constant_node(value, self.sizes)
+                if value.ndim or value.dtype.kind not in "biuf"
+                else self.expr(value[()])
+            )
         return lift(value)
 
     def number(self, x: float) -> Expr:

@@ -28,6 +28,8 @@ def constant_node(array: Array, sizes: Sizes) -> Expr:
     Raises: ParseError: it is none of those that have a formula, and too large to be written out.
     """
     values = np.asarray(array)
+    if values.dtype.kind not in "biuf":
+        raise ParseError(f"a constant of type {values.dtype} is no number")
     shape = sizes.shape(values.shape)
     if not values.size or not np.all(np.isfinite(values.astype(float))):
         raise ParseError(f"a constant of shape {show_shape(shape)} is empty or not finite")

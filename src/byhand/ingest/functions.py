@@ -38,7 +38,7 @@ def paired_forward(kind: str, function: Any, values: Mapping[str, Any], outputs:
     call = _paired(kind, forward_of(kind, function, len(arrays)), len(arrays))
     read = from_torch if kind == "torch" else from_jax
     failed: ByhandError | None = None
-    for named in _shapes(shapes):
+    for named in named_shapes(shapes):
         try:
             return _with_results(read(call, named, assume=assume), upstream)
         except ByhandError as error:
@@ -124,7 +124,7 @@ def _paired(kind: str, forward: Callable[..., Any], count: int) -> Callable[...,
     return paired
 
 
-def _shapes(sizes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, str]]:
+def named_shapes(sizes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, str]]:
     """Shapes whose sizes have names, one for each; then the numbers."""
     names: dict[int, str] = {}
     free = iter(letter for letter in _LETTERS if letter not in sizes)

@@ -13,7 +13,7 @@ from byhand.expr.contraction import P1, Label, contract
 from byhand.expr.dims import Shape
 from byhand.expr.nodes import Expr
 from byhand.expr.surface import minus, multiply, negative, plus, power
-from byhand.expr.vocabulary import VOCABULARY
+from byhand.expr.vocabulary import VOCABULARY, both, either, opposite
 from byhand.ingest import composites, meaning
 from byhand.ingest.builder import Builder, Columns, Reshaped, UnreadError, Value, is_labels
 
@@ -179,14 +179,6 @@ def _stop(c: Call) -> Value:
     return meaning.stopped(c.builder, c.inputs[0])
 
 
-def _not(c: Call) -> Value:
-    return minus(1, c.x)
-
-
-def _or(c: Call) -> Value:
-    return meaning.either(c.x, c.y)
-
-
 def _logical(row: Row) -> Row:
     def checked(c: Call) -> Value:
         if not all(meaning.is_mask(c.builder.expr(v)) for v in c.inputs):
@@ -239,7 +231,7 @@ PRIMITIVES: dict[str, Row] = {
     "clamp": lambda c: VOCABULARY["minimum"](VOCABULARY["maximum"](c.y, c.x), c.builder.expr(c.inputs[2])),
     # comparisons and choices
     "gt": _compare(">"), "lt": _compare("<"), "ge": _compare(">="), "le": _compare("<="), "eq": _compare("=="), "ne": _compare("!="),
-    "and": _logical(lambda c: multiply(c.x, c.y)), "or": _logical(_or), "not": _logical(_not),
+    "and": _logical(lambda c: both(c.x, c.y)), "or": _logical(lambda c: either(c.x, c.y)), "not": _logical(lambda c: opposite(c.x)),
     "is_finite": _finite,
     "select_n": _select,
     # sums, maxima

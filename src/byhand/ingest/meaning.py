@@ -15,11 +15,10 @@ from byhand.expr.dims import Dim, Shape
 from byhand.expr.indexing import getitem
 from byhand.expr.nodes import Contraction, Expr, Symbol
 from byhand.expr.operands import lift
-from byhand.expr.surface import compare, expand, minus, multiply
-from byhand.expr.vocabulary import VOCABULARY, is_mask
+from byhand.expr.surface import compare, expand, minus, multiply, negative
+from byhand.expr.vocabulary import VOCABULARY, inf, is_mask
 from byhand.ingest.builder import Builder, Columns, Reshaped, Value, is_labels, is_symbolic
 
-LOWEST = -1e30  # stands for minus infinity under softmax and logsumexp
 MOST_PARTS = 64
 
 
@@ -120,11 +119,6 @@ def stacked(parts: Sequence[Expr], axis: int) -> Expr:
 # ---- choices
 
 
-def either(a: Expr, b: Expr) -> Expr:
-    """The mask where one of two is 1."""
-    return minus(1, multiply(minus(1, a), minus(1, b)))
-
-
 def comparison(b: Builder, a: Value, symbol: str, c: Value) -> Value:
     """The mask of a comparison; constants where labels or finite numbers decide it."""
     shape = np.broadcast_shapes(_sizes(b, a), _sizes(b, c))
@@ -203,10 +197,9 @@ def choice(b: Builder, condition: Value, yes: Value, no: Value, shape: Shape) ->
 
 
 def finite(b: Builder, value: Value) -> Expr:
-    """A value as a node; minus infinity is a very negative number, which softmax and logsumexp do not tell apart."""
-    if not isinstance(value, Expr) and np.all(np.asarray(value) == -np.inf):
-        b.note("−∞ is written as −10³⁰: softmax gives 0 for both.")
-        return lift(LOWEST)
+    """A value as a node; what softmax leaves out is minus infinity."""
+    if not is_symbolic(value) and np.all(np.asarray(value) == -np.inf):
+        return negative(inf)
     return b.expr(value)
 
 
@@ -420,7 +413,7 @@ def explicit(pattern: str, ranks: Sequence[int]) -> str:
 
 
 __all__ = [
-    "LOWEST", "above", "at", "choice", "comparison", "convolution", "explicit", "exponential", "finite", "gather", "hot", "indexed",
+    "above", "at", "choice", "comparison", "convolution", "explicit", "exponential", "finite", "gather", "hot", "indexed",
     "is_mask", "is_number", "lift", "one_hot", "padded", "product", "reshape", "reversed_along", "sliced", "split", "stopped",
     "taken_along", "word",
 ]  # fmt: skip

@@ -32,9 +32,13 @@ class Subject:
 
     def __init__(self, torch: Any, module: Any, loss: Any, shapes: Mapping[str, Shape], assume: Assumptions) -> None:
         self.torch, self.shapes, self.assume = torch, dict(shapes), assume
-        self.loss = getattr(torch.nn.functional, loss, None) if isinstance(loss, str) else loss
-        if isinstance(loss, str) and not callable(self.loss):
-            raise ParseError(f"torch.nn.functional has no {loss}")
+        self.loss = getattr(torch.nn.functional, loss, loss) if isinstance(loss, str) else loss
+        if self.loss is not None and not callable(self.loss):
+            raise ParseError(
+                f"torch.nn.functional has no {loss}"
+                if isinstance(loss, str)
+                else f"the loss is a {type(loss).__name__}, no function"
+            )
         self.is_module = isinstance(module, torch.nn.Module)
         if not self.is_module and not callable(module):
             raise ParseError(f"from_torch needs a module of PyTorch, not a {type(module).__name__}")

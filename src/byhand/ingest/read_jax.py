@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.errors import ParseError
+from byhand.errors import ByhandError, ParseError
 from byhand.expr.dims import Shape
 from byhand.expr.expression import Expression
 from byhand.expr.functions import FUNCTIONS
@@ -52,6 +52,10 @@ def from_jax(
         traced, or what was read is not the function.
     """
     jax = library("jax")
+    if not callable(function):
+        raise ParseError(f"from_jax needs a function, not a {type(function).__name__}")
+    if not isinstance(shapes, Mapping):
+        raise ParseError("shapes is a dict: {'X': 'm n'}")
     inputs = read_shapes(shapes)
     declare(shapes, {} if assume is None else assume)
     call, names = _ordered(function, inputs)
@@ -61,7 +65,9 @@ def from_jax(
             read = partial(_read, jax, call, names, inputs, declared)
             try:
                 first = read(0)
-            except TypeError as error:
+            except ByhandError:
+                raise
+            except Exception as error:  # the user's function may raise anything
                 failed = error
                 continue
             return prove(
@@ -70,7 +76,8 @@ def from_jax(
                 partial(read, 1),
                 "the function of JAX",
             )
-    raise ParseError(f"{_name(function)} cannot be traced with these shapes: {str(failed).splitlines()[0]}") from failed
+    told = f"{type(failed).__name__}: {(str(failed).splitlines() or [''])[0]}"
+    raise ParseError(f"{_name(function)} cannot be traced with these shapes: {told}") from failed
 
 
 def _name(function: Any) -> str:

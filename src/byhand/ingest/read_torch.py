@@ -61,6 +61,9 @@ def from_torch(
         exported, or what was read is not the module.
     """
     torch = library("torch")
+    if not isinstance(shapes, Mapping):
+        raise ParseError("shapes is a dict: {'x': 'N D'}")
+    declare(shapes, {} if assume is None else assume)
     subject = Subject(torch, module, loss, read_shapes(shapes), {} if assume is None else dict(assume))
     with quiet_warnings():
         found = sized(subject, lambda s, d, which: _exported(torch, subject, s, d, which))

@@ -19,7 +19,7 @@ from byhand.expr.dims import Shape
 from byhand.expr.indexing import getitem
 from byhand.expr.nodes import Expr
 from byhand.expr.surface import expand, matmul, minus, multiply, negative, plus, power
-from byhand.expr.vocabulary import VOCABULARY
+from byhand.expr.vocabulary import VOCABULARY, both, either, opposite
 from byhand.ingest import cells, composites, losses, meaning, normal
 from byhand.ingest.builder import Builder, UnreadError, Value, is_labels
 
@@ -251,13 +251,13 @@ def _logical(kind: str) -> Row:
             raise c.refuse("the truth of numbers")
         match kind:
             case "not":
-                return minus(1, nodes[0])
+                return opposite(nodes[0])
             case "and":
-                return multiply(*nodes)
+                return both(*nodes)
             case "or":
-                return meaning.either(*nodes)
+                return either(*nodes)
         a, b = nodes
-        return meaning.either(multiply(a, minus(1, b)), multiply(b, minus(1, a)))
+        return either(both(a, opposite(b)), both(b, opposite(a)))
 
     return row
 
