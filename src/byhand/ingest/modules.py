@@ -32,7 +32,7 @@ class Subject:
 
     def __init__(self, torch: Any, module: Any, loss: Any, shapes: Mapping[str, Shape], assume: Assumptions) -> None:
         self.torch, self.shapes, self.assume = torch, dict(shapes), assume
-        self.loss = getattr(torch.nn.functional, loss, loss) if isinstance(loss, str) else loss
+        self.loss: Any = getattr(torch.nn.functional, loss, loss) if isinstance(loss, str) else loss
         if self.loss is not None and not callable(self.loss):
             raise ParseError(
                 f"torch.nn.functional has no {loss}"
