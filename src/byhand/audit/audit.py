@@ -35,7 +35,7 @@ _QUALIFIER = re.compile(
 _GENERIC = ("tanh", "sigmoid", "relu")
 
 
-def audit(text: str, format: str = "auto") -> AuditReport:
+def audit(text: str, format: str = "auto", steps: bool = False) -> AuditReport:
     """Check a derivation: does each formula type-check, does it follow, is it true?
 
     A page as people write it (Markdown, LaTeX, a notebook, HTML, plain text) is read formula by formula; prose has no line
@@ -49,6 +49,7 @@ def audit(text: str, format: str = "auto") -> AuditReport:
     Args:
         text: the derivation.
         format: auto, lines (the audit's own notation), markdown, latex, notebook, html or text.
+        steps: of a page, name the rule by which each line follows, and fill in the steps between.
     Returns: an AuditReport: `.ok`, `.read`, `.lines` (each `.number`, `.status`, `.kinds`, `.message`, `.mend`), `.text()`.
     Raises: ParseError: the text is no string, or too long.
     """
@@ -59,7 +60,7 @@ def audit(text: str, format: str = "auto") -> AuditReport:
     if format != "lines" and (format != "auto" or not _own(text)):
         if len(text) > LONGEST_PAGE:
             raise ParseError(f"a page has at most {LONGEST_PAGE} characters")
-        return AuditReport(tuple(audit_page(text, format)), page=True)
+        return AuditReport(tuple(audit_page(text, format, steps)), page=True, source=text)
     if len(text) > LONGEST or text.count("\n") > MOST_LINES:
         raise ParseError(f"a derivation has at most {LONGEST} characters and {MOST_LINES} lines")
     first = Auditor("tanh")
@@ -68,7 +69,7 @@ def audit(text: str, format: str = "auto") -> AuditReport:
         lines = _for_any_function(text, lines, first.state)
     if any("T" in line.kinds for line in lines):
         lines = _if_square(text, lines)
-    return AuditReport(tuple(lines))
+    return AuditReport(tuple(lines), source=text)
 
 
 def _own(text: str) -> bool:

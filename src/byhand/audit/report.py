@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from byhand.check.views import CheckReport
+
+if TYPE_CHECKING:
+    from byhand.audit.patch import Patched
 
 KINDS = {
     "T": "type: the shapes do not fit",
@@ -36,6 +39,8 @@ class Line:
         reading: what was chosen where the formula is open: which product ⊗ is, what a letter stands for.
         judged: the status, where it does not follow from the rest.
         inline: whether it stands in the prose of a page.
+        rule: of a line that follows from the one above, or from what it is the derivative of: the rule by name.
+        between: the steps that lie between, where they were asked for.
     """
 
     number: int
@@ -50,6 +55,8 @@ class Line:
     reading: str = ""
     judged: str = ""
     inline: bool = False
+    rule: str = ""
+    between: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -70,7 +77,7 @@ class Line:
         return {
             "number": self.number, "text": self.text, "ok": self.ok, "status": self.status, "kinds": list(self.kinds),
             "message": self.message, "mend": self.mend, "what": self.what, "column": self.column, "cell": self.cell,
-            "reading": self.reading,
+            "reading": self.reading, "rule": self.rule, "between": list(self.between),
         }  # fmt: skip
 
 
@@ -82,11 +89,13 @@ class AuditReport(CheckReport):
         lines: one per line of the text; of a page, one per formula: prose has none.
         notes: sentences for the reader.
         page: whether it is a page, with prose between its formulas.
+        source: the text that was audited.
     """
 
     lines: tuple[Line, ...]
     notes: tuple[str, ...] = field(default=())
     page: bool = False
+    source: str = field(default="", repr=False)
 
     @property
     def checked(self) -> tuple[Line, ...]:
@@ -144,6 +153,9 @@ class AuditReport(CheckReport):
                 shown.append(f"{' ' * (width + 6)}{line.message}")
             if line.ok and line.reading:
                 shown.append(f"{' ' * (width + 6)}{line.reading}")
+            if line.rule:
+                shown.append(f"{' ' * (width + 6)}by: {line.rule}")
+            shown += [f"{' ' * (width + 8)}{step}" for step in line.between]
             if not line.ok:
                 pad = " " * (width + 6)
                 if line.column is not None and not self.page:
@@ -182,10 +194,35 @@ class AuditReport(CheckReport):
                 rows.append(f'<tr><td></td><td class="words" colspan="2">{escape(line.message)}{mend}</td></tr>')
         return self.box(f"<table>{''.join(rows)}</table>")
 
+    def marked(self, title: str = "audit") -> str:
+        """The page itself as a document of HTML, with marks in its margin."""
+        from byhand.audit.forms import marked_page
+
+        return marked_page(self.source, self.lines, title, self.summary)
+
+    def sarif(self, file: str) -> dict[str, Any]:
+        """The report as SARIF 2.1.0, for code scanning."""
+        from byhand.audit.forms import sarif
+
+        return sarif(self.lines, file)
+
+    def github(self, file: str) -> str:
+        """The report as annotations of a GitHub workflow."""
+        from byhand.audit.forms import github
+
+        return github(self.lines, file)
+
+    def fixed(self) -> Patched:
+        """The text with all mends in the places of their formulas."""
+        from byhand.audit.patch import patched
+
+        return patched(self.source, self.lines)
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for JSON."""
         return {
             "ok": self.ok,
+            "read": self.read,
             "summary": self.summary,
             "notes": list(self.notes),
             "lines": [line.to_dict() for line in self.lines],

@@ -31,7 +31,7 @@ class Verdict:
         kinds: the classes of what is wrong.
         message: why.
         reading: what it was taken for, where that is not plain.
-        place: the sides that differ, for a mend: their numbers in the chain.
+        span: the place of the side that is wrong in the formula's text.
     """
 
     status: str
@@ -41,6 +41,7 @@ class Verdict:
     head: Relation | None = None
     left: Value | None = None
     right: Value | None = None
+    span: tuple[int, int] | None = None
 
 
 @dataclass

@@ -75,8 +75,8 @@ class Derivatives(Meaning):
         over_, under_ = self._unstacked(over), self._unstacked(under)
         if over_ is not None or under_ is not None:
             return self._stacked(over_ or over, under_ or under, direct)
-        y, y_indices = self._target(over)
-        x, x_indices = self._target(under)
+        y, y_indices = self.target(over)
+        x, x_indices = self.target(under)
         if y is None:
             y, y_indices = self._loss(over, x), ()
         if x is None or y is None:
@@ -124,8 +124,8 @@ class Derivatives(Meaning):
 
     def _stacked(self, over: Node, under: Node, direct: bool) -> Value:
         """∂vec(Z)/∂vec(W): a row for each entry of Z, a column for each of W; rows stacked, or columns."""
-        page, (x, _) = self.page, self._target(under)
-        y, _ = self._target(over)
+        page, (x, _) = self.page, self.target(under)
+        y, _ = self.target(over)
         y = y if y is not None else self._loss(over, x)
         if x is None or y is None or not isinstance(x.data, Symbol | Named):
             raise UnreadableError(f"{flat(under if x is None else over)} is not known here", over.start)
@@ -187,10 +187,10 @@ class Derivatives(Meaning):
             contract([(mark, labels, P1)], (ROW, COLUMN), dims={} if len(dims) == 2 else {COLUMN: 1}), (), True
         )
 
-    def _target(self, node: Node) -> tuple[Value | None, tuple[str, ...]]:
+    def target(self, node: Node) -> tuple[Value | None, tuple[str, ...]]:
         """An array and the letters of its entries."""
         if isinstance(node, Bracket):
-            return self._target(node.inner)
+            return self.target(node.inner)
         if (
             isinstance(node, Product)
             and len(node.factors) == 2
@@ -355,8 +355,8 @@ class Derivatives(Meaning):
             if isinstance(p, Script) and isinstance(p.sup, Name) and p.sup.text in ("T", "⊤"):
                 p = Script(p.base, p.sub, None, p.primes, start=p.start, end=p.end) if p.sub is not None else p.base
             bare.append(p)
-        y, _ = self._target(over)
-        (x, i), (z, j) = self._target(bare[0]), self._target(bare[1])
+        y, _ = self.target(over)
+        (x, i), (z, j) = self.target(bare[0]), self.target(bare[1])
         if y is None or x is None or z is None or y.matrix:
             raise UnreadableError(f"{flat(over)} is not known here", over.start)
         return self.hessian(y, x, i, z, j, over)
@@ -405,8 +405,8 @@ class Derivatives(Meaning):
         if under is None and definition is not None and len(definition.arguments) == 1:
             variable = self.page.value(definition.arguments[0])
         else:
-            variable = self._target(under)[0] if under is not None else None
-        y, _ = self._target(name)
+            variable = self.target(under)[0] if under is not None else None
+        y, _ = self.target(name)
         if y is None or variable is None:
             raise UnreadableError("∇ of what, with respect to what?", node.start)
         if order == 2:

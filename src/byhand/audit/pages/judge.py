@@ -175,9 +175,8 @@ class Judge(Comparison):
                 try:
                     x = meaning.value(side)
                 except MismatchError as error:
-                    return Verdict(
-                        "wrong", ("D",) if "axes" in error.message else ("T",), error.message, tuple(reading.notes)
-                    )
+                    kinds = ("D",) if "axes" in error.message else ("T",)
+                    return Verdict("wrong", kinds, error.message, tuple(reading.notes), span=(side.start, side.end))
                 except ByhandError as error:
                     if defines and k == 0 and compared == 0 and first is not None:
                         continue
@@ -190,7 +189,7 @@ class Judge(Comparison):
                 except DataError as error:
                     verdict = Verdict("not read", (), f"no value here: {error.message}")
             if verdict is not None:
-                verdict.reading = tuple(reading.notes)
+                verdict.reading, verdict.span = tuple(reading.notes), (side.start, side.end)
                 return verdict
             compared += 1
         for shape in checks:
