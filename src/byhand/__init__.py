@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from byhand.ingest.read_jax import from_jax as from_jax
     from byhand.ingest.read_torch import from_torch as from_torch
     from byhand.nets.mlp import MLP as MLP
+    from byhand.nets.network import Network as Network
     from byhand.second.gauss_newton import gauss_newton_vp as gauss_newton_vp
     from byhand.second.hessian import hessian as hessian
     from byhand.second.jacobian import jacobian as jacobian
@@ -55,6 +56,7 @@ _HOMES = {
     "byhand.ingest.read_jax": ("from_jax",),
     "byhand.ingest.read_torch": ("from_torch",),
     "byhand.nets.mlp": ("MLP",),
+    "byhand.nets.network": ("Network",),
     "byhand.audit.audit": ("audit",),
     "byhand.check.check": ("check",),
     "byhand.check.gradient": ("check_gradient",),

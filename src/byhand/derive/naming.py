@@ -5,6 +5,7 @@ from __future__ import annotations
 from byhand.derive.pieces import in_pieces
 from byhand.expr.expression import name_nodes
 from byhand.expr.functions import MASKS
+from byhand.expr.indexmaps import is_map
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, topological
 from byhand.expr.operations import CONSTANTS, PICKERS
 
@@ -47,6 +48,8 @@ def _letter(node: Expr, users: list[Expr], wanted: dict[Expr, str]) -> str | Non
             pass
         case Structured("softmax"):
             return "P"
+        case Contraction() if any(map(is_map, node.children)) and any(map(_takes_the_largest, users)):
+            return "U"
         case Structured("inv"):
             return "M"
         case Structured(operation) if operation in PICKERS | CONSTANTS:
@@ -72,6 +75,11 @@ def _is_activation(user: Expr) -> bool:
             return operation in ("softmax", "log_softmax", "logsumexp")
         case _:
             return False
+
+
+def _takes_the_largest(node: Expr) -> bool:
+    """Whether it asks for the largest entries over axes, which its text can name of a named array only."""
+    return isinstance(node, Structured) and node.operation in ("max", "winner", "argmax")
 
 
 def _is_costly(node: Expr) -> bool:

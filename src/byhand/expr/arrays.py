@@ -103,7 +103,7 @@ def minimum_over(x: Operand, axis: object = None, keepdims: bool = False) -> Exp
     return negative(maximum_over(negative(x), axis, keepdims))
 
 
-def argmax(x: Operand, axis: int = -1) -> Expr:
+def argmax(x: Operand, axis: object = -1) -> Expr:
     """Where the largest entry over an axis stands, the first of equal ones: integers, without a derivative."""
     node = lift(x)
     axes = axes_of(node, axis)

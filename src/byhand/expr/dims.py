@@ -136,6 +136,19 @@ def _leading(terms: Mapping[Monomial, int]) -> Monomial:
     return max(terms, key=lambda m: (sum(p for _, p in m), [dict(m).get(n, 0) for n in names]))
 
 
+def never_negative(d: Dim) -> bool:
+    """Whether a dimension made of others, each at least 1, is certainly not below 0."""
+    if not isinstance(d, Dimension):
+        return d >= 0
+    for monomial, c in d.terms:  # b*(a//b) is at most a
+        if len(monomial) == 1 and isinstance(monomial[0][0], Floor) and monomial[0][1] == 1 and c < 0:
+            name = monomial[0][0]
+            if isinstance(name.by, int) and not c % name.by:
+                rest = dim_from_terms({m: k for m, k in d.terms if m != monomial})
+                return never_negative(add_dims(rest, multiply_dims(c // name.by, name.over)))
+    return sum(c for _, c in d.terms) >= 0 and all(c > 0 for monomial, c in d.terms if monomial)
+
+
 def dim_names(d: Dim) -> set[str]:
     """The names that a dimension is made of."""
     if not isinstance(d, Dimension):

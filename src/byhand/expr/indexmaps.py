@@ -8,7 +8,7 @@ differentiation knows of it; summed over the i instead of over l, it is its own 
 from __future__ import annotations
 
 from byhand.expr.contraction import P1, Label, LooseFactor, contract
-from byhand.expr.dims import Dim, Shape, add_dims, divide_dims, floor_divide, multiply_dims
+from byhand.expr.dims import Dim, Shape, add_dims, divide_dims, floor_divide, multiply_dims, never_negative
 from byhand.expr.nodes import Expr, Structured
 from byhand.expr.operands import misfit
 from byhand.expr.operations import apply
@@ -54,6 +54,20 @@ def as_join(node: Expr) -> Shape | None:
             return None
         stride = multiply_dims(stride, count)
     return tuple(count for _, count in steps) if len(steps) != 1 and offset == 0 and stride == size else None
+
+
+def stays_inside(attributes: tuple[Dim, ...]) -> bool:
+    """Whether a map certainly has no index beyond its axis: a slice by what it is, windows without zeros around."""
+    size, offset, *_ = attributes
+    steps = steps_of(attributes)
+    if len(steps) == 1:
+        return True
+    last = add_dims(size, multiply_dims(-1, add_dims(offset, 1)))
+    for stride, count in steps:
+        if not never_negative(stride):
+            return False
+        last = add_dims(last, multiply_dims(-1, multiply_dims(stride, add_dims(count, -1))))
+    return never_negative(offset) and never_negative(last)
 
 
 def joined(*counts: Dim) -> Expr:
@@ -155,4 +169,15 @@ def _common_parts(before: Shape, after: Shape) -> tuple[list[list[int]], list[li
         sizes.append(part)
 
 
-__all__ = ["affine", "as_join", "as_slice", "is_map", "joined", "product_of", "reshape", "steps_of", "window"]
+__all__ = [
+    "affine",
+    "as_join",
+    "as_slice",
+    "is_map",
+    "joined",
+    "product_of",
+    "reshape",
+    "stays_inside",
+    "steps_of",
+    "window",
+]

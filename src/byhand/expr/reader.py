@@ -90,7 +90,7 @@ class Reader:
         for part, operand in zip(parts, operands, strict=True):
             several = isinstance(operand, tuple) and isinstance(part, (ast.Tuple, ast.List))
             for p, o in zip(part.elts, operand, strict=True) if several else ((part, operand),):  # type: ignore[attr-defined]
-                if isinstance(o, (Expr, Dimension, int, float)) and not isinstance(o, bool):
+                if isinstance(o, (Expr, Dimension, int, float)) and not isinstance(o, bool) and not _infinite(o):
                     places.append((lift(o), p))
         if error.source is None and not error.operands:
             error.operands = tuple(o for o, _ in places)
@@ -327,6 +327,10 @@ def gradient_node(f: Expr, x: Symbol) -> Expr:
         Expression(f, tuple(symbols_of(f)) if x in symbols_of(f) else (*symbols_of(f), x)), x.name
     ).gradient.root
     return unfold(root, [n for n in topological([root]) if isinstance(n, Named) and n not in own])
+
+
+def _infinite(x: object) -> bool:
+    return isinstance(x, float) and abs(x) == inf
 
 
 def _chain(node: ast.BinOp, kinds: tuple[type[ast.operator], ...]) -> list[ast.BinOp]:

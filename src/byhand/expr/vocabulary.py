@@ -50,7 +50,8 @@ from byhand.expr.operations import apply
 from byhand.expr.surface import broadcast, divide, expand, matmul, minus, multiply, negative, plus, power
 
 pi = constant("pi", math.pi)
-inf = constant("inf", math.inf)
+inf = math.inf  # a branch of `where`, which is none: see there
+_FAR = 10**30  # what stands for it: softmax makes 0 of minus that, in single precision, too, and no product is inf*0
 
 
 def inv(x: Operand) -> Expr:
@@ -179,8 +180,12 @@ def _exclusive(a: Expr, b: Expr) -> bool:
 
 
 def where(condition: Operand, a: Operand, b: Operand) -> Expr:
-    """a where the condition holds, else b; the condition is a comparison or a 0/1 mask."""
+    """a where the condition holds, else b; the condition is a comparison or a 0/1 mask.
+
+    A branch that is inf or -inf is a number that is as good, ±10**30.
+    """
     mask = lift(condition)
+    a, b = (int(math.copysign(_FAR, x)) if isinstance(x, float) and math.isinf(x) else x for x in (a, b))
     if not is_mask(mask):
         raise ParseError("where: the condition is a comparison such as Z > 0, or a symbol declared `01`")
     nodes = [mask, lift(a), lift(b)]
@@ -221,7 +226,7 @@ def huber(z: Operand, delta: Operand = 1) -> Expr:
 
 def masked(scores: Operand, mask: Operand | None) -> Expr:
     """The scores where a mask is true, elsewhere −∞, which softmax makes 0; without a mask the scores."""
-    return lift(scores) if mask is None else where(mask, scores, negative(inf))
+    return lift(scores) if mask is None else where(mask, scores, -inf)
 
 
 def both(a: Operand, b: Operand) -> Expr:

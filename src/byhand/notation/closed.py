@@ -13,6 +13,7 @@ from threading import RLock
 from byhand.derive.derivation import Derivation
 from byhand.derive.record import Unit
 from byhand.expr.expression import unfold
+from byhand.expr.indexmaps import is_map
 from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
 from byhand.notation.index import index_math
 from byhand.notation.matrix import matrix_math
@@ -65,6 +66,7 @@ class ClosedForms:
         An automatic name that would be written out more than once stays: 2 Xᵀ (H ⊙ (1 − H²)) with H = tanh(X W).
         """
         ours = set() if self.d.f.intermediates else self.d.prepared.automatic  # beside the user's names, P stays P
+        ours = ours - {n.name for n in self.d.prepared.units if any(map(is_map, n.body.children))}  # windows stay, too
         hidden = self.reachable(value, ours)
         if hidden is None:
             return None

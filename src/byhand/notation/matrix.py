@@ -81,7 +81,7 @@ def _operation(f: Form, s: Style, turned: bool) -> Math:
     match operation:
         case "inv":
             m: Math = ts.Power(args[0], ts.Number(Fraction(-1)))
-        case "softmax" | "log_softmax" | "logsumexp":
+        case "softmax" | "log_softmax" | "logsumexp" | "max" | "winner" | "argmax":
             if f.args[0].rank > 2 and f.args[0].kind != "name":
                 raise NoMatrixForm
             axes = attributes[0]  # of a matrix usually each row by itself; over all entries is another thing

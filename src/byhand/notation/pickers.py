@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from byhand.expr.contraction import P1, add, contract
 from byhand.expr.dims import Dim, add_dims, multiply_dims
-from byhand.expr.indexmaps import as_join, steps_of
+from byhand.expr.indexmaps import as_join, stays_inside, steps_of
 from byhand.expr.nodes import Contraction, Expr, Structured, Sum
 from byhand.expr.operations import PICKERS
 from byhand.notation.places import Atom, Place, Range, minus, place_of
@@ -130,6 +130,8 @@ def _forwards(s: Solution, k: int) -> bool:
     node, labels, _ = s.node.factors[k]
     assert isinstance(node, Structured)
     label = labels[-1] if node.operation == "one_hot" else labels[0]
+    if node.operation == "affine" and not stays_inside(node.attributes):
+        return False  # beyond the axis stands no entry, but zero: only the delta says so
     return s.assign(label, _equation(s, k)[1])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from byhand.expr.dims import Dim, Dimension, add_dims, multiply_dims
+from byhand.expr.dims import Dim, Dimension, add_dims, multiply_dims, never_negative
 from byhand.notation import typeset as ts
 from byhand.notation.style import dimension_math
 from byhand.notation.typeset import Math
@@ -102,13 +102,6 @@ def index_of(place: Place) -> ts.Index:
 def minus(a: Dim, b: Dim) -> Dim:
     """a − b."""
     return add_dims(a, multiply_dims(-1, b))
-
-
-def never_negative(d: Dim) -> bool:
-    """Whether a dimension made of others, each at least 1, is certainly not below 0."""
-    if not isinstance(d, Dimension):
-        return d >= 0
-    return sum(c for _, c in d.terms) >= 0 and all(c > 0 for monomial, c in d.terms if monomial)
 
 
 def _signed_terms(d: Dim) -> list[tuple[bool, Math]]:

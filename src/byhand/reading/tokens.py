@@ -45,7 +45,7 @@ FUNCTIONS = {
     "sgn": "sign", "max": "max", "min": "min", "sum": "sum", "mean": "mean", "logsumexp": "logsumexp", "abs": "abs", "sqrt": "sqrt",
     "log_softmax": "log_softmax", "erf": "erf", "gelu": "gelu", "silu": "silu", "elu": "elu", "norm": "norm",
     "CrossEntropy": "CrossEntropy", "kron": "kron", "where": "where", "inv": "inv", "eye": "eye", "onehot": "onehot", "one_hot": "onehot",
-    "vectorized": "vec",
+    "vectorized": "vec", "winner": "winner", "argmax": "argmax",
 }  # fmt: skip
 RELATIONS = ["=", "≔", "←", "→", "⇒", "≈", "∝", "∼", "∈", "<", ">", "≤", "≥", "≠", "≡", "⊂", "∀"]
 OPENING = {"(": ")", "[": "]", "⟨": "⟩", "{": "}", "⌊": "⌋"}

@@ -131,8 +131,11 @@ def _made(kind: str, said: str, start: int, end: int, text: str) -> Iterator[Tok
             yield Token("sup" if kind == "up" else "sub", said, start, start)
             yield Token("group", "{", start, start)
             inner = said.translate(table)
-            for k, c in enumerate(inner):
-                yield from _small(c, start + k)
+            digits = (
+                len(inner) if kind == "up" and inner.isdecimal() else 1
+            )  # 10³⁰; two small digits below are two indices
+            for k in range(0, len(inner), digits):
+                yield from _small(inner[k : k + digits], start + k)
             yield Token("endgroup", "}", end, end)
         case "entry":  # A_1j: two indices
             yield Token("sub", "_", start, start + 1)

@@ -76,6 +76,10 @@ _TABLE = (
          {"C": "m n", "A": "m n", "B": "m n"}, {"C": "01"}, "a mask is constant almost everywhere"),
     Rule("maximum over an axis", "d(max(Z, axis))", "sum(winner(Z, axis)*d(Z), axis)", "max", ("Z",), ("axis",), _Z, {},
          "the largest entry, the first of equal ones, moves as it does"),
+    Rule("mask of the largest", "d(winner(Z, axis))", "0*winner(Z, axis)", "winner", ("Z",), ("axis",), _Z, {},
+         "a mask is constant almost everywhere"),
+    Rule("place of the largest", "d(argmax(Z, axis))", "0*argmax(Z, axis)", "argmax", ("Z",), ("axis",), _Z, {},
+         "integers have no differential"),
     Rule("labels", "d(one_hot(t, k))", "zeros(m, k)", "one_hot", ("t",), ("k",), {"t": "m"}, {"t": "labels"}, "integers have no differential"),
 )  # fmt: skip
 DIFFERENTIALS: dict[str, Rule] = {row.operation: row for row in _TABLE}
@@ -118,7 +122,7 @@ GENERAL = (
     ),
 )
 
-_CONSTANT_OPERATIONS = CONSTANTS | {"winner", "argmax"}  # masks and integers are constant almost everywhere
+_CONSTANT_OPERATIONS = CONSTANTS  # no arguments: arrays that only the sizes decide
 
 
 @lru_cache(maxsize=512)
