@@ -160,3 +160,10 @@ def test_names_of_rules_are_completed():
 
     names = [item.value for item in complete(None, None, "prod")]
     assert names == ["product rule"]
+
+
+def test_a_network_of_layers():
+    out = run("net", "conv 3 3x3 | relu | flatten | dense 5", "--input", "1 5 7", "--level", "result").stdout
+    assert "∂L/∂W1" in out and "∂L/∂b2" in out
+    assert "activations are layers" in run("net", "dense 3 | dense 2", "--act", "relu", code=2).output
+    assert "--input is for" in run("net", "3-2", "--input", "3", code=2).output

@@ -131,11 +131,10 @@ def _made(kind: str, said: str, start: int, end: int, text: str) -> Iterator[Tok
             yield Token("sup" if kind == "up" else "sub", said, start, start)
             yield Token("group", "{", start, start)
             inner = said.translate(table)
-            digits = (
-                len(inner) if kind == "up" and inner.isdecimal() else 1
-            )  # 10³⁰; two small digits below are two indices
-            for k in range(0, len(inner), digits):
-                yield from _small(inner[k : k + digits], start + k)
+            # 10³⁰ is one number above; two small digits below are two indices
+            width = len(inner) if kind == "up" and inner.isdecimal() else 1
+            for k in range(0, len(inner), width):
+                yield from _small(inner[k : k + width], start + k)
             yield Token("endgroup", "}", end, end)
         case "entry":  # A_1j: two indices
             yield Token("sub", "_", start, start + 1)
