@@ -13,7 +13,7 @@ from oracles import draw
 import byhand
 from byhand.code import compile_expression
 from byhand.code.function import CompiledFunction
-from byhand.code.lower import lower_expressions
+from byhand.code.listing import list_expressions
 from byhand.code.source import numpy_source
 
 PROBLEMS = json.loads((Path(__file__).parents[1] / "data" / "matrix_calculus.json").read_text("utf-8"))
@@ -196,7 +196,7 @@ def test_a_shared_part_that_needs_a_result_stands_after_it():
     total = byhand.parse("1/sum(arctan(w))**2", shapes={"w": "n"})
     share = byhand.parse("arctan(w)/sum(arctan(w))", shapes={"w": "n"})
     roots = {"a": w.root, "b": total.root, "c": share.root}
-    program = lower_expressions(roots)
+    program = list_expressions(roots)
     found = CompiledFunction(program, numpy_source(program), list(roots.values()))(w=np.arange(1.0, 4.0))
     expected = np.arctan(np.arange(1.0, 4.0))
     np.testing.assert_allclose(found["b"], 1 / expected.sum() ** 2)

@@ -8,7 +8,7 @@ from code_generation.everywhere import disagreement
 
 import byhand
 from byhand.code.cost import cost_of
-from byhand.code.lower import lower_derivation
+from byhand.code.listing import list_derivation
 
 SIZES = {"n": 7, "m": 5, "p": 2, "B": 3, "T": 4, "V": 6, "D": 5, "N": 11}
 # text, shapes, wrt: all of them pick, and none needs more than it touches
@@ -65,7 +65,7 @@ def test_pickers_are_views_and_scatters(case):
 @pytest.mark.parametrize("case", ["convolution", "rotated halves", "embedding"])
 def test_the_cost_is_that_of_what_is_touched(case):
     """Operations grow in proportion to one size."""
-    cost = cost_of(lower_derivation(derivation(case))).operations()
+    cost = cost_of(list_derivation(derivation(case))).operations()
     name = {"convolution": "n", "rotated halves": "N", "embedding": "N"}[case]
     assert all(dict(monomial).get(name, 0) <= 1 for monomial, _ in cost.terms), cost
 

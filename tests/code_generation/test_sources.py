@@ -1,16 +1,12 @@
 """The source of many functions, whole, as it was when somebody last looked at every line of it.
 
-A change of a printer changes lines here: `python tests/code_generation/test_sources.py` writes the files again, and the
-difference is read line by line. Statements are not to become more.
+A change of a printer changes lines here: `PYTHONPATH=tests python tests/code_generation/test_sources.py` writes the
+files again, and the difference is read line by line. Statements are not to become more.
 """
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path[:0] = [str(Path(__file__).parent.parent)] if __name__ == "__main__" else []
-
 from acceptance.test_problems import PROBLEMS, derived
 
 import byhand

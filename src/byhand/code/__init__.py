@@ -7,16 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from byhand.arguments import one_of, whole_number
+from byhand.code import rewrites
 from byhand.code.function import CompiledFunction
 from byhand.code.kinks import with_slope_at_zero
-from byhand.code.lower import lower_derivation, lower_expression
+from byhand.code.listing import list_derivation, list_expressions, needed_inputs
+from byhand.code.lower import lower_derivation, lower_expressions
 from byhand.errors import ByhandError
 from byhand.expr.expression import as_expression
 from byhand.expr.functions import ABSTRACT
 from byhand.views import Code
 
 if TYPE_CHECKING:
-    from byhand.code.program import Program
+    from byhand.code.layout import Program
     from byhand.derive.derivation import Derivation
     from byhand.expr.nodes import Expr, Symbol
 
@@ -42,6 +44,7 @@ FUNCTIONS: dict[str, Home] = {
     "torch": ("byhand.code.torch_function", "TorchFunction"),
     "jax": ("byhand.code.jax_function", "JaxFunction"),
 }
+LISTED = frozenset({"numpy", "torch", "jax"})  # targets that print from operations, the others from forms
 OPTIONS = {"c": ("sizes", "dtype")}
 
 
@@ -83,9 +86,9 @@ def generate(
             raise ByhandError(f"target {target!r} has no chunks", f"there is: {', '.join(CHUNKED)}")
         from byhand.code.two_functions import RESERVED
 
-        program = lower_derivation(derivation, reserved=RESERVED, one_softmax=True, formulas=formulas)
+        program = list_derivation(derivation, reserved=RESERVED, one_softmax=True, formulas=formulas)
         printer = _imported(CHUNKED[target])
-        return _code(printer(with_slope_at_zero(program, relu_at_zero), chunk, derivation.source), target)
+        return _code(printer(rewrites.with_slope_at_zero(program, relu_at_zero), chunk, derivation.source), target)
     if target in PULLBACKS:
         from byhand.code.pullback import lower_pullback
         from byhand.code.two_functions import RESERVED
@@ -94,6 +97,9 @@ def generate(
         return _code(_imported(PULLBACKS[target])(pullback, derivation.source), target)
     if target == "c":
         options["parameters"] = _network_parameters(derivation)
+    if target in LISTED:
+        listing = list_derivation(derivation, formulas=formulas)
+        return program_source(rewrites.with_slope_at_zero(listing, relu_at_zero), target, **options)
     lowered = lower_derivation(derivation, formulas=formulas)
     return program_source(with_slope_at_zero(lowered, relu_at_zero), target, **options)
 
@@ -128,7 +134,8 @@ def compile_function(
         lowered = with_slope_at_zero(lower_derivation(derivation), relu_at_zero)
         return c_function(lowered, roots, derivation.f.symbols.values(), _network_parameters(derivation))
     source = generate(derivation, target, relu_at_zero, chunk)
-    program = lower_derivation(derivation, formulas=False)  # of which the names are needed
+    made = list_derivation if target in LISTED else lower_derivation
+    program: Program = made(derivation, formulas=False)  # of which the names are needed
     return _function(target, program, source, roots, derivation.f.symbols.values())
 
 
@@ -138,7 +145,9 @@ def generate_expression(f: Any, target: str = "numpy", formulas: bool = True, **
     Raises: ByhandError: an unknown target.
     """
     _check_options(target, options)
-    return program_source(lower_expression(as_expression(f), formulas=formulas), target, **options)
+    e = as_expression(f)
+    inputs = needed_inputs([e.root], e.symbols.values())
+    return program_source(node_program({e.name: e.root}, inputs, target, formulas), target, **options)
 
 
 def compile_expression(f: Any, target: str = "numpy", formulas: bool = True) -> CompiledFunction:
@@ -147,7 +156,23 @@ def compile_expression(f: Any, target: str = "numpy", formulas: bool = True) -> 
     Raises: ByhandError: an unknown target, or one that is not installed.
     """
     e = as_expression(f)
-    return program_function(lower_expression(e, formulas=formulas), [e.root], e.symbols.values(), target)
+    inputs = needed_inputs([e.root], e.symbols.values())
+    return program_function(
+        node_program({e.name: e.root}, inputs, target, formulas), [e.root], e.symbols.values(), target
+    )
+
+
+def node_program(nodes: Mapping[str, Expr], inputs: Iterable[Symbol], target: str, formulas: bool = True) -> Program:
+    """The program of nodes on their own: Jacobians, predictions.
+
+    Args:
+        nodes: name of the result -> node.
+        inputs: the arguments.
+        target: a key of TARGETS.
+        formulas: as for `generate`.
+    """
+    made = list_expressions if one_of(target, TARGETS, "target") in LISTED else lower_expressions
+    return made(nodes, inputs, formulas=formulas)
 
 
 def program_function(
@@ -165,7 +190,7 @@ def program_function(
     if one_of(target, TARGETS, "target") == "c":
         from byhand.code.c import c_function
 
-        return c_function(program, roots, declared)
+        return c_function(program, roots, declared)  # type: ignore[arg-type]
     source = program_source(program, target)
     return _function(target, program, source, roots, declared)
 
@@ -196,6 +221,7 @@ __all__ = [
     "compile_function",
     "generate",
     "generate_expression",
+    "node_program",
     "program_function",
     "program_source",
 ]

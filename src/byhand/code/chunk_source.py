@@ -23,20 +23,20 @@ from byhand.code.layout import (
     title,
 )
 from byhand.code.numpy import NumpyWriter
-from byhand.code.program import Program, Statement, uses
 from byhand.code.python import literal
 from byhand.code.source import IMPORTS, fit
+from byhand.code.statements import Listing, Statement, reads
 from byhand.code.torch import TorchWriter
-from byhand.code.torch_idioms import changed, last_reads, released
+from byhand.code.torch_idioms import changed, last_reads, matrices, released
 from byhand.code.torch_module import module_source
 from byhand.code.writer import Writer
 from byhand.expr.dims import show_shape
-from byhand.expr.nodes import Expr
+from byhand.program.ops import Input
 
 NOTE = "The logits are computed for {size} of the {rows} rows at a time and never held whole."
 
 
-def numpy_chunks(program: Program, size: int, source: object = None) -> str:
+def numpy_chunks(program: Listing, size: int, source: object = None) -> str:
     """The source of a program for NumPy, its logits in chunks of rows; the same whatever `source` was derived."""
     del source
     chunks = _noted(in_chunks(fit(program, NumpyWriter, 2), size))
@@ -45,7 +45,7 @@ def numpy_chunks(program: Program, size: int, source: object = None) -> str:
     return file_source(title(program), IMPORTS["numpy"], [*kernels, body])
 
 
-def torch_chunks(program: Program, size: int, source: object = None) -> str:
+def torch_chunks(program: Listing, size: int, source: object = None) -> str:
     """The source of a program for PyTorch, its logits in chunks of rows; a network gets a module."""
     chunks = _with_idioms(_noted(in_chunks(fit(program, TorchWriter, 2), size)))
     w, body = _function(chunks, TorchWriter, ["@torch.no_grad()"])
@@ -66,8 +66,10 @@ def _noted(chunks: Chunks) -> Chunks:
 
 def _with_idioms(chunks: Chunks) -> Chunks:
     """What PyTorch has one call for; what nothing reads any more is left out."""
-    before, loop, after = (tuple(changed(list(part))) for part in (chunks.before, chunks.loop, chunks.after))
-    read = uses([*(s.form for s in (*before, *loop, *after)), *(s.part for s in chunks.sums)])
+    before, loop, after = (
+        tuple(changed(chunks.program.pool, list(part))) for part in (chunks.before, chunks.loop, chunks.after)
+    )
+    read = reads(*(s.op for s in (*before, *loop, *after)), *(s.part for s in chunks.sums))
     kept = tuple(s for s in loop if s.leaf in read)
     return replace(chunks, before=before, loop=kept, after=after)
 
@@ -78,9 +80,9 @@ def _function(chunks: Chunks, writer: type[Writer], decorators: list[str]) -> tu
     w = writer(program)
     w.made = {s.leaf: s for s in (*chunks.before, *chunks.loop, *(s.statement for s in chunks.sums), *chunks.after)}
     order = _in_order(chunks)
-    reads = [s if isinstance(s, Statement) else replace(s.statement, form=s.part) for s in order]
-    w.in_place = last_reads(reads) if writer.writes_in_place else {}
-    w.released = released(reads, w.in_place.values())
+    readers = [s if isinstance(s, Statement) else replace(s.statement, op=s.part) for s in order]
+    w.in_place = last_reads(readers) if writer.writes_in_place else {}
+    w.released = released(readers, w.in_place.values())
     before = blocks(w, [chunks.before])
     starts = [f"{s.statement.name} = {_start(w, s)}" for s in chunks.sums]
     steps = _steps(w, order)
@@ -117,12 +119,12 @@ def _in_order(chunks: Chunks) -> list[Statement | Sum]:
     """The statements of the loop, and each sum as soon as all that it reads is there."""
     inner = {s.leaf for s in chunks.loop}
     order: list[Statement | Sum] = []
-    known: set[Expr] = set()
+    known: set[Input] = set()
     waiting = [*chunks.sums]
     for s in chunks.loop:
         order.append(s)
         known.add(s.leaf)
-        ready = [x for x in waiting if inner & {*uses([x.part])} <= known]
+        ready = [x for x in waiting if inner & reads(x.part).keys() <= known]
         order += ready
         waiting = [x for x in waiting if x not in ready]
     return order
@@ -146,12 +148,13 @@ def _grown(w: Writer, s: Sum) -> str:
     right = w.full(s.part)
     if s.rows:
         return f"{name}[rows] = {right.text}"
-    if w.writes_in_place and s.part.kind == "matmul":
-        return f"{name}.addmm_({', '.join(w.full(a).text for a in s.part.args)})"
+    pair = matrices(w.pool, s.part) if w.writes_in_place else None
+    if pair is not None:
+        return f"{name}.addmm_({', '.join(w.full(a).text for a in pair)})"
     return f"{name} += {right.text}"
 
 
-def _autograd(program: Program, names: list[str]) -> str:
+def _autograd(program: Listing, names: list[str]) -> str:
     """The class that autograd calls: the gradients are computed with the value, and multiplied later."""
     held = program.results
     given = [f"d{program.value} * {held[s.name]}" if s.name in held else "None" for s in program.inputs]

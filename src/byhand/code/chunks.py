@@ -7,25 +7,19 @@ each: what may be restricted to rows, and what is a sum over them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
-from byhand.code.forms import Expand, parts, rebuilt
 from byhand.code.names import Identifiers
-from byhand.code.program import Program, Statement, leaf_form, temporary, uses, with_form
-from byhand.code.shapes import shape_of
-from byhand.code.sharing import LETTERS
+from byhand.code.statements import Listing, Statement, parts, reads, with_op
+from byhand.code.temporaries import LETTERS
 from byhand.errors import ByhandError
-from byhand.expr.contraction import P1
-from byhand.expr.dims import ONE, Coefficient, Dimension, Shape, dim_coefficient, named_dimension
-from byhand.expr.nodes import Expr
-from byhand.rules.forms import Form, Scale
+from byhand.expr.dims import Dimension, Shape, named_dimension
+from byhand.program.ops import Add, Axes, Contract, Input, Kernel, Map, Mul, Number, Op, Take, operands
+from byhand.program.rewrite import rebuilt
 
-# Kinds that are computed row by row where all their operands are, or do not have the rows.
-_ROW_BY_ROW = frozenset(
-    {"function", "mask", "heaviside", "power", "sum", "scaled", "hadamard", "expand", "pick", "number"}
-)
 _OVER_LAST_AXIS = frozenset({"softmax", "log_softmax", "logsumexp"})
+_ENTRY_BY_ENTRY = frozenset({"one_hot", "heaviside"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +27,7 @@ class Sum:
     """A result that grows by `part` with every chunk; with `rows`, whose rows are filled in."""
 
     statement: Statement
-    part: Form
+    part: Op
     rows: bool
 
 
@@ -42,7 +36,7 @@ class Chunks:
     """A program in three parts.
 
     Attributes:
-        program: with the names of all leaves.
+        program: with the dimension of the rows of a chunk.
         before, after: statements outside the loop.
         loop: statements on some of the rows.
         sums: what the loop adds up or fills in.
@@ -51,7 +45,7 @@ class Chunks:
         rows: the dimension of the rows of a chunk, which the last one may have fewer of.
     """
 
-    program: Program
+    program: Listing
     before: tuple[Statement, ...]
     loop: tuple[Statement, ...]
     sums: tuple[Sum, ...]
@@ -61,7 +55,7 @@ class Chunks:
     rows: Dimension
 
 
-def in_chunks(program: Program, size: int) -> Chunks:
+def in_chunks(program: Listing, size: int) -> Chunks:
     """The program with its logits in chunks of rows.
 
     Args:
@@ -75,157 +69,161 @@ def in_chunks(program: Program, size: int) -> Chunks:
 
 
 class _Chunking:
-    def __init__(self, program: Program, size: int) -> None:
+    def __init__(self, program: Listing, size: int) -> None:
         self.program, self.size = program, size
         self.shape = _logits(program)
         samples = self.shape[0]
         assert isinstance(samples, Dimension)
         self.samples = samples
-        self.names = dict(program.names)
-        self.identifiers = Identifiers([*program.names.values(), *program.dims.values(), "rows", "start"])
+        self.pool = program.pool
+        self.identifiers = Identifiers([*program.identifiers(), "rows", "start"])
         word = self.identifiers.give("M")
         self.rows = named_dimension(f"{word} rows")
         self.dims = {**program.dims, str(self.rows): word}
-        self.local: dict[Expr, Expr] = {}  # leaf -> the leaf of its rows
+        self.local: dict[Op, Input] = {}  # leaf -> the leaf of its rows
         self.sums: list[Sum] = []
 
     def run(self) -> Chunks:
         before, loop, after = list[Statement](), list[Statement](), list[Statement]()
-        late: set[Expr] = set()  # known after the loop only
-        inner: set[Expr] = set()
+        late: set[Op] = set()  # known after the loop only
+        inner: set[Op] = set()
         for s in self.program.statements:
-            reads = {*uses([s.form])}
+            read = reads(s.op).keys()
             if s.result is None and s.shape == self.shape:
-                if reads & late:
-                    raise self.refusal(s.form)
+                if read & late:
+                    raise self.refusal(s.op)
                 inner.add(s.leaf)
                 self.local[s.leaf] = self.leaf_of_rows(s.leaf, s.name)
-                loop.append(replace(s, leaf=self.local[s.leaf], form=self.restricted(s.form)))
-            elif reads & inner and s.shape[:1] == (self.samples,):
-                if reads & late:
-                    raise self.refusal(s.form)
-                self.sums.append(Sum(s, self.restricted(s.form), rows=True))
+                loop.append(replace(s, leaf=self.local[s.leaf], op=self.restricted(s.op)))
+            elif read & inner and s.shape[:1] == (self.samples,):
+                if read & late:
+                    raise self.refusal(s.op)
+                self.sums.append(Sum(s, self.restricted(s.op), rows=True))
                 late.add(s.leaf)
-            elif reads & inner:
-                part = self.summed(s.form)
-                if part is not None and s.form.kind != "means":
+            elif read & inner:
+                part = self.summed(s.op)
+                if part is not None:
                     self.sums.append(Sum(s, part, rows=False))
                 else:
-                    after.append(with_form(s, self.reduced(s.form, inner, s)))
+                    after.append(with_op(s, self.reduced(s.op, inner, s)))
                 late.add(s.leaf)
-            elif reads & late:
+            elif read & late:
                 late.add(s.leaf)
                 after.append(s)
             else:
                 before.append(s)
-        program = replace(self.program, names=self.names, dims=self.dims)
+        program = replace(self.program, dims=self.dims)
         return Chunks(
             program, tuple(before), tuple(loop), tuple(self.sums), tuple(after), self.samples, self.size, self.rows
         )
 
-    # ---- forms on some of the rows
+    # ---- nodes on some of the rows
 
-    def leaf_of_rows(self, leaf: Expr, name: str) -> Expr:
-        new = temporary(f"{name} rows", (self.rows, *leaf.shape[1:]))
-        self.names[new] = name
-        return new
+    def leaf_of_rows(self, leaf: Input, name: str) -> Input:
+        return self.pool(Input((self.rows, *leaf.shape[1:]), leaf.type, name))
 
-    def restricted(self, form: Form) -> Form:
-        """The form on the rows of a chunk.
+    def restricted(self, op: Op) -> Op:
+        """The node on the rows of a chunk.
 
         Raises: ByhandError: it needs all of them.
         """
-        if not self.has_rows(form):
-            return form
-        if form.kind == "name":
-            if form.data not in self.local:
-                if form.data.shape[0] != self.samples or self.samples in form.data.shape[1:]:
-                    raise self.refusal(form)
-                self.local[form.data] = self.leaf_of_rows(form.data, f"{self.names[form.data]}[rows]")
-            return leaf_form(self.local[form.data])
-        args = tuple(map(self.restricted, form.args))
-        match form.kind:
-            case "expand":
-                data: Expand = form.data
-                shape = tuple(self.rows if n == self.samples else n for n in data.shape)
-                return Form("expand", args, Expand(shape, data.positions), form.rank)
-            case "operation" if form.data[0] == "one_hot" or (
-                form.data[0] in _OVER_LAST_AXIS and form.data[1][1] == (form.args[0].rank - 1,)
-            ):
-                return rebuilt(form, args)
-            case "matmul" | "matvec" if args[1] is form.args[1] and args[0].kind != "transpose":
-                return rebuilt(form, args)
-            case "sums" | "means" if 0 not in form.data:
-                return rebuilt(form, args)
-            case kind if kind in _ROW_BY_ROW:
-                return rebuilt(form, args)
-        raise self.refusal(form)
+        if not self.has_rows(op):
+            return op
+        if isinstance(op, Input):
+            if op not in self.local:
+                if op.shape[0] != self.samples or self.samples in op.shape[1:]:
+                    raise self.refusal(op)
+                self.local[op] = self.leaf_of_rows(op, f"{op.name}[rows]")
+            return self.local[op]
+        if not self.is_row_by_row(op):
+            raise self.refusal(op)
+        new = {a: self.restricted(a) for a in operands(op)}
+        small = replace(rebuilt(self.pool, op, new), shape=self.fewer(op.shape))
+        if isinstance(small, Contract):
+            small = replace(small, sizes=self.fewer(small.sizes))
+        return self.pool(small)
 
-    def has_rows(self, form: Form) -> bool:
-        """Whether the rows of the logits occur among the axes of the form or of its parts."""
-        return any(self.samples in shape_of(p) for p in parts(form))
+    def fewer(self, shape: Shape) -> Shape:
+        """The shape of some of the rows."""
+        return tuple(self.rows if n == self.samples else n for n in shape)
+
+    def is_row_by_row(self, op: Op) -> bool:
+        """Whether each row of a node needs that row of its operands only, or operands that have no such rows."""
+        match op:
+            case Number() | Map():
+                return True
+            case Add(terms=terms):
+                return all(self.keeps(t, axes) for _, t, axes in terms)
+            case Mul(factors=factors):
+                return all(self.keeps(f, axes) for f, axes, _ in factors)
+            case Contract(operands=pair, out=out):
+                return op.shape[:1] == (self.samples,) and all(self.keeps(a, ls, out[0]) for a, ls in pair)
+            case Take(arg=arg, rows=rows):
+                return rows > 0 or not self.has_rows(arg)
+            case Kernel(operation=name, args=args, attributes=attributes):
+                return name in _ENTRY_BY_ENTRY or (
+                    name in _OVER_LAST_AXIS and attributes[0] == (len(args[0].shape) - 1,)
+                )
+            case _:
+                return False
+
+    def keeps(self, op: Op, labels: Axes, row: int = 0) -> bool:
+        """Whether the rows of an operand, its first axis, are those of the result."""
+        has = [x for x, n in zip(labels, op.shape, strict=True) if n == self.samples]
+        return has == ([row] if op.shape[:1] == (self.samples,) else []) and labels.count(row) <= 1
+
+    def has_rows(self, op: Op) -> bool:
+        """Whether the rows of the logits occur among the axes of the node or of its parts."""
+        return any(self.samples in p.shape for p in parts(op))
 
     # ---- sums over the rows
 
-    def summed(self, form: Form) -> Form | None:
-        """What a chunk adds to a form that is a sum over the rows; None for other forms."""
-        match form.kind:
-            case "matmul" | "matvec" if form.args[0].kind == "transpose":
-                left, right = form.args
-                inner = self.restricted(left.args[0])
-                if shape_of(left.args[0])[0] != self.samples:
-                    return None
-                return rebuilt(form, (rebuilt(left, (inner,)), self.restricted(right)))
-            case "sums" | "means" if 0 in form.data and shape_of(form.args[0])[0] == self.samples:
-                return Form("sums", (self.restricted(form.args[0]),), form.data, form.rank)
-            case "dot" if shape_of(form.args[0]) == (self.samples,):
-                return rebuilt(form, tuple(map(self.restricted, form.args)))
-        return None
+    def summed(self, op: Op) -> Op | None:
+        """What a chunk adds to a node that is a sum over the rows; None for other nodes."""
+        if not isinstance(op, Contract) or self.samples in op.shape:
+            return None
+        rows = [x for x, n in enumerate(op.sizes) if n == self.samples]
+        if len(rows) != 1 or not all(self.keeps(a, ls, rows[0]) for a, ls in op.operands):
+            return None
+        new: Mapping[Op, Op] = {a: self.restricted(a) for a, _ in op.operands}
+        small = rebuilt(self.pool, op, new)
+        assert isinstance(small, Contract)
+        return self.pool(replace(small, sizes=self.fewer(op.sizes)))
 
-    def reduced(self, form: Form, inner: set[Expr], user: Statement) -> Form:
-        """The form with sums over the rows replaced by what the loop adds up."""
-        if not inner & {*uses([form])}:
-            return form
-        part = self.summed(form)
+    def reduced(self, op: Op, inner: set[Op], user: Statement) -> Op:
+        """The node with sums over the rows replaced by what the loop adds up."""
+        if not inner & reads(op).keys():
+            return op
+        part = self.summed(op)
         if part is None:
-            if not form.args:
-                raise self.refusal(form)
-            return rebuilt(form, tuple(self.reduced(a, inner, user) for a in form.args))
-        shape = shape_of(form)
-        name = self.identifiers.numbered(LETTERS[min(len(shape), 3)])
-        leaf = temporary(name, shape)
-        self.names[leaf] = name
-        self.sums.append(Sum(Statement(name, leaf, form, user.section, ours=True), part, rows=False))
-        return leaf_form(leaf) if form.kind != "means" else _over(leaf_form(leaf), form)
+            if not operands(op) or self.samples in op.shape:
+                raise self.refusal(op)
+            return rebuilt(self.pool, op, {a: self.reduced(a, inner, user) for a in operands(op)})
+        leaf = self.pool(Input(op.shape, "real", self.identifiers.numbered(LETTERS[min(len(op.shape), 3)])))
+        self.sums.append(Sum(Statement(leaf, op, user.section, ours=True), part, rows=False))
+        return leaf
 
-    def refusal(self, form: Form) -> ByhandError:
-        what = form.data[0] if form.kind == "operation" else form.data.name if form.kind == "name" else form.kind
+    def refusal(self, op: Op) -> ByhandError:
+        what = (
+            op.name if isinstance(op, Input) else op.operation if isinstance(op, Kernel) else type(op).__name__.lower()
+        )
         return ByhandError(
             f"chunk: a step needs the {self.samples} rows of the logits at once ({what})",
             "chunks are for a softmax over the last axis, with a loss that is a sum or mean over the rows",
         )
 
 
-def _over(total: Form, mean: Form) -> Form:
-    """A sum over the number of its terms."""
-    count = ONE
-    for axis in mean.data:
-        count = count.times(dim_coefficient(shape_of(mean.args[0])[axis]))
-    inverse = Coefficient(1 / count.value, tuple((d, -p) for d, p in count.dims))
-    powers: tuple[Fraction, ...] = () if total.rank else (P1,)
-    return Form("scaled", (total,), Scale(inverse, powers, bool(total.rank)), total.rank)
-
-
-def _logits(program: Program) -> Shape:
+def _logits(program: Listing) -> Shape:
     """The shape of the argument of the softmax over the last axis.
 
     Raises: ByhandError: there is none.
     """
     found: dict[Shape, None] = {}
     for s in program.statements:
-        for p in parts(s.form):
-            if p.kind == "operation" and p.data[0] in _OVER_LAST_AXIS and p.args[0].rank == 2 and p.data[1][1] == (1,):
-                found[shape_of(p.args[0])] = None
+        for p in parts(s.op):
+            if isinstance(p, Kernel) and p.operation in _OVER_LAST_AXIS and p.attributes[0] == (1,):
+                found[p.args[0].shape] = None
+    found = {shape: None for shape in found if len(shape) == 2}
     shapes = [shape for shape in found if isinstance(shape[0], Dimension)]
     if len(shapes) != 1:
         raise ByhandError(

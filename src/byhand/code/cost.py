@@ -7,24 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from byhand.code.counting import formula, operations, plus, size, times
-from byhand.code.forms import VIEWS, parts
-from byhand.code.outputs import by_outputs
-from byhand.code.program import Program, Section, Statement, uses
-from byhand.code.shapes import shape_of
+from byhand.code.products import is_dot, is_square, is_sum
+from byhand.code.rewrites import KINKED, by_outputs
+from byhand.code.statements import Listing, Section, Statement, parts, reads
+from byhand.code.writer import squeezes, view_of
 from byhand.errors import DataError, nearest
 from byhand.expr.dims import Dim, dim_value, show_shape
 from byhand.expr.functions import function
-from byhand.expr.nodes import Expr, Symbol
 from byhand.expr.operations import CONSTANTS, PICKERS
 from byhand.notation.text import to_text
-from byhand.rules.forms import Form
+from byhand.program.ops import Add, Contract, Eye, Input, Kernel, Map, Mul, Number, Op, Reshape, Slice, operands
 from byhand.views import Shown, columns, paragraphs, row_html, table_html, view_html
 
 ITEMSIZE = 8
 _HEADS = ("", "shape", "operations", "saved entries")
 _REBUILT = PICKERS | CONSTANTS  # made again from labels and sizes, never kept
-_VIEWS = VIEWS | {"diagonal"}
-_ELISION = frozenset({"sum", "scaled", "hadamard", "power"})  # operators of NumPy write into an operand nobody else has
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,25 +178,41 @@ def _words(done: Dim, saved: Dim, sizes: Mapping[str, int] | None) -> tuple[str,
     return words(done), words(saved) if saved != 0 else ""
 
 
-def cost_of(program: Program) -> Cost:
-    """The cost of a lowered program.
+def cost_of(program: Listing) -> Cost:
+    """The cost of a function and its gradients.
 
     Raises: MissingRuleError: an operation whose cost is not known.
     """
-    split = by_outputs(list(program.statements))
-    late = uses(s.form for s in split if s.section == "backward")
-    early = {s.leaf for s in split if s.section != "backward" and not _is_rebuilt(s.form)}
+    split = by_outputs(program.pool, list(program.statements))
+    late = reads(*(s.op for s in split if s.section == "backward"))
+    early = {s.leaf for s in split if s.section != "backward" and not _is_rebuilt(s.op)}
     lines = []
     for s in split:
         kept = size(s.shape) if s.leaf in early and s.leaf in late else 0
         formula = to_text(s.math, names=program.page) if s.math is not None else ""
-        lines.append(Line(s.name, s.section, formula, s.shape, operations(s.form), kept))
+        lines.append(Line(s.name, s.section, formula, s.shape, operations(s.op), kept))
     peaks = _largest(_peaks(program.statements))
     return Cost(tuple(lines), _autodiff(program), tuple(peaks), tuple(program.dims))
 
 
-def _is_rebuilt(form: Form) -> bool:
-    return form.kind == "operation" and form.data[0] in _REBUILT
+def _is_rebuilt(op: Op) -> bool:
+    """Whether a node is made again from labels and sizes, never kept."""
+    inner = op.args[0] if isinstance(op, Map) and op.function == "real" else _base(op)
+    return isinstance(inner, Eye) or (isinstance(inner, Kernel) and inner.operation in _REBUILT)
+
+
+def _base(op: Op) -> Op:
+    """The array that a view looks at."""
+    while True:
+        view = view_of(op)
+        if view is not None:
+            op = view[0]
+        elif isinstance(op, Slice | Reshape):
+            op = op.arg
+        elif isinstance(op, Contract) and squeezes(op):
+            op = op.operands[0][0]
+        else:
+            return op
 
 
 # ---- memory of the NumPy function
@@ -210,37 +223,44 @@ def _peaks(statements: Sequence[Statement]) -> list[Dim]:
     live: Dim = 0
     found: list[Dim] = []
     for s in statements:
-        held, tops = _temporaries(s.form)
+        held, tops = _temporaries(s.op)
         found += [plus([live, t]) for t in tops]
-        own = size(s.shape) if s.shape and s.form.kind not in ("name", *_VIEWS) else 0
+        own = size(s.shape) if s.shape and _base(s.op) is s.op and not isinstance(s.op, Input) else 0
         live = plus([live, own if own != 0 else held])
         found.append(live)
     return found
 
 
-def _temporaries(form: Form) -> tuple[Dim, list[Dim]]:
+def _temporaries(op: Op) -> tuple[Dim, list[Dim]]:
     """Entries that the value takes in memory of its own, and the most that its computation takes at any time."""
-    if form.kind in ("name", "number", "fill") or not shape_of(form):
-        tops: list[Dim] = []
-        for a in form.args:
-            _, inner = _temporaries(a)
-            tops += inner
-        return 0, tops or [0]
     held: Dim = 0
-    tops, reused = [], False
-    for a in form.args:
+    tops, reused = list[Dim](), False
+    for a in operands(op)[:1] if isinstance(op, Contract) and is_square(op) else operands(op):
         own, inner = _temporaries(a)
         tops += [plus([held, t]) for t in inner]
-        reused = reused or (own != 0 and own == size(shape_of(form)))
+        reused = reused or (own != 0 and own == size(op.shape))
         held = plus([held, own])
-    if form.kind in _VIEWS:
+    if isinstance(op, Input | Number) or (isinstance(op, Mul) and not op.factors):
+        return 0, [0]
+    if isinstance(op, Contract) and _multiplies_first(op):
+        held = plus([held, size(op.sizes)])
+        tops.append(held)
+    if not op.shape:
+        return 0, tops or [0]
+    if _base(op) is not op:
         return held, tops or [held]
-    new = size(shape_of(form))
-    if form.kind == "mask":  # a byte each
+    new = size(op.shape)
+    if op.type == "bool":  # a byte each
         return 0, [*tops, held]
-    if form.kind == "operation" and form.data[0] in ("softmax", "log_softmax"):
+    if isinstance(op, Kernel) and op.operation in ("softmax", "log_softmax"):
         return new, [*tops, plus([held, times(2, new)])]
-    return new, [*tops, held if reused and form.kind in _ELISION else plus([held, new])]
+    elided = reused and isinstance(op, Add | Mul)  # operators of NumPy write into an operand nobody else has
+    return new, [*tops, held if elided else plus([held, new])]
+
+
+def _multiplies_first(op: Contract) -> bool:
+    """Whether a product is made as an array before it is summed."""
+    return len(op.operands) > 1 and is_sum(op) and not is_dot(op)
 
 
 def _largest(found: Iterable[Dim]) -> list[Dim]:
@@ -257,54 +277,55 @@ def _exceeds(one: Dim, other: Dim) -> bool:
 # ---- what automatic differentiation keeps
 
 
-def _autodiff(program: Program) -> Dim:
+def _autodiff(program: Listing) -> Dim:
     """Entries kept by a rule for each operation of the value's formula; inputs, which are there anyway, left out."""
     made = {s.leaf: s for s in program.statements}
     value = next((s for s in program.statements if s.name == program.value), None)
     needed = [value] if value is not None else [s for s in program.statements if s.result is not None]
-    kept: dict[Any, Dim] = {}
-    seen: set[Expr] = set()
+    kept: dict[Op, Dim] = {}
+    seen: set[Input] = set()
     while needed:
         s = needed.pop()
         if s.leaf in seen:
             continue
         seen.add(s.leaf)
-        for part in parts(s.form):
-            if part.kind == "name" and part.data in made:
-                needed.append(made[part.data])
-            for array in _kept_by(part):
-                base = _base(array)
-                is_root = base is s.form
-                if base.kind == "name" and (isinstance(base.data, Symbol) and base.data not in made):
-                    continue
-                key = s.leaf if is_root else base.data if base.kind == "name" else base
-                if key in made and _is_rebuilt(made[key].form):
-                    continue
-                if shape_of(base) and base.kind not in ("number", "fill", "identity"):
-                    kept[key] = size(shape_of(base))
+        needed += [made[leaf] for leaf in reads(s.op) if leaf in made]
+        for part in parts(s.op):
+            for array in map(_base, _kept_by(part)):
+                key = s.leaf if array is s.op else array
+                given = isinstance(key, Input) and key not in made
+                constant = isinstance(array, Number | Eye) or (isinstance(array, Mul) and not array.factors)
+                if (
+                    not given
+                    and not constant
+                    and array.shape
+                    and not _is_rebuilt(made[key].op if key in made else array)
+                ):
+                    kept[key] = size(array.shape)
     return plus(kept.values())
 
 
-def _base(form: Form) -> Form:
-    return _base(form.args[0]) if form.kind in _VIEWS else form
-
-
-def _kept_by(form: Form) -> list[Form]:
+def _kept_by(op: Op) -> list[Op]:
     """What the reverse rule of one operation reads: operands, or the result."""
-    match form.kind:
-        case "matmul" | "matvec" | "outer" | "hadamard" | "dot" | "inner" | "kron" | "einsum" | "solve":
-            return [a for a in form.args if a.kind != "mask"]
-        case "norm_squared" | "norm" | "power":
-            return list(form.args)
-        case "function":
-            row = function(form.data)
-            by_output = "z" not in row.derivative or form.data in ("relu", "leaky_relu", "elu", "selu")
-            return [form] if by_output else list(form.args)
-        case "operation":
-            if form.data[0] in ("softmax", "log_softmax", "inv"):
-                return [form]
-            return list(form.args) if form.data[0] in ("logsumexp", "det", "logdet", "power") else []
-    return []
+    match op:
+        case Contract(operands=pair):
+            return [a for a, _ in pair] if len(pair) > 1 else []
+        case Mul(factors=factors):
+            several = sum(bool(axes) for _, axes, _ in factors) > 1
+            return [f for f, axes, p in factors if f.type != "bool" and (p != 1 or (several and axes))]
+        case Map(function="real" | "where") | Map(type="bool"):
+            return []
+        case Map(function="power", args=args):
+            return list(args)
+        case Map(function=name, args=args):
+            by_output = "z" not in function(name).derivative or name in KINKED
+            return [op] if by_output else list(args)
+        case Kernel(operation=name, args=args):
+            if name in ("softmax", "log_softmax", "inv"):
+                return [op]
+            return list(args) if name in ("logsumexp", "det", "logdet", "solve") else []
+        case _:
+            return []
 
 
 __all__ = ["Cost", "Line", "cost_of"]

@@ -1,4 +1,4 @@
-"""Floating-point operations of a form, as polynomials in the named dimensions.
+"""Floating-point operations of a node, as polynomials in the named dimensions.
 
 An addition, subtraction, multiplication, division, comparison, and the value of an elementwise function count as one
 each, as they are written in the formula: products of matrices by the schoolbook. An inverse counts as 2 n³, the
@@ -7,20 +7,30 @@ solution of a linear system as n³ and 2 n² for each right-hand side, a determi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from fractions import Fraction
+from collections.abc import Iterable
+from typing import assert_never
 
-from byhand.code.forms import Einsum
-from byhand.code.shapes import shape_of
+from byhand.code.writer import squeezes, view_of
 from byhand.errors import MissingRuleError
-from byhand.expr.dims import ONE, Coefficient, Dim, Dimension, Floor, Shape, add_dims, multiply_dims
-from byhand.rules.forms import Form, Scale
-
-Row = Callable[[Form], Dim]
-_NOTHING = (
-    "name", "number", "fill", "identity", "transpose", "permute", "squeeze", "slice", "reshape", "expand", "diagonal",
-    "diagonal_matrix", "pad", "concatenate", "take", "pick",
-)  # fmt: skip
+from byhand.expr.dims import MINUS_ONE, ONE, Dim, Dimension, Floor, Shape, add_dims, multiply_dims
+from byhand.program.ops import (
+    Add,
+    Axes,
+    Contract,
+    Eye,
+    Input,
+    Kernel,
+    Map,
+    Mul,
+    Number,
+    Op,
+    Pad,
+    Reshape,
+    Scatter,
+    Slice,
+    Take,
+)
+from byhand.program.rewrite import multiplicity
 
 
 def size(shape: Shape) -> Dim:
@@ -64,134 +74,104 @@ def formula(d: Dim) -> str:
     return text
 
 
-def operations(form: Form) -> Dim:
-    """The floating-point operations of a form, those of its parts included.
+def operations(op: Op) -> Dim:
+    """The floating-point operations of a node, those of its parts included.
 
-    Raises: MissingRuleError: the kind has no row.
+    Raises: MissingRuleError: a structured operation has no row.
     """
-    return plus([own(form), *map(operations, form.args)])
+    return plus(times(n, own(part)) for part, n in multiplicity([op]).items())
 
 
-def own(form: Form) -> Dim:
-    """The operations of the outermost kind alone."""
-    row = ROWS.get(form.kind)
-    if row is None:
-        raise MissingRuleError(f"the operations of {form.kind} are not counted", "add a row to byhand/code/counting.py")
-    return row(form)
+def own(op: Op) -> Dim:
+    """The operations of a node alone.
+
+    Raises: MissingRuleError: the structured operation has no row.
+    """
+    match op:
+        case Input() | Number() | Eye() | Slice() | Pad() | Take() | Reshape() | Map(function="real"):
+            return 0
+        case Map():
+            return size(op.shape)
+        case Add():
+            return _sum(op)
+        case Mul():
+            return _product(op)
+        case Contract():
+            return _contraction(op)
+        case Scatter(arg=arg):
+            return size(arg.shape)
+        case Kernel():
+            return _kernel(op)
+        case _:
+            assert_never(op)
 
 
-def _entries(form: Form) -> Dim:
-    return size(shape_of(form))
+def _sum(op: Add) -> Dim:
+    """An addition for each entry, a multiplication for each coefficient; what is only put together costs nothing."""
+    if all(isinstance(t, Pad) for _, t, _ in op.terms):
+        return 0
+    scaled = [size(t.shape) for c, t, _ in op.terms if c not in (ONE, MINUS_ONE)]
+    return plus([times(len(op.terms) - 1, size(op.shape)), *scaled])
 
 
-def _entries_of_first(form: Form) -> Dim:
-    return _entries(form.args[0])
+def _product(op: Mul) -> Dim:
+    """Numbers are multiplied first, arrays with the same axes next, then each entry once; small whole powers are products."""
+    if view_of(op) is not None or not op.factors:
+        return 0
+    powers = [
+        times(int(abs(p)) - 1 if abs(p) in (2, 3, 4) else 1, size(f.shape)) for f, _, p in op.factors if abs(p) != 1
+    ]
+    scalars = sum(not axes for _, axes, _ in op.factors)
+    number = op.coefficient not in (ONE, MINUS_ONE)
+    groups: dict[Axes, int] = {}
+    for _, axes, _ in op.factors:
+        groups[axes] = groups.get(axes, 0) + bool(axes)
+    groups.pop((), None)
+    if not groups:
+        alone = scalars == 1 and op.factors[0][2] == -1
+        return plus([max(0, scalars - 1 + (number or alone)), *powers])
+    small = [times(n - 1, size(tuple(op.shape[a] for a in axes))) for axes, n in groups.items()]
+    inverse = len(op.factors) == 1 and op.factors[0][2] == -1 and not number
+    whole = len(groups) - 1 + bool(scalars or number or inverse)
+    return plus([max(0, scalars - 1 + (number and scalars > 0)), *powers, *small, times(whole, size(op.shape))])
 
 
-def _power(form: Form) -> Dim:
-    """Small whole powers as products."""
-    whole = form.data.denominator == 1 and 2 <= form.data <= 4
-    return times(int(form.data) - 1 if whole else 1, _entries(form))
+def _contraction(op: Contract) -> Dim:
+    """A multiplication for each combination of labels where there are two operands, and an addition for all but the first."""
+    if squeezes(op):
+        return 0
+    loops = size(op.sizes)
+    return plus([times(len(op.operands), loops), times(-1, size(op.shape))])
 
 
-def _scaled(form: Form) -> Dim:
-    """Numbers are multiplied first, then each entry once."""
-    data: Scale = form.data
-    scalars = len(data.powers) + sum(abs(p) not in (0, 1) for p in data.powers)
-    number = data.coefficient != ONE and data.coefficient != Coefficient(Fraction(-1))
-    if not data.has_core:
-        return max(0, scalars - 1 + number)
-    return plus([max(0, scalars - 1 + (number and scalars > 0)), _entries(form) if scalars or number else 0])
-
-
-def _sum(form: Form) -> Dim:
-    return times(len(form.args) - 1, _entries(form))
-
-
-def _hadamard(form: Form) -> Dim:
-    return times(len(form.args) - 1, _entries(form))
-
-
-def _product(form: Form) -> Dim:
-    """k multiplications and k - 1 additions for each entry."""
-    (*_, k) = shape_of(form.args[0])
-    return plus([times(2, multiply_dims(_entries(form), k)), times(-1, _entries(form))])
-
-
-def _inner(form: Form) -> Dim:
-    return plus([times(2, _entries_of_first(form)), -1])
-
-
-def _einsum(form: Form) -> Dim:
-    data: Einsum = form.data
-    used = {x for ls in data.labels for x in ls} | {*data.out}
-    loops = size(tuple(data.sizes[x] for x in sorted(used)))
-    return plus([times(len(form.args), loops), times(-1, _entries(form))])
-
-
-def _less(form: Form) -> Dim:
-    return plus([_entries_of_first(form), times(-1, _entries(form))])
-
-
-def _rows(form: Form) -> Dim:
+def _rows(op: Kernel) -> Dim:
     """How many rows a log-sum-exp has."""
-    axes = form.data[1][1]
-    return size(tuple(n for axis, n in enumerate(shape_of(form.args[0])) if axis not in axes))
+    return size(tuple(n for axis, n in enumerate(op.args[0].shape) if axis not in op.attributes[0]))
 
 
-def _operation(form: Form) -> Dim:
-    name = form.data[0]
-    entries = _entries_of_first(form) if form.args else 0
-    match name:
+def _kernel(op: Kernel) -> Dim:
+    entries = size(op.args[0].shape) if op.args else 0
+    match op.operation:
         case "softmax":  # the largest, the difference, exp, the sum, the quotient
-            return plus([times(5, entries), times(-2, _rows(form))])
+            return plus([times(5, entries), times(-2, _rows(op))])
         case "log_softmax":
-            return plus([times(5, entries), times(-1, _rows(form))])
+            return plus([times(5, entries), times(-1, _rows(op))])
         case "logsumexp":
             return times(4, entries)
         case "inv" | "det" | "logdet" | "adjugate":  # an adjugate takes a singular value decomposition
-            n = shape_of(form.args[0])[0]
+            n = op.args[0].shape[0]
             cube = multiply_dims(n, multiply_dims(n, n))
-            return times({"inv": 2, "adjugate": 22}.get(name, 1), cube)
-        case "power" | "where":
-            return _entries(form)
+            return times({"inv": 2, "adjugate": 22}.get(op.operation, 1), cube)
+        case "solve":
+            a, b = (arg.shape for arg in op.args)
+            return plus([multiply_dims(a[0], multiply_dims(a[0], a[0])), times(2, multiply_dims(a[0], size(b)))])
+        case "heaviside" | "kron":
+            return size(op.shape)
         case "max" | "winner" | "argmax":
-            return times(1, entries)
+            return entries
         case "one_hot" | "affine" | "triangle" | "arange":
             return 0
-    raise MissingRuleError(f"the operations of {name} are not counted", "add a case to byhand/code/counting.py")
+    raise MissingRuleError(f"the operations of {op.operation} are not counted", "add a case to byhand/code/counting.py")
 
 
-def _solve(form: Form) -> Dim:
-    a, b = map(shape_of, form.args)
-    return plus([multiply_dims(a[0], multiply_dims(a[0], a[0])), times(2, multiply_dims(a[0], size(b)))])
-
-
-ROWS: dict[str, Row] = {
-    **dict.fromkeys(_NOTHING, lambda f: 0),
-    "function": _entries,
-    "mask": _entries,
-    "heaviside": _entries,
-    "operation": _operation,
-    "power": _power,
-    "sum": _sum,
-    "scaled": _scaled,
-    "norm_squared": _inner,
-    "norm": lambda f: plus([_inner(f), 1]),
-    "dot": _inner,
-    "inner": _inner,
-    "matvec": _product,
-    "matmul": _product,
-    "outer": _entries,
-    "hadamard": _hadamard,
-    "kron": _entries,
-    "trace": lambda f: add_dims(shape_of(f.args[0])[0], -1),
-    "sums": _less,
-    "means": _entries_of_first,
-    "einsum": _einsum,
-    "scatter": _entries_of_first,
-    "solve": _solve,
-    "differential": lambda f: 0,
-}
-
-__all__ = ["ROWS", "formula", "operations", "own", "plus", "size", "times"]
+__all__ = ["formula", "operations", "own", "plus", "size", "times"]

@@ -25,21 +25,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from byhand.code.python import Span
 from byhand.code.shapes import shape_of
-from byhand.expr.dims import Dim, Shape
+from byhand.expr.dims import Shape
 from byhand.rules.forms import Form
 
 # Their entries are entries of the operand.
 VIEWS = frozenset({"transpose", "permute", "squeeze", "slice", "reshape", "expand"})
-
-
-class Span(NamedTuple):
-    """`length` indices from `first` of an axis of `size`; `drop` for an integer index."""
-
-    first: Dim
-    length: Dim
-    size: Dim
-    drop: bool = False
 
 
 class Expand(NamedTuple):
@@ -111,3 +103,9 @@ def mapped(form: Form, change: Callable[[Form], Form]) -> Form:
 def parts(form: Form) -> list[Form]:
     """The form and all its parts, operands first."""
     return [p for a in form.args for p in parts(a)] + [form]
+
+
+__all__ = [
+    "VIEWS", "Einsum", "Expand", "Span", "expand", "hadamard", "is_boolean", "mapped", "parts", "permute", "rebuilt",
+    "squeeze", "sums",
+]  # fmt: skip

@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from byhand.code.forms import parts
-from byhand.expr.nodes import Expr
+from byhand.expr.indexmaps import as_slice, is_map
+from byhand.expr.nodes import Expr, Structured, topological
 from byhand.notation import typeset as ts
 from byhand.notation.matrix import MATRIX_NOTATION, form_math, matrix_math
 from byhand.notation.names import Names
@@ -47,6 +48,13 @@ class Formulas:
             return matrix_math(node, self.style, turned)
         except NoMatrixForm:
             return None
+
+    def of_part(self, node: Expr) -> Math | None:
+        """What a part of a right-hand side came from, where it has matrix notation."""
+        constants = [n for n in topological([node], into_named=False) if isinstance(n, Structured)]
+        if any(n.operation == "triangle" or (is_map(n) and as_slice(n) is None) for n in constants):  # a slice has
+            return None
+        return self.of_node(node)
 
     def of_form(self, form: Form) -> Math | None:
         """A part of a formula, where it has matrix notation."""

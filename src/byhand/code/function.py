@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from byhand.code.program import Program
+from byhand.code.layout import Program, docstring
 from byhand.errors import ByhandError, DataError
 from byhand.expr.dims import dim_value
 from byhand.expr.evaluate import bind, check_slice, evaluate_nodes
@@ -44,11 +44,14 @@ class CompiledFunction:
         self.program, self.source = program, source
         self._declared = tuple(dict.fromkeys([*program.inputs, *declared]))
         self.inputs = tuple(s.name for s in program.inputs)
-        self.raw: Callable[..., Any] = _executed(
-            source, program.function, [program.names[s] for s in program.inputs], self.library
-        )
+        self.raw: Callable[..., Any] = self._made()
         self._roots = roots
-        self.__doc__ = self.raw.__doc__
+        self.__doc__ = "\n".join(docstring(program)).strip('"')
+
+    def _made(self) -> Callable[..., Any]:
+        """The function itself."""
+        names = [self.program.names[s] for s in self.program.inputs]
+        return _executed(self.source, self.program.function, names, self.library)
 
     def __call__(self, /, **arrays: Any) -> Any:
         """The results for the given arrays.

@@ -1,23 +1,27 @@
-"""Pieces of generated Python files: signatures, docstrings, sizes, and statements with their mathematics beside them."""
+"""Writer of generated Python files: signatures, docstrings, sizes, and statements with their mathematics beside them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from byhand.code.program import Program, Statement
+from byhand.code import program as forms
 from byhand.code.python import Level, dim_code
-from byhand.code.writer import Writer
+from byhand.code.statements import Listing
+from byhand.code.statements import Statement as Line
 from byhand.errors import ShapeError
 from byhand.expr.assume import PROPERTIES
 from byhand.expr.dims import dim_names, show_shape
-from byhand.expr.nodes import Expr, Named, Symbol
+from byhand.expr.nodes import Symbol
 from byhand.expr.sizes import Solved, solved_names
 
 if TYPE_CHECKING:
     from byhand.notation.typeset import Math
 
+# What is printed from forms has the same outside as what is printed from operations.
+Program = Listing | forms.Program
+Statement = Line | forms.Statement
 WIDEST = 120
 COMMENT_COLUMN = 48  # statements longer than this do not push the comments of others to the right
 LONGEST_TITLE = 80
@@ -67,7 +71,7 @@ def tuple_lines(front: str, items: Sequence[str], back: str, depth: int) -> list
 
 def formulas(program: Program) -> list[str]:
     """The named intermediates and the value as mathematics, then the conventions, each followed by a blank line."""
-    forward = [s for s in program.statements if s.section == "forward" and isinstance(s.leaf, Named)]
+    forward = [s for s in program.statements if s.section == "forward" and s.defined]
     defined = [*forward, *(s for s in program.statements if s.section == "value" and s.result is not None)]
     lines = [f"{s.name} = {_text(s, program)}" for s in defined if s.math is not None]
     shown = [*(f"{INDENT}{quoted(line)}" for line in lines if len(line) < WIDEST - 12), ""] if lines else []
@@ -116,7 +120,7 @@ def wrapped(text: str, first: str = INDENT) -> list[str]:
     return [*lines, line.rstrip()]
 
 
-def size_lines(w: Writer, arrays: Iterable[Expr], local: Collection[str] = ()) -> list[str]:
+def size_lines(w: Any, arrays: Iterable[Any], local: Collection[str] = ()) -> list[str]:
     """N, D = X.shape: the dimensions that the statements use, each from the first array that tells it; not the `local` ones."""
     program = w.program
     axes = [(s, i, d) for s in arrays for i, d in enumerate(s.shape)]
@@ -133,7 +137,7 @@ def size_lines(w: Writer, arrays: Iterable[Expr], local: Collection[str] = ()) -
             f"declare an input with an axis {missing[0]}, or give that axis a name of its own",
         )
     lines: list[str] = []
-    told: dict[Expr, dict[str, int]] = {}
+    told: dict[Any, dict[str, int]] = {}
     for n, s in solved.items():
         if n in todo and s.bare:
             leaf, i, _ = axes[s.place]
@@ -162,7 +166,7 @@ def _solution(s: Solved, axis: str, names: Mapping[str, str]) -> str:
     return text if s.degree == 1 else f"round(({text}) ** (1 / {s.degree}))"
 
 
-def blocks(w: Writer, sections: Iterable[Iterable[Statement]], depth: int = 1) -> list[str]:
+def blocks(w: Any, sections: Iterable[Iterable[Statement]], depth: int = 1) -> list[str]:
     """Sections of statements, comments in columns, a blank line before each."""
     lines: list[str] = []
     for statements in sections:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from byhand.code.forms import rebuilt
 from byhand.code.idioms import tidy
 from byhand.code.indexing import Indexing
+from byhand.code.listing import needed_inputs
 from byhand.code.names import Identifiers
 from byhand.code.program import Program, Section, Statement, temporary, without_dead
 from byhand.code.sharing import Sharing, with_solves
-from byhand.expr.dims import Dim, Dimension, dim_names
+from byhand.expr.dims import dim_names
 from byhand.expr.expression import Expression
-from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum, Symbol, topological
+from byhand.expr.nodes import Expr, Named, Symbol, topological
 from byhand.expr.norms import with_slopes
-from byhand.expr.sizes import telling
 from byhand.rules.forms import Form
 
 if TYPE_CHECKING:
@@ -115,29 +115,6 @@ def lower_expressions(
 def lower_expression(e: Expression, reserved: Iterable[str] = (), formulas: bool = True) -> Program:
     """The program of one expression."""
     return lower_expressions({e.name: e.root}, needed_inputs([e.root], e.symbols.values()), reserved, formulas)
-
-
-def needed_inputs(nodes: Iterable[Expr], declared: Iterable[Symbol]) -> tuple[Symbol, ...]:
-    """The inputs that nodes need, for their values or for the sizes of dimensions, in the order of declaration."""
-    order = topological(nodes)
-    found = {n for n in order if isinstance(n, Symbol)}
-    sizes = {d for n in order for size in _sizes(n) for d in dim_names(size)}
-    declared = list(declared)
-    found |= {*telling(sizes, [s.shape for s in found], [(s, s.shape) for s in declared if s not in found])}
-    return tuple(s for s in declared if s in found)
-
-
-def _sizes(node: Expr) -> list[Dim]:
-    """The dimensions that a node's value depends on."""
-    match node:
-        case Contraction():
-            return [*node.dims, *(d for d, _ in node.coefficient.dims)]
-        case Sum(terms):
-            return [*node.shape, *(d for c, _ in terms for d, _ in c.dims)]
-        case Structured(_, _, attributes):
-            return [*node.shape, *(a for a in attributes if isinstance(a, Dimension))]
-        case _:
-            return [*node.shape]
 
 
 class _Lowering:

@@ -1,36 +1,37 @@
-"""The NumPy target: one row per kind of form."""
+"""The NumPy target: what its functions call the operations of a program."""
 
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
 
-from byhand.code.axes import AXES
-from byhand.code.forms import is_boolean, parts
-from byhand.code.idioms import as_number
+from byhand.code.contractions import Contractions
 from byhand.code.names import KERNELS
-from byhand.code.operations import OPERATIONS, call_row, eye
-from byhand.code.python import (
-    Code,
-    Level,
-    call,
-    coefficient_codes,
-    is_name,
-    literal,
-    negative,
-    power,
-    product,
-    quotient,
-    raised,
-)
-from byhand.code.shapes import shape_of
-from byhand.code.writer import Row, Writer, joined
-from byhand.errors import ByhandError
-from byhand.expr.dims import Coefficient
+from byhand.code.python import Code, Level, Span, call, literal, negative, padding, power, span_code
+from byhand.code.writer import joined, tuple_code, view_of
+from byhand.expr.dims import Dim, add_dims
 from byhand.expr.functions import FUNCTIONS as KNOWN
 from byhand.expr.functions import MASKS
-from byhand.expr.nodes import Constant, Expr
-from byhand.rules.forms import Form, Scale
+from byhand.program.ops import (
+    P1,
+    Add,
+    Contract,
+    Eye,
+    Input,
+    Kernel,
+    Map,
+    Mul,
+    Number,
+    Op,
+    Pad,
+    Reshape,
+    Scatter,
+    Slice,
+    Take,
+)
+
+Row = Callable[[Any, Kernel], Code]
 
 # `code` of the table of functions; step as a number
 FUNCTIONS = {name: row.code for name, row in KNOWN.items()} | {"step": "np.heaviside({z}, 0.0)"}
@@ -38,197 +39,332 @@ _CLOSED = re.compile(r"[\w.]*\(.*\)")
 _KERNEL = re.compile(r"([a-z]\w*)\(")
 
 
-def _name(w: Writer, f: Form) -> Code:
-    node: Expr = f.data
-    if isinstance(node, Constant):
-        name = node.name.removeprefix("-")
-        if name in ("pi", "inf", "nan"):
-            return literal(f"{w.np}.{name}") if name == node.name else negative(literal(f"{w.np}.{name}"))
-        return literal(repr(node.value))
-    return Code(w.program.names[node], shape=node.shape, view=True, plain=node in w.plain)
-
-
-def _number(w: Writer, f: Form) -> Code:
-    return _scaled(w, Form("scaled", (), Scale(f.data, (), False)))
-
-
-def _function(w: Writer, f: Form) -> Code:
-    template = w.function_code(f.data)
-    if "heaviside" in template and f.args[0] not in w.kinked:  # what is not a number is not greater than zero
-        template = "step({z})"
-    arg = w.code(f.args[0])
-    kernel = _KERNEL.match(template)
-    if kernel and kernel[1] in KERNELS:
-        w.kernel(kernel[1])
-    if arg.plain:
-        return w.of_number(f.data, arg)
-    if _CLOSED.fullmatch(template):
-        return Code(template.format(z=arg.text), shape=arg.shape)
-    return Code(template.format(z=arg.at(Level.ATOM)), Level.COMPARE, arg.shape)
-
-
-def _heaviside(w: Writer, f: Form) -> Code:
-    return Code(call(f"{w.np}.heaviside", w.code(f.args[0]).text, str(float(f.data))), shape=shape_of(f))
-
-
-def _mask(w: Writer, f: Form) -> Code:
-    arg = w.code(f.args[0])
-    return Code(f"{arg.at(Level.SUM)} {MASKS[f.data]} 0", Level.COMPARE, arg.shape, plain=arg.plain)
-
-
-def _power(w: Writer, f: Form) -> Code:
-    base, p = w.code(f.args[0]), f.data
-    if p < 0:
-        return quotient(literal("1"), [raised(base, -p, w.np)])._replace(shape=base.shape)
-    return raised(base, p, w.np)
-
-
-def _signed(w: Writer, f: Form) -> tuple[bool, Code]:
-    """Whether a term is subtracted, and the term without its sign."""
-    if f.kind == "number":
-        f = Form("scaled", (), Scale(f.data, (), False))
-    if f.kind == "scaled" and f.data.coefficient.value < 0:
-        data: Scale = f.data
-        c = Coefficient(-data.coefficient.value, data.coefficient.dims)
-        return True, w.code(Form("scaled", f.args, Scale(c, data.powers, data.has_core), f.rank))
-    return False, w.code(f)
-
-
-def _sum(w: Writer, f: Form) -> Code:
-    """Subtracted terms last; full arrays before those that are repeated, numbers after them; large terms first."""
-    terms = []
-    for a in f.args:
-        subtracted, code = _signed(w, a)
-        core = a.args[-1] if a.kind == "scaled" and a.data.has_core else a
-        late = (len(code.shape) < f.rank) + (f.rank > 0 and not code.shape) + (core.kind == "identity")
-        terms.append(((subtracted, late, -len(parts(core)), code.text), subtracted, code))
-    terms.sort(key=lambda t: t[0])
-    (_, subtracted, first), *rest = terms
-    text = negative(first).text if subtracted else first.at(Level.SUM)
-    for _, subtracted, code in rest:
-        text += f" {'-' if subtracted else '+'} {code.at(Level.TIMES)}"
-    codes = [c for _, _, c in terms]
-    return Code(text, Level.SUM, joined([c.shape for c in codes]), plain=all(c.plain for c in codes))
-
-
-def _scaled(w: Writer, f: Form) -> Code:
-    """Numbers are multiplied before an array is: 2 / N * A; a lone division comes last: A / N."""
-    data: Scale = f.data
-    if data.coefficient.value == 0:
-        return literal("0")
-    top, bottom = coefficient_codes(data.coefficient, w.size)
-    for form, p in zip(f.args, data.powers, strict=False):
-        (top if p > 0 else bottom).append(raised(w.code(form), abs(p), w.np))
-    core = f.args[-1] if data.has_core and f.args[-1].kind != "fill" else None
-    over, under = _factors(w, core) if core is not None else ([], [])
-    if top or not over:
-        front = quotient(product(top) if top else literal("1"), bottom)
-        code = quotient(product([front, *over]), under)
-    else:
-        code = quotient(quotient(product(over), under), bottom)
-    if data.coefficient.value < 0:
-        code = negative(code)
-    return code._replace(shape=joined([c.shape for c in (*over, *under)]))
-
-
-def _hadamard(w: Writer, f: Form) -> Code:
-    over, under = _factors(w, f)
-    code = quotient(product(over) if over else literal("1"), under)
-    return code._replace(shape=joined([c.shape for c in (*over, *under)]))
-
-
-def _factors(w: Writer, f: Form) -> tuple[list[Code], list[Code]]:
-    """What is multiplied and what it is divided by: adjoints first, then names, then the rest, masks last."""
-    parts = f.args if f.kind == "hadamard" else (f,)
-    divisors = [_divisor(a) for a in parts]
-    multiplied = [a for a, d in zip(parts, divisors, strict=True) if d is None]
-    over = sorted(((a, w.code(a)) for a in multiplied), key=lambda p: _place(w, *p))
-    under = [raised(w.code(d[0]), d[1], w.np) for d in divisors if d is not None]
-    if over and all(c.plain or is_boolean(a) for a, c in over):  # booleans have no minus, and no precision
-        over = [(a, w.code(as_number(a)) if is_boolean(a) else c) for a, c in over]
-    codes = [c for _, c in over]
-    if len(parts) > 1 and codes and codes[0].level == Level.MATMUL:
-        codes[0] = codes[0]._replace(text=f"({codes[0].text})", level=Level.ATOM)
-    return codes, under
-
-
-def _place(w: Writer, form: Form, code: Code) -> tuple[bool, bool, bool, str]:
-    adjoint = form.kind == "name" and form.data in w.adjoints
-    return is_boolean(form), not adjoint, not is_name(code.text), code.text
-
-
-def _divisor(f: Form) -> tuple[Form, Fraction] | None:
-    """What a factor divides by, and to which power; seen through added axes."""
-    if f.kind == "power" and f.data < 0:
-        return f.args[0], -f.data
-    inner = _divisor(f.args[0]) if f.kind == "expand" else None
-    return None if inner is None else (Form("expand", (inner[0],), f.data, f.rank), inner[1])
-
-
-def _matmul(w: Writer, f: Form) -> Code:
-    """Chains of matrices print without brackets; a product with a vector keeps its order."""
-    left, right = w.full(f.args[0]), w.full(f.args[1])
-    flat = f.kind == "matmul" and all(a.rank == 2 for a in f.args)  # stacks and vectors are not associative with @
-    chained = flat and f.args[1].kind == "matmul" and all(a.rank == 2 for a in f.args[1].args)
-    first = Level.MATMUL if f.args[0].rank <= 2 and f.args[0].kind != "matvec" else Level.POWER
-    text = f"{left.at(first)} @ {right.at(Level.MATMUL if chained else Level.POWER)}"
-    return Code(text, Level.MATMUL, shape_of(f))
-
-
-def _dot(w: Writer, f: Form) -> Code:
-    """xᵀ y, and with one matrix between them x @ A @ y, which multiplies a vector first."""
-    bilinear = sorted(f.args, key=lambda a: a.kind == "matvec")
-    if [a.kind == "matvec" for a in bilinear] == [False, True]:
-        x, a, y = map(w.full, (bilinear[0], *bilinear[1].args))
-        return Code(f"{x.at(Level.POWER)} @ {a.at(Level.POWER)} @ {y.at(Level.POWER)}", Level.MATMUL)
-    a, b = sorted(map(w.full, f.args), key=lambda c: (-c.level, len(c.text), c.text))
-    return Code(f"{a.at(Level.POWER)} @ {b.at(Level.POWER)}", Level.MATMUL)
-
-
-def _norm_squared(w: Writer, f: Form) -> Code:
-    a = w.full(f.args[0])
-    if len(a.shape) == 1 and is_name(a.text):
-        return Code(f"{a.text} @ {a.text}", Level.MATMUL)
-    return Code(call(f"{w.np}.sum", power(a, "2")))
-
-
-def _differential(w: Writer, f: Form) -> Code:
-    raise ByhandError("a differential has no value: code is for expressions without d( )")
-
-
-NUMPY: dict[str, Row] = {
-    "name": _name,
-    "number": _number,
-    "differential": _differential,
-    "function": _function,
-    "mask": _mask,
-    "heaviside": _heaviside,
-    "operation": lambda w, f: w.operation(f),
-    "power": _power,
-    "sum": _sum,
-    "scaled": _scaled,
-    "norm_squared": _norm_squared,
-    "norm": call_row("linalg.norm"),
-    "dot": _dot,
-    "matvec": _matmul,
-    "matmul": _matmul,
-    "outer": call_row("outer"),
-    "hadamard": _hadamard,
-    "trace": call_row("trace"),
-    "diagonal": call_row("diag", view=True),
-    "diagonal_matrix": call_row("diag"),
-    "identity": lambda w, f: Code(eye(w, f.data[0]), shape=shape_of(f)),
-    "fill": lambda w, f: literal("1"),
-    "kron": call_row("kron"),
-    "solve": call_row("linalg.solve"),
-    **AXES,
-}
-
-
-class NumpyWriter(Writer):
+class NumpyWriter(Contractions):
     """Source for NumPy."""
 
-    rows, operations, functions = NUMPY, OPERATIONS, FUNCTIONS
+    functions = FUNCTIONS
+
+    def code(self, op: Op) -> Code:
+        """The source of a node.
+
+        Raises: MissingRuleError: the target has no row for it.
+        """
+        match op:
+            case Input():
+                return Code(op.name, shape=op.shape, view=True, plain=op in self.plain)
+            case Number():
+                return self.constant(op)
+            case Map():
+                return self.map(op)
+            case Add():
+                return self.add(op)
+            case Mul():
+                return self.mul(op)
+            case Contract():
+                return self.contract(op)
+            case Slice():
+                return self.indexed(op, [])
+            case Pad():
+                return self.pad(op)
+            case Take():
+                return self.take(op)
+            case Scatter():
+                return self.scatter(op)
+            case Reshape():
+                return self.reshape(op)
+            case Eye():
+                return Code(self.eye(op.shape[0]), shape=op.shape)
+            case Kernel():
+                return self.row(self.operations, op.operation)(self, op)
+            case _:
+                assert_never(op)
+
+    # ---- entry by entry
+
+    def constant(self, op: Number) -> Code:
+        """A named number."""
+        name = op.name.removeprefix("-")
+        if name in ("pi", "inf", "nan"):
+            return literal(f"{self.np}.{name}") if name == op.name else negative(literal(f"{self.np}.{name}"))
+        return literal(repr(op.value))
+
+    def map(self, op: Map) -> Code:
+        """A function entry by entry."""
+        match op.function, op.args:
+            case "real", (arg,):
+                return self.as_number(arg)
+            case "where", (test, first, second):
+                return self.where(test, first, second)
+            case "power", (base, exponent):
+                return self._power(base, exponent)
+            case name, (arg,) if name in MASKS:
+                code = self.code(arg)
+                return Code(f"{code.at(Level.SUM)} {MASKS[name]} 0", Level.COMPARE, code.shape, plain=code.plain)
+            case name, (arg,):
+                return self.function(name, self.code(arg))
+            case _:
+                raise AssertionError(op.function)
+
+    def function(self, name: str, arg: Code, template: str | None = None) -> Code:
+        """An elementwise function of a piece."""
+        template = template or self.function_code(name)
+        kernel = _KERNEL.match(template)
+        if kernel and kernel[1] in KERNELS:
+            self.kernel(kernel[1])
+        if arg.plain:
+            return self.of_number(name, arg)
+        if _CLOSED.fullmatch(template):
+            return Code(template.format(z=arg.text), shape=arg.shape)
+        return Code(template.format(z=arg.at(Level.ATOM)), Level.COMPARE, arg.shape)
+
+    def as_number(self, op: Op) -> Code:
+        """The source of a mask as numbers."""
+        view = view_of(op)
+        if view is not None:
+            arg, axes = view
+            return self.turned(self.as_number(arg), axes, len(op.shape))
+        if isinstance(op, Map) and op.function in MASKS:
+            template = self.function_code(op.function)
+            if (
+                "heaviside" in template and op.args[0] not in self.kinked
+            ):  # what is not a number is not greater than zero
+                template = "step({z})"
+            return self.function(op.function, self.code(op.args[0]), template)
+        code = self.code(op)
+        if op.type == "int" or (isinstance(op, Kernel) and op.operation == "one_hot"):
+            return code
+        return Code(self.converted(code), shape=code.shape)
+
+    def converted(self, code: Code) -> str:
+        """A mask as numbers."""
+        return f"{code.at(Level.ATOM)}.astype({self.type_of()})"
+
+    def where(self, test: Op, first: Op, second: Op) -> Code:
+        """A choice entry by entry."""
+        codes = [*map(self.code, (test, first, second))]
+        text = call(f"{self.np}.where", *(c.text for c in codes))
+        if codes[1].plain and codes[2].plain and self.arrays:  # two numbers would make float64
+            text += f".astype({self.mention(self.arrays[0])}.dtype)"
+        return Code(text, shape=joined([c.shape for c in codes]))
+
+    def _power(self, base: Op, exponent: Op) -> Code:
+        x, p = self.code(base), self.code(exponent)
+        text = power(x, p.at(Level.ATOM))
+        return Code(text, Level.POWER, joined([x.shape, p.shape]), plain=x.plain and p.plain, power_first=True)
+
+    def heaviside(self, z: Op, slope: float) -> Code:
+        """1 where z > 0, 0 where z < 0, the slope where it is 0."""
+        return Code(call(f"{self.np}.heaviside", self.code(z).text, str(float(slope))), shape=z.shape)
+
+    # ---- parts of arrays
+
+    def indexed(self, op: Op, dropped: list[int]) -> Code:
+        """A slice, and an array with axes of size one dropped: A[2:5, 0]. Slices of slices are one."""
+        spans: dict[int, Span] = {}
+        shape = tuple(n for k, n in enumerate(op.shape) if k not in dropped)
+        while isinstance(op, Slice) and op.axis not in spans:
+            spans[op.axis] = Span(op.first, op.shape[op.axis], op.arg.shape[op.axis], op.axis in dropped)
+            op = op.arg
+        last = max((*spans, *dropped))
+        index = [
+            span_code(spans[k], self.size) if k in spans else "0" if k in dropped else ":" for k in range(last + 1)
+        ]
+        a = self.full(op)
+        return Code(f"{a.at(Level.ATOM)}[{', '.join(index)}]", shape=shape, view=a.view)
+
+    def spans(self, op: Pad) -> list[Span | None]:
+        """What stands between the zeros, for each axis."""
+        return [Span(op.first, op.arg.shape[k], n) if k == op.axis else None for k, n in enumerate(op.shape)]
+
+    def pad(self, op: Pad) -> Code:
+        """An array with zeros around."""
+        inner, spans = op.arg, self.spans(op)
+        while isinstance(inner, Pad) and spans[inner.axis] is None:
+            spans[inner.axis] = self.spans(inner)[inner.axis]
+            inner = inner.arg
+        return self.padded(inner, spans, op)
+
+    def padded(self, inner: Op, spans: Sequence[Span | None], op: Pad) -> Code:
+        """An array with zeros around, as many as the spans leave out."""
+        widths = [padding(span, self.size) for span in spans]
+        around = widths[0] if len(widths) == 1 else tuple_code(widths)
+        return Code(call(f"{self.np}.pad", self.full(inner).text, around), shape=op.shape)
+
+    def concatenated(self, op: Add) -> Code | None:
+        """Arrays padded with zeros so that they fit together, put together; None for other sums."""
+        found = []
+        for c, term, axes in op.terms:
+            pad = term.factors[0][0] if isinstance(term, Mul) and len(term.factors) == 1 else term
+            turned = (
+                axes if pad is term else tuple(axes[a] for a in term.factors[0][1]) if isinstance(term, Mul) else axes
+            )
+            if not isinstance(pad, Pad) or turned != tuple(range(len(op.shape))):
+                return None
+            c = c if pad is term or not isinstance(term, Mul) else c.times(term.coefficient)
+            found.append((pad, self.pool.mul(pad.arg.shape, c, [(pad.arg, turned, P1)])))
+        (axis, *others) = {pad.axis for pad, _ in found}
+        if others:
+            return None
+        end: Dim = 0
+        joined_: list[Op] = []
+        while found:
+            at = next((k for k, (pad, _) in enumerate(found) if pad.first == end), None)
+            if at is None:
+                return None
+            pad, body = found.pop(at)
+            joined_.append(body)
+            end = add_dims(end, pad.arg.shape[axis])
+        return self.concatenate(joined_, axis, op) if end == op.shape[axis] else None
+
+    def concatenate(self, parts: list[Op], axis: int, op: Op) -> Code:
+        """Arrays one after the other along an axis."""
+        codes = [*map(self.code, parts)]
+        if all(
+            part.shape == (1,) and not code.shape and not code.plain for part, code in zip(parts, codes, strict=True)
+        ):
+            return Code(self.stacked(codes), shape=op.shape)
+        listed = f"[{', '.join(self.full(a).text for a in parts)}]"
+        return Code(self.joined_up(listed, axis), shape=op.shape)
+
+    def joined_up(self, listed: str, axis: int) -> str:
+        """Arrays one after the other along an axis."""
+        return call(f"{self.np}.concatenate", listed, *([f"axis={axis}"] if axis else []))
+
+    def stacked(self, codes: list[Code]) -> str:
+        """Numbers as a vector."""
+        return call(f"{self.np}.array", f"[{', '.join(c.text for c in codes)}]")
+
+    def reshape(self, op: Reshape) -> Code:
+        """The same entries in another shape; of an outer product of matrices with pairs of axes, np.kron."""
+        inner = op.arg
+        while isinstance(inner, Reshape):
+            inner = inner.arg
+        pairs = sorted((f for f in inner.factors if f[1]), key=lambda f: f[1]) if isinstance(inner, Mul) else []
+        if isinstance(inner, Mul) and [f[1:] for f in pairs] == [((0, 2), P1), ((1, 3), P1)] and len(op.shape) == 2:
+            kron = self.pool(Kernel(op.shape, "real", "kron", tuple(f for f, _, _ in pairs), ()))
+            scalars = [f for f in inner.factors if not f[1]]
+            return self.code(self.pool.mul(op.shape, inner.coefficient, [*scalars, (kron, (0, 1), P1)]))
+        a = self.full(inner)
+        return Code(
+            call(f"{a.at(Level.ATOM)}.reshape", *(self.dim(d).text for d in op.shape)), shape=op.shape, view=a.view
+        )
+
+    def take(self, op: Take) -> Code:
+        """Rows, or entries of the last axis, at integers."""
+        a, index = self.full(op.arg).at(Level.ATOM), self.full(op.index)
+        if not op.rows:
+            return Code(f"{a}[{', '.join([*[':'] * op.axis, index.text])}]", shape=op.shape)
+        if op.rows == 1:
+            rows = call(f"{self.np}.arange", self.dim(op.shape[0]).text)
+            return Code(f"{a}[{rows}, {index.text}]", shape=op.shape)
+        at = f"{index.at(Level.ATOM)}[..., None]"
+        return Code(
+            f"{call(f'{self.np}.take_along_axis', self.full(op.arg).text, at, 'axis=-1')}[..., 0]", shape=op.shape
+        )
+
+    def scatter(self, op: Scatter) -> Code:
+        """Rows added up at integers."""
+        name = self.kernel("scatter_add")
+        return Code(
+            call(name, self.full(op.index).text, self.full(op.arg).text, self.dim(op.shape[0]).text), shape=op.shape
+        )
+
+    def eye(self, size: Dim) -> str:
+        """The identity."""
+        return call(f"{self.np}.eye", self.dim(size).text, *self.dtype)
 
 
-__all__ = ["NUMPY", "OPERATIONS", "NumpyWriter"]
+# ---- rows of structured operations
+
+
+def call_row(name: str, view: bool = False) -> Row:
+    """A function of the arguments."""
+    return lambda w, op: Code(call(f"{w.np}.{name}", *(w.full(a).text for a in op.args)), shape=op.shape, view=view)
+
+
+def over_axes(name: str, last: bool | None) -> Row:
+    """A function with its axes, the usual ones left out: the last, or all; None for a library that wants them said.
+
+    A name without a dot is a kernel.
+    """
+
+    def row(w: Any, op: Kernel) -> Code:
+        (axes,), rank = op.attributes, len(op.args[0].shape)
+        usual = None if last is None else (rank - 1,) if last else tuple(range(rank))
+        word = "dim" if last is None else "axis"
+        shown = [] if axes == usual else [f"{word}={axes[0] if len(axes) == 1 else axes}"]
+        function = name if "." in name else w.kernel(name)
+        return Code(call(function, w.full(op.args[0]).text, *shown), shape=op.shape)
+
+    return row
+
+
+def _one_hot(w: NumpyWriter, op: Kernel) -> Code:
+    dtype = [d.removeprefix("dtype=") for d in w.dtype]
+    labels = w.full(op.args[0]).text
+    return Code(call(w.kernel("one_hot"), labels, w.dim(op.shape[-1]).text, *dtype), shape=op.shape)
+
+
+def _affine(w: NumpyWriter, op: Kernel) -> Code:
+    """Where a map is not read as an index: an array of zeros and ones."""
+    size, first, *steps = op.attributes
+    rank = len(steps) // 2
+    places = [w.dim(first).text] if first != 0 else []
+    for k, (stride, count) in enumerate(zip(steps[::2], steps[1::2], strict=True)):
+        counted = f"{w.np}.arange({w.dim(count).text}){_columns(rank - 1 - k)}"
+        places.append(counted if stride == 1 else f"{w.dim(stride).at(Level.ATOM)} * {counted}")
+    rows = f"{w.np}.arange({w.dim(size).text}){_columns(rank)}"
+    return Code(_numbers(w, f"{rows} == {' + '.join(places)}"), shape=op.shape)
+
+
+def _columns(axes: int) -> str:
+    """What makes a vector an array with so many axes of one entry behind."""
+    return f"[:{', None' * axes}]" if axes else ""
+
+
+def _numbers(w: NumpyWriter, mask: str) -> str:
+    """A mask as numbers."""
+    if w.np == "torch":
+        return f"({mask}).to({w.type_of()})"
+    return f"({mask}).astype({(w.dtype or w.usual_dtype)[0].removeprefix('dtype=')})"
+
+
+def _triangle(w: NumpyWriter, op: Kernel) -> Code:
+    n = w.dim(op.attributes[0]).text
+    return Code(_numbers(w, f"{w.np}.arange({n})[:, None] >= {w.np}.arange({n})"), shape=op.shape)
+
+
+def _arange(w: NumpyWriter, op: Kernel) -> Code:
+    return Code(call(f"{w.np}.arange", w.dim(op.attributes[0]).text, *w.dtype), shape=op.shape)
+
+
+def _argmax(w: NumpyWriter, op: Kernel) -> Code:
+    (axes,) = op.attributes
+    word = "dim" if w.np == "torch" else "axis"
+    return Code(call(f"{w.np}.argmax", w.full(op.args[0]).text, f"{word}={axes[0]}"), shape=op.shape)
+
+
+OPERATIONS: dict[str, Row] = {
+    "inv": call_row("linalg.inv"),
+    "det": call_row("linalg.det"),
+    "solve": call_row("linalg.solve"),
+    "kron": call_row("kron"),
+    "adjugate": lambda w, op: Code(call(w.kernel("adjugate"), w.full(op.args[0]).text), shape=op.shape),
+    "logdet": lambda w, op: Code(f"{call(f'{w.np}.linalg.slogdet', w.full(op.args[0]).text)}[1]"),
+    "softmax": over_axes("softmax", last=True),
+    "log_softmax": over_axes("log_softmax", last=True),
+    "logsumexp": over_axes("logsumexp", last=False),
+    "one_hot": _one_hot,
+    "affine": _affine,
+    "triangle": _triangle,
+    "arange": _arange,
+    "max": over_axes("np.max", last=False),
+    "winner": lambda w, op: Code(
+        call(w.kernel("winner"), w.full(op.args[0]).text, str(op.attributes[0])), shape=op.shape
+    ),
+    "argmax": _argmax,
+    "heaviside": lambda w, op: w.heaviside(op.args[0], op.attributes[0]),
+}
+NumpyWriter.operations = OPERATIONS
+
+__all__ = ["FUNCTIONS", "OPERATIONS", "NumpyWriter", "Row", "call_row", "over_axes"]

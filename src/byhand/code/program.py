@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from byhand.code.forms import parts
 from byhand.expr.dims import Shape
-from byhand.expr.nodes import Expr, Symbol, symbol
+from byhand.expr.nodes import Expr, Named, Symbol, symbol
 from byhand.rules.forms import Form
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class Statement:
     def shape(self) -> Shape:
         """The shape of the value."""
         return self.leaf.shape
+
+    @property
+    def defined(self) -> bool:
+        """Whether it is an intermediate of the function or of its derivation."""
+        return isinstance(self.leaf, Named)
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from byhand.code.kinks import with_slope_at_zero
-from byhand.code.lower import lower_derivation
-from byhand.code.outputs import by_outputs
-from byhand.code.program import Program, Statement, uses
-from byhand.expr.nodes import Expr, Symbol, symbol
-from byhand.rules.forms import Form
+from byhand.code.listing import list_derivation
+from byhand.code.rewrites import by_outputs, with_slope_at_zero
+from byhand.code.statements import Listing, Statement, reads
+from byhand.expr.nodes import Symbol, symbol
+from byhand.program.ops import Input, Map, Op
 
 if TYPE_CHECKING:
     from byhand.derive.derivation import Derivation
-
-# f(z) > 0 exactly where z > 0: the output tells what the derivative needs.
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Pullback:
         upstream: the symbol of the adjoint of the value; its identifier is in the program's names.
     """
 
-    program: Program
+    program: Listing
     upstream: Symbol
 
     @property
@@ -46,15 +43,16 @@ class Pullback:
         """Statements after it."""
         return [s for s in self.program.statements if s.section == "backward"]
 
-    def saved(self, touched: Iterable[Expr] = ()) -> list[Expr]:
+    def saved(self, touched: Iterable[Input] = ()) -> list[Input]:
         """What the backward reads: inputs in order, then intermediates in the order of their computation.
 
         Args:
-            touched: inputs that its source mentions beyond its forms: for a dtype or a size.
+            touched: inputs that its source mentions beyond its operations: for a dtype or a size.
         """
         own = {s.leaf for s in self.backward}
-        read = ({*uses(s.form for s in self.backward)} - own) | {*touched}
-        return [leaf for leaf in (*self.program.inputs, *(s.leaf for s in self.forward)) if leaf in read]
+        read = {leaf for leaf in reads(*(s.op for s in self.backward)) if leaf not in own} | {*touched}
+        inputs = [self.program.leaves[s] for s in self.program.inputs]
+        return [leaf for leaf in (*inputs, *(s.leaf for s in self.forward)) if leaf in read]
 
 
 def lower_pullback(
@@ -73,29 +71,29 @@ def lower_pullback(
     while name in taken:
         name += "_"
     upstream = symbol(name, ())
-    lowered = lower_derivation(d.pulled_back(upstream), upstream, reserved, one_softmax=True, formulas=formulas)
+    lowered = list_derivation(d.pulled_back(upstream), upstream, reserved, one_softmax=True, formulas=formulas)
     program = with_slope_at_zero(lowered, relu_at_zero)
-    statements = _recomputed(_late(by_outputs(list(program.statements))))
+    statements = _recomputed(_late(by_outputs(program.pool, list(program.statements))))
     inputs = tuple(s for s in program.inputs if s is not upstream)
     return Pullback(replace(program, inputs=inputs, statements=tuple(statements)), upstream)
 
 
 def _late(statements: list[Statement]) -> list[Statement]:
     """What only the backward needs is computed there, just before it is needed."""
-    needed: set[Expr] = set()
+    needed: set[Input] = set()
     early: list[Statement] = []
-    late: dict[Expr, Statement] = {}
+    late: dict[Input, Statement] = {}
     for s in reversed(statements):
         if s.section == "value" or s.leaf in needed:
-            needed |= {*uses([s.form])}
+            needed |= reads(s.op).keys()
             early.append(s)
         elif s.section == "forward":
             late[s.leaf] = replace(s, section="backward")
     done = early[::-1]
-    placed: set[Expr] = set()
+    placed: set[Input] = set()
 
     def place(s: Statement) -> None:
-        for leaf in uses([s.form]):
+        for leaf in reads(s.op):
             if leaf in late and leaf not in placed:
                 place(late[leaf])
         placed.add(s.leaf)
@@ -110,17 +108,17 @@ def _late(statements: list[Statement]) -> list[Statement]:
 def _recomputed(statements: list[Statement]) -> list[Statement]:
     """Where a function's argument is kept, its output is computed again rather than kept too; so are constants."""
     own = {s.leaf for s in statements if s.section == "backward"}
-    read = {*uses(s.form for s in statements if s.section == "backward")} - own
+    read = {*reads(*(s.op for s in statements if s.section == "backward"))} - own
     again = {
         s.leaf: replace(s, section="backward")
         for s in statements
-        if s.section == "forward" and s.leaf in read and (not uses([s.form]) or _is_function_of(s.form, read))
+        if s.section == "forward" and s.leaf in read and (not reads(s.op) or _is_function_of(s.op, read))
     }
     done: list[Statement] = []
 
     def recompute(s: Statement) -> None:
         """What a statement uses, before it; a function of a function is computed after that."""
-        for leaf in uses([s.form]):
+        for leaf in reads(s.op):
             if leaf in again:
                 made = again.pop(leaf)
                 recompute(made)
@@ -133,8 +131,8 @@ def _recomputed(statements: list[Statement]) -> list[Statement]:
     return done
 
 
-def _is_function_of(form: Form, leaves: set[Expr]) -> bool:
-    return form.kind == "function" and form.args[0].kind == "name" and form.args[0].data in leaves
+def _is_function_of(op: Op, leaves: set[Input]) -> bool:
+    return isinstance(op, Map) and len(op.args) == 1 and op.function != "real" and op.args[0] in leaves
 
 
 __all__ = ["Pullback", "lower_pullback"]

@@ -1,4 +1,4 @@
-"""Pieces of Python source: how tightly they hold together, brackets, numbers, dimensions, subscripts."""
+"""Writer of Python source: how tightly they hold together, brackets, numbers, dimensions, subscripts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import NamedTuple
 
-from byhand.code.forms import Span
 from byhand.errors import ByhandError
 from byhand.expr.dims import Coefficient, Dim, Dimension, Floor, Shape, add_dims
 
@@ -47,6 +46,15 @@ class Code(NamedTuple):
     def at(self, least: Level) -> str:
         """The source in a place that takes `least` without brackets."""
         return self.text if self.level >= least else f"({self.text})"
+
+
+class Span(NamedTuple):
+    """`length` indices from `first` of an axis of `size`; `drop` for an integer index."""
+
+    first: Dim
+    length: Dim
+    size: Dim
+    drop: bool = False
 
 
 LARGEST_INTEGER = 10**6

@@ -18,8 +18,8 @@ from byhand.code.layout import (
     title,
 )
 from byhand.code.numpy import NumpyWriter
-from byhand.code.program import Program, Statement
-from byhand.code.sharing import fitted
+from byhand.code.statements import Listing, Statement
+from byhand.code.temporaries import fitted
 from byhand.code.writer import Writer
 
 # what occurs in source -> the line that imports it
@@ -31,19 +31,19 @@ IMPORTS = {
 SECTIONS = ("forward", "value", "backward")
 
 
-def numpy_source(program: Program) -> str:
+def numpy_source(program: Listing) -> str:
     """The source of a program for NumPy, ready to paste."""
     return plain_source(program, NumpyWriter, "numpy")
 
 
-def jax_source(program: Program) -> str:
+def jax_source(program: Listing) -> str:
     """The source of a program for JAX."""
     from byhand.code.jax import JaxWriter
 
     return plain_source(program, JaxWriter, "jax")
 
 
-def torch_source(program: Program) -> str:
+def torch_source(program: Listing) -> str:
     """The source of a program for PyTorch."""
     from byhand.code.torch import TorchWriter
     from byhand.code.torch_idioms import with_idioms
@@ -51,7 +51,7 @@ def torch_source(program: Program) -> str:
     return plain_source(with_idioms(program), TorchWriter, "torch")
 
 
-def plain_source(program: Program, writer: type[Writer], target: str) -> str:
+def plain_source(program: Listing, writer: type[Writer], target: str) -> str:
     """One function for all statements."""
     program = fit(program, writer)
     w = writer(program)
@@ -62,10 +62,10 @@ def plain_source(program: Program, writer: type[Writer], target: str) -> str:
     return file_source(title(program), IMPORTS[target], definitions)
 
 
-def fit(program: Program, writer: type[Writer], depth: int = 1) -> Program:
+def fit(program: Listing, writer: type[Writer], depth: int = 1) -> Listing:
     """The program with lines that are not too wide where they are indented so often."""
 
-    def measure(p: Program) -> Callable[[Statement], int]:
+    def measure(p: Listing) -> Callable[[Statement], int]:
         w = writer(p)
         return lambda s: depth * len(INDENT) + len(w.statement(s))
 

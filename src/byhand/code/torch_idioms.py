@@ -1,56 +1,151 @@
-"""Forms that PyTorch has one call for: b + A B, the pullback of relu, the cross-entropy of labels, P − onehot(y)."""
+"""Operations that PyTorch has one call for: b + A B, the pullback of relu, the cross-entropy of labels, P − onehot(y)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
-from byhand.code.forms import Expand, hadamard, mapped
-from byhand.code.kinks import of_kinked
-from byhand.code.program import Program, Statement, uses, with_form, without_dead
-from byhand.code.shapes import shape_of
-from byhand.expr.contraction import P1
-from byhand.expr.dims import MINUS_ONE, ONE
-from byhand.expr.nodes import Expr
-from byhand.rules.forms import Form, Scale
+from byhand.code.rewrites import of_kinked
+from byhand.code.statements import Listing, Statement, parts, reads, uses, with_op, without_dead
+from byhand.code.writer import view_of
+from byhand.expr.dims import MINUS_ONE, ONE, Coefficient, dim_coefficient
+from byhand.program.ops import P1, Add, Axes, Contract, Input, Kernel, Map, Mul, Op, Pool, Take
+from byhand.program.rewrite import mapped
+
+Factor = tuple[Op, Axes, Fraction]
 
 # Functions that PyTorch can apply where their argument stands.
 IN_PLACE = frozenset({"relu", "tanh", "sigmoid"})
-# What an argument may be the result of: operations whose derivative does not need their result.
-_WRITABLE = frozenset({"addmm", "sum", "matmul", "matvec", "hadamard", "scaled"})
-# Kinds whose result has memory of its own, as views have not.
-_FRESH = frozenset({"addmm", "sum", "matmul", "hadamard", "scaled", "function", "operation", "minus_hot", "gate"})
 
 
-def with_idioms(program: Program) -> Program:
+def with_idioms(listing: Listing) -> Listing:
     """The program with what PyTorch has one call for; statements that are no longer needed are left out."""
-    new = changed(list(program.statements))
-    kept = without_dead(new) if any(s.result is not None for s in new) else new
-    return replace(program, statements=tuple(kept))
+    new = changed(listing.pool, list(listing.statements))
+    return listing.with_statements(without_dead(new) if any(s.result is not None for s in new) else new)
 
 
-def changed(statements: list[Statement]) -> list[Statement]:
+def changed(pool: Pool, statements: Sequence[Statement]) -> list[Statement]:
     """The statements with what PyTorch has one call for."""
-    kinked = of_kinked(statements)
-    hot = {s.leaf: s.form for s in statements if s.form.kind == "operation" and s.form.data[0] == "one_hot"}
+    idioms = _Idioms(pool, statements)
+    return [with_op(s, mapped(pool, s.op, idioms.change)) for s in statements]
 
-    def change(f: Form) -> Form:
-        match f.kind:
-            case "sum":
-                return _addmm(f) or _minus_hot(f, hot) or f
-            case "hadamard":
-                return _gate(f, kinked) or f
-            case "means":
-                return _nll(f) or f
-            case "scaled":
-                return _sign_of_nll(f)
+
+class _Idioms:
+    """Patterns of operations, one method each; None where a node does not have the pattern."""
+
+    def __init__(self, pool: Pool, statements: Sequence[Statement]) -> None:
+        self.pool = pool
+        self.kinked = of_kinked(statements)
+        self.labels: dict[Op, Op] = {}  # an array of zeros and ones -> where the ones stand
+        for s in statements:
+            for op in parts(s.op):
+                inner = op.args[0] if isinstance(op, Map) and op.function == "real" else op
+                if isinstance(inner, Kernel) and inner.operation == "one_hot":
+                    self.labels[op] = inner.args[0]
+                    if op is s.op:
+                        self.labels[s.leaf] = inner.args[0]
+
+    def change(self, op: Op) -> Op:
+        """The node as one call, where there is one."""
+        match op:
+            case Add():
+                return self.addmm(op) or self.minus_hot(op) or self.sum_with_nll(op)
+            case Mul():
+                return self.gate(op) or self.product_with_nll(op)
             case _:
-                return f
+                return op
 
-    return [with_form(s, mapped(s.form, change)) for s in statements]
+    def addmm(self, op: Add) -> Op | None:
+        """b + A B."""
+        if len(op.terms) != 2 or len(op.shape) != 2:
+            return None
+        (c, product, axes), (d, added, place) = sorted(op.terms, key=lambda t: not isinstance(t[1], Contract))
+        if not isinstance(product, Contract) or not isinstance(added, Input) or added.type != "real":
+            return None
+        pair = matrices(self.pool, product)
+        if pair is None or c != ONE or d != ONE or axes != (0, 1) or place != (1,):
+            return None
+        return self.pool(Kernel(op.shape, "real", "addmm", (added, *pair), ()))
+
+    def minus_hot(self, op: Add) -> Op | None:
+        """P − onehot(y), without an array of ones and zeros."""
+        if len(op.terms) != 2 or len(op.shape) != 2:
+            return None
+        kept, taken = sorted(op.terms, key=lambda t: t[1] in self.labels)
+        if kept[0] != ONE or taken[0] != MINUS_ONE or not isinstance(kept[1], Input) or taken[1] not in self.labels:
+            return None
+        if kept[2] != (0, 1) or taken[2] != (0, 1):
+            return None
+        return self.pool(Kernel(op.shape, "real", "minus_hot", (kept[1], self.labels[taken[1]]), ()))
+
+    def gate(self, op: Mul) -> Op | None:
+        """dH ⊙ 1[Z > 0]."""
+        every = tuple(range(len(op.shape)))
+        masks = [
+            f for f in op.factors if isinstance(f[0], Map) and f[0].function == "step" and f[0].args[0] in self.kinked
+        ]
+        rest = [f for f in op.factors if f is not masks[0]] if len(masks) == 1 and every else []
+        arrays = [f for f in rest if f[1]]
+        if not any(p > 0 for _, _, p in arrays) or any(axes != every for _, axes, _ in [*arrays, *masks]):
+            return None
+        ((mask, _, _),) = masks
+        assert isinstance(mask, Map)
+        gated = self.pool.mul(op.shape, ONE, arrays)
+        gate = self.pool(Kernel(op.shape, "real", "gate", (gated, mask.args[0]), ()))
+        return self.pool.mul(op.shape, op.coefficient, [*(f for f in rest if not f[1]), (gate, every, P1)])
+
+    def nll(self, c: Coefficient, op: Op) -> tuple[Coefficient, Op] | None:
+        """Minus the mean of the entries at the labels: PyTorch's loss, and the coefficient that is left."""
+        match op:
+            case Contract(operands=((Take(arg=values, index=labels, rows=1) as picked, _),), out=()) if (
+                len(values.shape) == 2
+            ):
+                count = dim_coefficient(picked.shape[0])
+            case _:
+                return None
+        powers = dict(c.dims)
+        if not count.dims or any(powers.get(d, 0) > -p for d, p in count.dims):
+            return None
+        return c.times(count).times(MINUS_ONE), self.pool(Kernel((), "real", "nll", (values, labels), ()))
+
+    def product_with_nll(self, op: Mul) -> Op:
+        """A product with the mean of entries at labels."""
+        for k, (f, axes, p) in enumerate(op.factors):
+            found = self.nll(op.coefficient, f) if p == 1 else None
+            if found is not None:
+                return self.pool.mul(op.shape, found[0], [*op.factors[:k], (found[1], axes, p), *op.factors[k + 1 :]])
+        return op
+
+    def sum_with_nll(self, op: Add) -> Op:
+        """A sum with the mean of entries at labels."""
+        terms = [(found[0], found[1], axes) if (found := self.nll(c, t)) else (c, t, axes) for c, t, axes in op.terms]
+        return self.pool.add(op.shape, terms) if terms != list(op.terms) else op
 
 
-def in_place(statements: list[Statement], kept: set[Expr]) -> dict[Expr, Expr]:
+def matrices(pool: Pool, op: Op) -> tuple[Op, Op] | None:
+    """Both factors of a product of matrices, left and right; None for other nodes."""
+    if not isinstance(op, Contract) or len(op.operands) != 2 or len(op.out) != 2:
+        return None
+    if any(len({*labels}) != 2 or len(labels) != 2 for _, labels in op.operands):
+        return None
+    left, right = op.out
+    for (a, la), (b, lb) in (op.operands, op.operands[::-1]):
+        shared = {*la} & {*lb} - {*op.out}
+        if left in la and right in lb and len(shared) == 1:
+            (k,) = shared
+            return _view(pool, a, la, (left, k)), _view(pool, b, lb, (k, right))
+    return None
+
+
+def _view(pool: Pool, op: Op, labels: Axes, order: Axes) -> Op:
+    shape = tuple(op.shape[labels.index(x)] for x in order)
+    return pool.mul(shape, ONE, [(op, tuple(map(order.index, labels)), P1)])
+
+
+# ---- memory
+
+
+def in_place(statements: list[Statement], kept: set[Input]) -> dict[Input, Input]:
     """Results that may take the memory of their argument: nobody reads the argument again.
 
     Args:
@@ -59,47 +154,48 @@ def in_place(statements: list[Statement], kept: set[Expr]) -> dict[Expr, Expr]:
     Returns: the leaf of each such statement -> the leaf of its argument.
     """
     made = {s.leaf: s for s in statements}
-    readers = uses(s.form for s in statements)
-    found: dict[Expr, Expr] = {}
+    readers = uses(s.op for s in statements)
+    found: dict[Input, Input] = {}
     for s in statements:
-        if s.form.kind != "function" or s.form.data not in IN_PLACE or s.form.args[0].kind != "name":
+        source = s.op.args[0] if isinstance(s.op, Map) and s.op.function in IN_PLACE else None
+        definition = made.get(source) if isinstance(source, Input) else None
+        if definition is None or readers.get(definition.leaf) != 1 or definition.leaf in kept:
             continue
-        source = s.form.args[0].data
-        definition = made.get(source)
-        alone = readers.get(source) == 1 and source not in kept and definition is not None
-        if alone and definition is not None and definition.form.kind in _WRITABLE and definition.result is None:
-            found[s.leaf] = source
+        if _is_writable(definition.op) and definition.result is None:
+            found[s.leaf] = definition.leaf
     return found
 
 
-def last_reads(statements: list[Statement]) -> dict[Expr, Expr]:
+def last_reads(statements: list[Statement]) -> dict[Input, Input]:
     """Results of operations that one statement reads last, and once: that statement -> what it may write over.
 
     For code that no graph is recorded of. The statement is a function that PyTorch applies in place, or P − onehot(y).
     """
-    own = {s.leaf for s in statements if s.result is None and s.form.kind in _FRESH}
-    last = {leaf: s for s in statements for leaf in uses([s.form])}
-    found: dict[Expr, Expr] = {}
+    own = {s.leaf for s in statements if s.result is None and _is_fresh(s.op)}
+    last = {leaf: s for s in statements for leaf in reads(s.op)}
+    found: dict[Input, Input] = {}
     for s in statements:
-        inner = s.form.args[0] if s.form.kind == "scaled" and len(s.form.args) == 1 and s.form.data.has_core else s.form
-        fits = inner.kind == "minus_hot" or (s.form.kind == "function" and s.form.data in {*IN_PLACE, "exp"})
-        source = inner.args[0].data if fits and inner.args[0].kind == "name" else None
-        if source in own and last[source] is s and uses([s.form])[source] == 1:
+        inner = s.op
+        if isinstance(inner, Mul) and len(inner.factors) == 1 and not _is_hot(inner):
+            inner = inner.factors[0][0]
+        fits = _is_hot(inner) or (isinstance(s.op, Map) and s.op.function in {*IN_PLACE, "exp"})
+        source = inner.args[0] if fits and isinstance(inner, Map | Kernel) else None
+        if isinstance(source, Input) and source in own and last[source] is s and uses([s.op])[source] == 1:
             found[s.leaf] = source
     return found
 
 
-def released(statements: list[Statement], kept: Iterable[Expr] = ()) -> dict[Expr, list[str]]:
+def released(statements: list[Statement], kept: Iterable[Input] = ()) -> dict[Input, list[str]]:
     """Arrays that nobody reads after a statement, by that statement: their memory can be given back.
 
     Two at a time, so that a layer has one such line. What is `kept` is read later.
     """
     later = {*kept}
     own = {s.leaf: s.name for s in statements if len(s.shape) > 1 and s.result is None and s.leaf not in later}
-    last: dict[Expr, Statement] = {}
+    last: dict[Input, Statement] = {}
     for s in statements:
-        last |= {leaf: s for leaf in uses([s.form]) if leaf in own}
-    found: dict[Expr, list[str]] = {}
+        last |= {leaf: s for leaf in reads(s.op) if leaf in own}
+    found: dict[Input, list[str]] = {}
     dead: list[str] = []
     for s in statements[:-1]:
         dead += [own[leaf] for leaf, reader in last.items() if reader is s]
@@ -108,60 +204,26 @@ def released(statements: list[Statement], kept: Iterable[Expr] = ()) -> dict[Exp
     return found
 
 
-def _addmm(f: Form) -> Form | None:
-    if len(f.args) != 2 or f.rank != 2:
-        return None
-    product, added = sorted(f.args, key=lambda a: a.kind != "matmul")
-    if product.kind != "matmul" or any(a.rank != 2 for a in product.args) or added.kind != "expand":
-        return None
-    data: Expand = added.data
-    if data.positions != (1,) or added.args[0].kind != "name" or shape_of(product) != data.shape:
-        return None
-    return Form("addmm", (added.args[0], *product.args), rank=2)
+def _is_hot(op: Op) -> bool:
+    return isinstance(op, Kernel) and op.operation == "minus_hot"
 
 
-def _gate(f: Form, kinked: set[Form]) -> Form | None:
-    masks = [a for a in f.args if a.kind == "mask" and a.data == "step" and a.args[0] in kinked]
-    rest = tuple(a for a in f.args if a is not masks[0]) if len(masks) == 1 else ()
-    if not rest or all(a.kind == "power" and a.data < 0 for a in rest) or any(a.kind == "expand" for a in rest):
-        return None
-    return Form("gate", (hadamard(rest, f.rank), masks[0].args[0]), rank=f.rank)
+def _is_writable(op: Op) -> bool:
+    """Whether a node has memory of its own, and a derivative that does not need its value."""
+    match op:
+        case Mul() | Add():
+            return view_of(op) is None
+        case Contract(operands=pair):
+            return len(pair) == 2
+        case Kernel(operation=name):
+            return name == "addmm"
+        case _:
+            return False
 
 
-def _minus_hot(f: Form, hot: Mapping[Expr, Form]) -> Form | None:
-    """P − onehot(y), without an array of ones and zeros."""
-    if len(f.args) != 2 or f.rank != 2:
-        return None
-    for kept, taken in (f.args, f.args[::-1]):
-        inner = taken.args[0] if taken.kind == "scaled" and len(taken.args) == 1 else None
-        if kept.kind != "name" or inner is None or taken.data.coefficient != MINUS_ONE or taken.data.powers:
-            continue
-        labels = hot.get(inner.data) if inner.kind == "name" else None
-        if labels is not None:
-            return Form("minus_hot", (kept, labels.args[0]), rank=2)
-    return None
+def _is_fresh(op: Op) -> bool:
+    """Whether a node has memory of its own, as views have not."""
+    return _is_writable(op) or (isinstance(op, Map) and op.function != "real") or isinstance(op, Kernel)
 
 
-def _nll(f: Form) -> Form | None:
-    """The mean of the entries at the labels: minus PyTorch's loss."""
-    (picked,) = f.args
-    if picked.kind != "pick" or picked.args[0].rank != 2 or tuple(f.data) != (0,):
-        return None
-    return Form("scaled", (Form("nll", picked.args),), Scale(MINUS_ONE, (P1,), False))
-
-
-def _sign_of_nll(f: Form) -> Form:
-    data: Scale = f.data
-    coefficient, args = data.coefficient, list(f.args)
-    for k, a in enumerate(args):
-        power = data.powers[k] if k < len(data.powers) else P1
-        if power == 1 and a.kind == "scaled" and len(a.args) == 1 and a.args[0].kind == "nll":
-            coefficient, args[k] = coefficient.times(a.data.coefficient), a.args[0]
-    if coefficient == ONE and len(args) == 1 and data.powers in ((), (P1,)):
-        return args[0]
-    if all(a is b for a, b in zip(f.args, args, strict=True)):
-        return f
-    return Form("scaled", tuple(args), Scale(coefficient, data.powers, data.has_core), f.rank)
-
-
-__all__ = ["changed", "in_place", "last_reads", "released", "with_idioms"]
+__all__ = ["changed", "in_place", "last_reads", "matrices", "released", "with_idioms"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byhand.code.layout import INDENT, function_source, indented, signature, spread
-from byhand.code.program import Program
 from byhand.code.python import dim_code
+from byhand.code.statements import Listing
 from byhand.expr.dims import dim_names
 from byhand.nets.inits import default_init
 
@@ -28,7 +28,7 @@ _ALONE = (
 )
 
 
-def module_source(source: object, program: Program) -> list[str]:
+def module_source(source: object, program: Listing) -> list[str]:
     """The module of a network whose parameters were all derived; nothing for an expression."""
     from byhand.nets.mlp import MLP
 
@@ -37,7 +37,7 @@ def module_source(source: object, program: Program) -> list[str]:
     return [_module(source, program)]
 
 
-def _module(net: MLP, program: Program) -> str:
+def _module(net: MLP, program: Listing) -> str:
     named = {s.name: program.names[s] for s in program.inputs}
     data = [named[n] for n in named if n not in net.parameters and n != net.l2]
     sizes = list(dict.fromkeys(n for d in net.sizes for n in sorted(dim_names(d))))

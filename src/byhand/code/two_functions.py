@@ -16,15 +16,15 @@ from byhand.code.layout import (
     tuple_lines,
     wrapped,
 )
-from byhand.code.program import Statement
 from byhand.code.pullback import Pullback
 from byhand.code.python import dim_code
 from byhand.code.source import fit
+from byhand.code.statements import Statement
 from byhand.code.torch_idioms import in_place, released
 from byhand.code.writer import Writer
 from byhand.expr.dims import Dim, add_dims, multiply_dims, show_shape
-from byhand.expr.nodes import Expr
 from byhand.expr.sizes import telling
+from byhand.program.ops import Input
 
 FLOAT32_BYTES = 4
 RESERVED = frozenset(
@@ -73,7 +73,7 @@ class TwoFunctions:
     @property
     def upstream(self) -> str:
         """The identifier of its adjoint."""
-        return self.pullback.program.names[self.pullback.upstream]
+        return self.pullback.program.leaves[self.pullback.upstream].name
 
 
 def two_functions(pullback: Pullback, writer: type[Writer], packed: bool) -> TwoFunctions:
@@ -88,7 +88,7 @@ def two_functions(pullback: Pullback, writer: type[Writer], packed: bool) -> Two
     program = pullback.program
     back = writer(program)
     read = pullback.saved()
-    back.arrays.sort(key=lambda s: s not in read)
+    back.arrays.sort(key=lambda s: program.leaves[s] not in read)
     if writer.writes_in_place:
         back.released = released(pullback.backward)
     body = blocks(back, [pullback.backward])
@@ -99,7 +99,7 @@ def two_functions(pullback: Pullback, writer: type[Writer], packed: bool) -> Two
         front.in_place = in_place(pullback.forward, kept)
     steps, last = _sections(pullback.forward)
     written = blocks(front, [steps, last])
-    names = [program.names[x] for x in saved]
+    names = [leaf.name for leaf in saved]
     held = program.results
     given = [held.get(s.name, "None") for s in program.inputs]
     inputs = tuple(program.names[s] for s in program.inputs)
@@ -137,21 +137,23 @@ def _sections(statements: Iterable[Statement]) -> tuple[list[Statement], list[St
     return [s for s in statements if s.section == "forward"], [s for s in statements if s.section == "value"]
 
 
-def _with_sizes(pullback: Pullback, w: Writer) -> list[Expr]:
+def _with_sizes(pullback: Pullback, w: Writer) -> list[Input]:
     """What is saved, with inputs that are asked for their type, and for sizes that nothing else has."""
-    touched: set[Expr] = {*w.mentioned}
+    touched: set[Input] = {*w.mentioned}
     saved = pullback.saved(touched)
-    others = [(s, s.shape) for s in pullback.program.inputs if s not in saved]
+    leaves = [pullback.program.leaves[s] for s in pullback.program.inputs]
+    others = [(leaf, leaf.shape) for leaf in leaves if leaf not in saved]
     return pullback.saved(touched | {*telling(w.dims, [leaf.shape for leaf in saved], others)})
 
 
-def _forward_words(pullback: Pullback, saved: list[Expr]) -> list[str]:
+def _forward_words(pullback: Pullback, saved: list[Input]) -> list[str]:
     program = pullback.program
-    kept = [program.names[x] for x in saved if x in program.inputs]
-    made = [x for x in saved if x not in program.inputs]
+    inputs = {program.leaves[s] for s in program.inputs}
+    kept = [x.name for x in saved if x in inputs]
+    made = [x for x in saved if x not in inputs]
     parts = [f"{_listed(kept)} as given"] if kept else []
     if made:
-        listed = _listed([f"{program.names[x]} {show_shape(x.shape)}" for x in made])
+        listed = _listed([f"{x.name} {show_shape(x.shape)}" for x in made])
         parts.append(f"{listed}, {_bytes(made)} in float32")
     lines = [
         f'"""{program.value}, and what its gradients are computed from.',
@@ -180,7 +182,7 @@ def _backward_words(pullback: Pullback, gradients: list[str]) -> list[str]:
     ]
 
 
-def _bytes(leaves: Iterable[Expr]) -> str:
+def _bytes(leaves: Iterable[Input]) -> str:
     """The memory of arrays: a number, or a formula in the dimensions."""
     total: Dim = 0
     for leaf in leaves:

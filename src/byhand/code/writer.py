@@ -1,37 +1,33 @@
-"""Forms to pieces of Python source that know their shape, and statements to lines.
+"""Operations to pieces of Python source that know their shape, and statements to lines.
 
-A piece may have a smaller shape than its form and leave the rest to broadcasting (`b1` for rows repeated, `r[:, None]`
-for columns). Rows for products entry by entry and sums pass that on; all others ask for the full shape.
+A piece may have a smaller shape than its node and leave the rest to broadcasting (`b1` for rows repeated, `r[:, None]`
+for columns). Products entry by entry and sums pass that on; all others ask for the full shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from byhand.code.forms import VIEWS
-from byhand.code.kinks import of_kinked
-from byhand.code.program import Program, Statement
 from byhand.code.python import Code, Level, call, dim_code, literal
-from byhand.code.shapes import shape_of
+from byhand.code.rewrites import of_kinked
+from byhand.code.statements import Listing, Statement
 from byhand.errors import ByhandError, MissingRuleError
-from byhand.expr.dims import Dim, Shape
-from byhand.expr.nodes import Constant, Expr, Symbol
-from byhand.rules.forms import Form
+from byhand.expr.dims import ONE, Dim, Shape
+from byhand.expr.nodes import Symbol
+from byhand.program.ops import Axes, Contract, Input, Kernel, Mul, Op, Reshape, Slice
 
-Row = Callable[["Writer", Form], Code]
 Found = TypeVar("Found")
 
 
 class Writer:
-    """Prints the forms of one program, and notes what they need: kernels, dimensions, a dtype.
+    """Prints the nodes of one program, and notes what they need: kernels, dimensions, a dtype.
 
-    A target is a subclass: its rows, and what its library calls the few things that are not rows.
+    A target is a subclass: what its library calls the operations.
 
     Attributes:
         np: the library as generated code calls it.
         target, home: the library's own name, and the file that has its tables.
-        rows: one row per kind of form.
         operations: one row per structured operation.
         functions: the source of each elementwise function of {z}.
 
@@ -42,40 +38,32 @@ class Writer:
     np: ClassVar[str] = "np"
     target: ClassVar[str] = "NumPy"
     home: ClassVar[str] = "byhand/code/numpy.py"
-    rows: ClassVar[Mapping[str, Row]]
-    operations: ClassVar[Mapping[str, Row]]
+    operations: ClassVar[Mapping[str, Callable[[Any, Kernel], Code]]]
     functions: ClassVar[Mapping[str, str]]
     writes_in_place: ClassVar[bool] = False
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Listing) -> None:
+        self.program, self.pool = program, program.pool
         self.kernels: dict[str, None] = {}
         self.dims: dict[str, None] = {}
-        self.in_place: dict[Expr, Expr] = {}  # result -> the argument whose memory it takes
-        self.released: dict[Expr, list[str]] = {}  # statement -> arrays that nobody reads after it
-        self.mentioned: dict[Symbol, None] = {}
-        self.returned: set[Expr] = set()
+        self.in_place: dict[Input, Input] = {}  # result -> the argument whose memory it takes
+        self.released: dict[Input, list[str]] = {}  # statement -> arrays that nobody reads after it
+        self.mentioned: dict[Input, None] = {}
+        self.returned: set[Op] = set()
         self.made = {s.leaf: s for s in program.statements}
-        self.plain: set[Expr] = set()  # names of numbers of Python's
+        self.plain: set[Op] = set()  # names of numbers of Python's
         self.arrays = [s for s in program.inputs if s.ndim and "labels" not in s.assumptions]
-        self.adjoints = {s.leaf for s in program.statements if s.section == "backward"}
+        self.adjoints: set[Op] = {s.leaf for s in program.statements if s.section == "backward"}
         self.kinked = of_kinked(program.statements)
 
     # ---- pieces
 
-    def code(self, form: Form) -> Code:
-        """The source of a form.
+    def code(self, op: Op) -> Code:
+        """The source of a node.
 
         Raises: MissingRuleError: the target has no row for it.
         """
-        return self.row(self.rows, form.kind)(self, form)
-
-    def operation(self, form: Form) -> Code:
-        """The source of a structured operation.
-
-        Raises: MissingRuleError: the target has no row for it.
-        """
-        return self.row(self.operations, form.data[0])(self, form)
+        raise NotImplementedError
 
     def row(self, table: Mapping[str, Found], name: str) -> Found:
         """The row of a table.
@@ -86,9 +74,12 @@ class Writer:
             raise MissingRuleError(f"the {self.target} target has no row for {name}", f"add one to {self.home}")
         return table[name]
 
-    def full(self, form: Form) -> Code:
-        """The source of a form, of its full shape, to be read only."""
-        code, shape = self.code(form), shape_of(form)
+    def full(self, op: Op) -> Code:
+        """The source of a node, of its full shape, to be read only."""
+        return self.filled_up(self.code(op), op.shape)
+
+    def filled_up(self, code: Code, shape: Shape) -> Code:
+        """A piece broadcast to a shape, to be read only."""
         if code.shape == shape:
             return code
         added = _added_axes(code, shape)
@@ -104,11 +95,11 @@ class Writer:
 
     def right(self, s: Statement) -> str:
         """The right-hand side: of its full shape, and where it is returned, memory of its own."""
-        form, shape = s.form, s.shape
-        if form.kind == "number" and not form.data.dims:
+        op, shape = s.op, s.shape
+        if isinstance(op, Mul) and not shape and not op.factors and not op.coefficient.dims:
             self.plain.add(s.leaf)
-            return repr(float(form.data.value))
-        code = self.code(form)
+            return repr(float(op.coefficient.value))
+        code = self.code(op)
         if code.plain and not shape:
             self.plain.add(s.leaf)
         if code.shape != shape:
@@ -116,21 +107,21 @@ class Writer:
             if added is None:
                 return self.tiled(code, shape) if code.shape else self.filled(code, shape, s.result)
             code = added
-        borrowed = s.result is not None and code.view and shape and not self.owned(form)
+        borrowed = s.result is not None and code.view and shape and not self.owned(op)
         return self.copied(code) if borrowed else code.text
 
     def copied(self, code: Code) -> str:
         """A view as an array of its own."""
         return f"{code.at(Level.ATOM)}.copy()"
 
-    def owned(self, form: Form) -> bool:
+    def owned(self, op: Op) -> bool:
         """Whether a view may be returned: of an intermediate that is no view of an input and returned only once."""
-        base = _memory(form)
+        base = memory(op)
         made = self.made.get(base) if base is not None else None
         if made is None or made.result is not None or made.leaf in self.returned:
             return False
         self.returned.add(made.leaf)
-        return _memory(made.form) is None or self.owned(made.form)
+        return memory(made.op) is None or self.owned(made.op)
 
     def tiled(self, code: Code, shape: Shape) -> str:
         have = (None,) * (len(shape) - len(code.shape)) + tuple(code.shape)
@@ -159,8 +150,9 @@ class Writer:
 
     def mention(self, s: Symbol) -> str:
         """The name of an input that is asked for its type or shape only."""
-        self.mentioned[s] = None
-        return self.program.names[s]
+        leaf = self.program.leaves[s]
+        self.mentioned[leaf] = None
+        return leaf.name
 
     def size(self, name: str) -> str:
         self.dims[name] = None
@@ -201,11 +193,35 @@ class Writer:
         return name
 
 
-def _memory(form: Form) -> Expr | None:
+def view_of(op: Op) -> tuple[Op, Axes] | None:
+    """The array that a node looks at in another way, and where its axes stand; None for what computes."""
+    if isinstance(op, Mul) and op.coefficient == ONE and len(op.factors) == 1 and op.factors[0][2] == 1:
+        arg, axes, _ = op.factors[0]
+        return arg, axes
+    return None
+
+
+def squeezes(op: Op) -> bool:
+    """Whether a node is a sum over axes of size one only, or a diagonal: entries of its operand."""
+    if not isinstance(op, Contract) or len(op.operands) > 1:
+        return False
+    ((_, labels),) = op.operands
+    return all(op.sizes[x] == 1 for x in labels if x not in op.out)
+
+
+def memory(op: Op) -> Input | None:
     """The name whose memory a view shares, where it can be written to."""
-    if form.kind == "name":
-        return None if isinstance(form.data, Constant) else form.data
-    return _memory(form.args[0]) if form.kind in VIEWS else None
+    while not isinstance(op, Input):
+        view = view_of(op)
+        if view is not None:
+            op = view[0]
+        elif isinstance(op, Slice | Reshape):
+            op = op.arg
+        elif isinstance(op, Contract) and squeezes(op):
+            op = op.operands[0][0]
+        else:
+            return None
+    return op
 
 
 def tuple_code(items: Sequence[str]) -> str:
@@ -226,3 +242,6 @@ def joined(shapes: Sequence[Shape]) -> Shape:
     rank = max(map(len, shapes), default=0)
     padded = [(1,) * (rank - len(s)) + tuple(s) for s in shapes]
     return tuple(next((n for n in axis if n != 1), 1) for axis in zip(*padded, strict=True))
+
+
+__all__ = ["Writer", "joined", "memory", "squeezes", "tuple_code", "view_of"]

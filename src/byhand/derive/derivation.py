@@ -257,9 +257,9 @@ class Derivation(Shown):
     def cost(self) -> Cost:
         """Operations forward and backward, what is saved between them and the peak, as formulas and as numbers."""
         from byhand.code.cost import cost_of
-        from byhand.code.lower import lower_derivation
+        from byhand.code.listing import list_derivation
 
-        return cost_of(lower_derivation(self))
+        return cost_of(list_derivation(self))
 
     def function(
         self, target: str = "numpy", *, relu_at_zero: float = 0, chunk: int | None = None

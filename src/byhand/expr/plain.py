@@ -56,25 +56,42 @@ def check_numbers(found: Iterable[tuple[Expr, Fraction]], sizes: Mapping[str, in
 
 def with_values(root: Expr) -> Expr:
     """The node with a value in place of each number that needs what is not finite: 1/0 is inf."""
-    known = _by_dimensions([root])
-    plain = [n for n, dims in known.items() if dims == frozenset() and not n.shape]
-    if not plain:
-        return root
-    with np.errstate(all="ignore"):
-        values = evaluate_nodes(plain, {}, {})
-    wild: set[Expr] = set()
-    for node in plain:
-        if not np.isfinite(values[node]) or any(c in wild for c in node.children):
-            wild.add(node)
-    done: dict[Expr, Expr] = {}
-    for node in topological([root], into_named=False):
-        new = node
-        if node in wild and not isinstance(node, Constant):
-            new = _value(float(values[node]))
-        elif node.children and not isinstance(node, Named):
-            new = rebuild(node, done) if any(done[c] is not c for c in node.children) else node
-        done[node] = _with_powers(new, values) if isinstance(new, Contraction) else new
-    return done[root]
+    return PlainValues().of(root)
+
+
+class PlainValues:
+    """Such values for the nodes of one program; what is found of a named node is kept, so deep programs cost no more."""
+
+    def __init__(self) -> None:
+        self._known: dict[Expr, frozenset[str] | None] = {}
+        self._wild: set[Expr] = set()
+
+    def of(self, root: Expr) -> Expr:
+        """The node with a value in place of each number that needs what is not finite."""
+        order = topological([root], into_named=False)
+        for node in order:
+            if isinstance(node, Named) and node.body not in self._known:
+                self.of(node.body)
+        for node in order:
+            if node not in self._known:
+                self._known[node] = _decided_by(node, self._known)
+        plain = [n for n in order if self._known[n] == frozenset() and not n.shape]
+        if not plain:
+            return root
+        with np.errstate(all="ignore"):
+            values = evaluate_nodes(plain, {}, {})
+        for node in plain:
+            if not np.isfinite(values[node]) or any(c in self._wild for c in node.children):
+                self._wild.add(node)
+        done: dict[Expr, Expr] = {}
+        for node in order:
+            new = node
+            if node in self._wild and not isinstance(node, Constant):
+                new = _value(float(values[node]))
+            elif node.children and not isinstance(node, Named):
+                new = rebuild(node, done) if any(done[c] is not c for c in node.children) else node
+            done[node] = _with_powers(new, values) if isinstance(new, Contraction) else new
+        return done[root]
 
 
 def _with_powers(node: Contraction, values: Mapping[Expr, Any]) -> Expr:
@@ -99,12 +116,17 @@ def _by_dimensions(roots: Iterable[Expr]) -> dict[Expr, frozenset[str] | None]:
     """The named dimensions that decide each node; None where an input does."""
     found: dict[Expr, frozenset[str] | None] = {}
     for node in topological(roots):
-        own = None if isinstance(node, (Symbol, Differential)) else _own_dimensions(node)
-        for child in node.children:
-            below = found[child]
-            own = None if own is None or below is None else own | below
-        found[node] = own
+        found[node] = _decided_by(node, found)
     return found
+
+
+def _decided_by(node: Expr, found: Mapping[Expr, frozenset[str] | None]) -> frozenset[str] | None:
+    """The named dimensions that decide a node, from those of its children."""
+    own = None if isinstance(node, (Symbol, Differential)) else _own_dimensions(node)
+    for child in node.children:
+        below = found[child]
+        own = None if own is None or below is None else own | below
+    return own
 
 
 def _own_dimensions(node: Expr) -> frozenset[str]:
@@ -120,4 +142,4 @@ def _own_dimensions(node: Expr) -> frozenset[str]:
     return frozenset(name for d in own for name in dim_names(d))
 
 
-__all__ = ["check_numbers", "numbers", "with_values"]
+__all__ = ["PlainValues", "check_numbers", "numbers", "with_values"]

@@ -7,8 +7,9 @@ from fractions import Fraction
 from math import prod
 from typing import NamedTuple
 
+from byhand.expr.contraction import contract
 from byhand.expr.dims import ONE, Coefficient, Dim, dim_value
-from byhand.program.ops import P1, Axes, Contract, Eye, Mul, Op, Pool
+from byhand.program.ops import P1, Axes, Contract, Eye, Input, Mul, Op, Pool
 
 NOMINAL = 97  # what a named dimension counts as where orders are compared
 
@@ -94,7 +95,18 @@ class Association:
             items = [i for i in items if not any(i is g for g in group)]
             wanted = set().union(*map(_labels, items), self.out)
             left = tuple(x for x in self._order(group, items) if x in wanted)
-            items.append((self._contracted(group, left),))
+            kept = sorted(({x for x in _labels(item) if x in wanted} for item in group), key=len)
+            ones = all(self.sizes[x] == 1 for x in set().union(*map(_labels, group)) if x not in wanted)
+            if ones and kept[0] <= kept[-1]:  # of the others the product is one of matrices
+                items += [tuple(self._without_ones(f, left) for f in item) for item in group]
+            else:
+                items.append((self._contracted(group, left),))
+
+    def _without_ones(self, factor: Factor, left: Axes) -> Factor:
+        """A factor without those axes of size one that are summed."""
+        op, labels, power = factor
+        kept = tuple(x for x in labels if x in left)
+        return factor if kept == labels else Factor(self.summed([(op, labels)], kept), kept, power)
 
     def _cost(self, group: Iterable[Item]) -> int:
         return prod(nominal(self.sizes[x]) for x in set().union(*map(_labels, group)))
@@ -135,8 +147,19 @@ class Association:
         """The sum over the other labels of one item or the product of two."""
         if len(group) == 1 and len(group[0]) == 1 and group[0][0].power == 2:
             op, labels, _ = group[0][0]
-            return Factor(self.summed([(op, labels)] * 2, left), left, P1)
-        return Factor(self.summed([self._whole(item) for item in group], left), left, P1)
+            made = self.summed([(op, labels)] * 2, left)
+        else:
+            made = self.summed([self._whole(item) for item in group], left)
+        self._note(made, [f for item in group for f in item], left)
+        return Factor(made, left, P1)
+
+    def _note(self, made: Op, factors: Sequence[Factor], left: Axes) -> None:
+        """Where a part of a product came from, if that is wanted and the factors' origins are known."""
+        origins = self.pool.origins
+        if origins is None or made in origins or not all(f.op in origins for f in factors):
+            return
+        dims = {x: self.sizes[x] for f in factors for x in f.labels}
+        origins[made] = contract([(origins[f.op], f.labels, f.power) for f in factors], left, dims=dims)
 
     def _whole(self, item: Item) -> tuple[Op, Axes]:
         """An item as one array."""
@@ -147,7 +170,9 @@ class Association:
         order = next((f.labels for f in item if len(f.labels) == len(every)), None)
         order = order or tuple(sorted(every, key=lambda x: place.get(x, len(place))))
         parts = [(f.op, tuple(map(order.index, f.labels)), f.power) for f in item]
-        return self.pool.mul(tuple(self.sizes[x] for x in order), ONE, parts), order
+        made = self.pool.mul(tuple(self.sizes[x] for x in order), ONE, parts)
+        self._note(made, item, order)
+        return made, order
 
     def summed(self, pair: Sequence[tuple[Op, Axes]], out: Axes) -> Op:
         """The contraction of one operand or two; views among them are read through their labels."""
@@ -157,11 +182,35 @@ class Association:
                 ((arg, axes, power),) = op.factors
                 if power == 1 and len(axes) == len(labels):
                     op, labels = arg, tuple(labels[a] for a in axes)
+            if len(pair) == 1 and isinstance(op, Contract) and len(op.operands) == 1 and op not in self.pool.named:
+                ((inner, inside),), kept = op.operands, op.out
+                if {*inside} <= {*kept}:  # the sum of a diagonal is a trace
+                    op, labels = inner, tuple(labels[kept.index(x)] for x in inside)
             seen.append((self.pool.real(op), labels))
-        number = {x: k for k, x in enumerate(dict.fromkeys([*out, *(x for _, ls in seen for x in ls)]))}
-        made = tuple((op, tuple(number[x] for x in ls)) for op, ls in seen)
+        made = self._contract(seen, out)
+        if len(seen) == 2 and len(out) == 2 and not self.pool.knows(made):
+            others = [(seen[::-1], out), (seen, out[::-1]), (seen[::-1], out[::-1])]
+            known = next((o for o in others if self.pool.knows(self._contract(*o))), None)
+            if known is not None and known[1] == out:
+                made = self._contract(*known)
+            elif known is not None or _both_turned(seen, out):  # Bᵀ Aᵀ is (A B)ᵀ
+                whole = self.pool(self._contract(*known) if known else self._contract(seen[::-1], out[::-1]))
+                return self.pool.mul(made.shape, ONE, [(whole, (1, 0), P1)])
+        return self.pool(made)
+
+    def _contract(self, pair: Sequence[tuple[Op, Axes]], out: Axes) -> Contract:
+        """A sum with its labels numbered in the order of the result."""
+        number = {x: k for k, x in enumerate(dict.fromkeys([*out, *(x for _, ls in pair for x in ls)]))}
+        made = tuple((op, tuple(number[x] for x in ls)) for op, ls in pair)
         shape, sizes = tuple(self.sizes[x] for x in out), tuple(self.sizes[x] for x in number)
-        return self.pool(Contract(shape, "real", made, tuple(number[x] for x in out), sizes))
+        return Contract(shape, "real", made, tuple(number[x] for x in out), sizes)
+
+
+def _both_turned(pair: Sequence[tuple[Op, Axes]], out: Axes) -> bool:
+    """Whether both matrices of a product are transposed in it, and not both are arguments."""
+    (a, la), (b, lb) = pair if pair[0][1][-1:] == out[:1] else pair[::-1]
+    turned = len(la) == len(lb) == 2 and la[1] == out[0] and lb[0] == out[1] and la[0] == lb[1]
+    return turned and not (isinstance(a, Input) and isinstance(b, Input))
 
 
 def _labels(item: Item) -> set[int]:

@@ -29,7 +29,7 @@ from byhand.expr.nodes import (
 from byhand.expr.norms import with_slopes
 from byhand.program.association import Association
 from byhand.program.ops import P1, Eye, Input, Kernel, Map, Number, Op, Pool, Reshape, Slice, Type
-from byhand.program.pickers import is_sum_of_slices, read_pickers
+from byhand.program.pickers import FEW, is_sum_of_slices, read_pickers
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,25 @@ class Program:
 class Lowering:
     """One lowering; nodes that two expressions share are shared."""
 
+    into_named = True  # whether names are seen through; where not, whoever gives them puts their nodes into `done`
+    few = FEW  # see `read_pickers`
+
     def __init__(self) -> None:
         self.pool = Pool()
-        self._done: dict[Expr, Op] = {}
+        self.done: dict[Expr, Op] = {}
         self._selection = Selection()
 
     def __call__(self, root: Expr) -> Op:
         """The operation that computes an expression."""
-        for node in topological([root]):
-            if node not in self._done:
-                self._done[node] = self._one(node)
-        return self._done[root]
+        for node in topological([root], self.into_named):
+            if node not in self.done:
+                self.done[node] = op = self.one(node)
+                if self.pool.origins is not None:
+                    self.pool.origins[op] = node
+        return self.done[root]
 
-    def _one(self, node: Expr) -> Op:
-        pool, shape, done = self.pool, node.shape, self._done
+    def one(self, node: Expr) -> Op:
+        pool, shape, done = self.pool, node.shape, self.done
         match node:
             case Symbol(name):
                 return pool(Input(shape, "int" if "labels" in node.assumptions else "real", name))
@@ -110,7 +115,7 @@ class Lowering:
         slices = next((k for k, f in enumerate(node.factors) if f[2] == 1 and is_sum_of_slices(f[0])), None)
         if slices is not None:
             return self._distributed(node, slices)
-        picked = read_pickers(self.pool, node, self._done)
+        picked = read_pickers(self.pool, node, self.done, self.few)
         made = Association(self.pool, picked.sizes, picked.out).result(picked.coefficient, picked.factors)
         for change in reversed(picked.after):
             made = change(made)

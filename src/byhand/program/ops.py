@@ -7,12 +7,14 @@ from the expression and are not derived again. Nodes are interned by a `Pool`: w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any, Literal, TypeVar, assert_never
 
+from byhand.expr.contraction import contract
 from byhand.expr.dims import ONE, Coefficient, Dim, Shape
+from byhand.expr.nodes import Expr
 
 Axes = tuple[int, ...]
 Type = Literal["real", "int", "bool"]
@@ -178,9 +180,11 @@ class Pool:
 
     Attributes:
         named: nodes that have a name: views and scalings of them dissolve, they themselves do not.
+        origins: the expression that a node came from, where somebody wants to read it; None for none.
     """
 
     def __init__(self) -> None:
+        self.origins: dict[Op, Expr] | None = None
         self._known: dict[tuple[Any, ...], Base] = {}
         self.named: set[Op] = set()
 
@@ -190,6 +194,10 @@ class Pool:
         found = self._known.setdefault(key, op)
         assert isinstance(found, type(op))
         return found
+
+    def knows(self, op: Base) -> bool:
+        """Whether there is such a node already."""
+        return (type(op), *(getattr(op, f.name) for f in fields(op))) in self._known
 
     def real(self, op: Op) -> Op:
         """The node as real numbers."""
@@ -208,6 +216,7 @@ class Pool:
                 op, axes = inner[1], tuple(axes[a] for a in inner[2])
             powers[op, axes] = powers.get((op, axes), Fraction(0)) + power
         kept = [] if coefficient.value == 0 else [(op, axes, p) for (op, axes), p in powers.items() if p]
+        kept.sort(key=lambda f: f[2] < 0)
         if len(kept) == 1 and coefficient == ONE:
             op, axes, power = kept[0]
             if power == 1 and axes == tuple(range(len(shape))):
@@ -222,7 +231,10 @@ class Pool:
 
     def _root(self, op: Op, axes: Axes, power: Fraction) -> tuple[Op, Axes, Fraction]:
         """A factor raised to a fraction, as one that is multiplied or divided by."""
-        inner = self(Mul(op.shape, "real", ONE, ((self.real(op), tuple(range(len(op.shape))), abs(power)),)))
+        every = tuple(range(len(op.shape)))
+        inner = self(Mul(op.shape, "real", ONE, ((self.real(op), every, abs(power)),)))
+        if self.origins is not None and op in self.origins:
+            self.origins.setdefault(inner, contract([(self.origins[op], every, abs(power))], every))
         return inner, axes, Fraction(1 if power > 0 else -1)
 
     def scaled_view(self, op: Op) -> tuple[Coefficient, Op | None, Axes] | None:
@@ -233,6 +245,21 @@ class Pool:
             return op.coefficient, None, ()
         ((arg, axes, power),) = op.factors
         return (op.coefficient, arg, axes) if power == 1 else None
+
+    def along(self, op: Op, axis: int, size: Dim, made: Callable[[Op, int, Shape], Op]) -> Op:
+        """A node that has another size along one axis; of a transpose, the transpose of that.
+
+        Args:
+            op: the operand.
+            axis, size: where the size is another.
+            made: of operand, axis and shape the node.
+        """
+        view = self.scaled_view(op)
+        if view is not None and view[0] == ONE and view[1] is not None and len(view[2]) == len(op.shape):
+            inner, axes = view[1], view[2]
+            turned = self.along(inner, axes.index(axis), size, made)
+            return self.mul(tuple(turned.shape[axes.index(a)] for a in range(len(axes))), ONE, [(turned, axes, P1)])
+        return self(made(op, axis, (*op.shape[:axis], size, *op.shape[axis + 1 :])))
 
     def add(self, shape: Shape, terms: Iterable[tuple[Coefficient, Op, Axes]]) -> Op:
         """A sum: coefficients and views of its terms are its own, equal terms are collected."""
@@ -248,6 +275,13 @@ class Pool:
         if len(kept) == 1:
             c, op, axes = kept[0]
             return self.mul(shape, c, [(op, axes, P1)])
+        places = {axes for _, _, axes in kept}
+        if len(places) == 1 and len(kept) > 1:
+            (turn,) = places
+            if len(turn) == len(shape) and turn != tuple(range(len(shape))):  # a sum of transposes
+                small = tuple(shape[a] for a in turn)
+                total = self.add(small, [(c, op, tuple(range(len(turn)))) for c, op, _ in kept])
+                return self.mul(shape, ONE, [(total, turn, P1)])
         masks = sum(op.type == "bool" for _, op, _ in kept)  # two of them would be added as "or"
         few = masks == 1 < len(kept)
         typed = ((c, op if op.type == "bool" and few else self.real(op), axes) for c, op, axes in kept)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from byhand.expr.dims import ONE, Coefficient, Dim, dim_coefficient
-from byhand.expr.indexmaps import as_join
+from byhand.expr.indexmaps import as_join, as_slice
 from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum
 from byhand.program.association import Factor, nominal
 from byhand.program.ops import P1, Axes, Op, Pad, Pool, Reshape, Scatter, Slice, Take
@@ -37,21 +37,37 @@ class Picked:
 
 
 def is_sum_of_slices(node: Expr) -> bool:
-    """Whether a node adds up slices of arrays."""
-    return isinstance(node, Sum) and all(
-        isinstance(t, Contraction) and any(isinstance(f, Structured) and f.operation == "affine" for f in t.children)
-        for _, t in node.terms
-    )
+    """Whether a node adds up slices of arrays: sums over the long axis of a selection, not arrays with zeros around."""
+    return isinstance(node, Sum) and all(isinstance(t, Contraction) and _slices(t) for _, t in node.terms)
 
 
-def read_pickers(pool: Pool, node: Contraction, done: Mapping[Expr, Op]) -> Picked:
-    """The contraction without the pickers that can be read; others are left as arrays of zeros and ones."""
+def _slices(node: Contraction) -> bool:
+    return any(as_slice(f) is not None and ls[0] not in node.out for f, ls, _ in node.factors)
+
+
+def read_pickers(pool: Pool, node: Contraction, done: Mapping[Expr, Op], few: int = FEW) -> Picked:
+    """The contraction without the pickers that can be read; others are left as arrays of zeros and ones.
+
+    Args:
+        pool: makes the nodes.
+        node: the contraction.
+        done: the node of each factor.
+        few: the number of classes up to which rows are not added at their places but multiplied.
+    """
     factors = [Factor(done[f], ls, p) for f, ls, p in node.factors]
-    reading = _Reading(pool, Picked(factors, list(node.out), node.coefficient, dict(enumerate(node.dims)), []))
-    for (f, _, _), picker in zip(node.factors, factors, strict=True):
-        body = f.body if isinstance(f, Named) else f
-        unchanged = any(picker is x for x in reading.picked.factors)
-        if isinstance(body, Structured) and picker.power > 0 and unchanged and _distinct(picker.labels):
+    picked = Picked(factors, list(node.out), node.coefficient, dict(enumerate(node.dims)), [])
+    reading = _Reading(pool, picked, few)
+    bodies = {done[f]: f.body if isinstance(f, Named) else f for f in node.children}
+    read: set[tuple[Op, Axes]] = set()
+    while True:  # what one picker does changes the others
+        unread = (f for f in reading.picked.factors if f.op in bodies and f[:2] not in read)
+        picker = next((f for f in unread if isinstance(bodies[f.op], Structured)), None)
+        if picker is None:
+            reading.count()
+            return reading.picked
+        read.add(picker[:2])
+        body = bodies[picker.op]
+        if isinstance(body, Structured) and picker.power > 0 and _distinct(picker.labels):
             match body.operation:
                 case "affine" if body.attributes[2::2] == (1,):
                     reading.selection(picker, body)
@@ -59,15 +75,13 @@ def read_pickers(pool: Pool, node: Contraction, done: Mapping[Expr, Op]) -> Pick
                     reading.one_hot(picker, done[body.args[0]])
                 case "affine" if as_join(body):
                     reading.joined(picker)
-    reading.count()
-    return reading.picked
 
 
 class _Reading:
     """The pickers of one contraction, one after the other."""
 
-    def __init__(self, pool: Pool, picked: Picked) -> None:
-        self.pool, self.picked = pool, picked
+    def __init__(self, pool: Pool, picked: Picked, few: int) -> None:
+        self.pool, self.picked, self.few = pool, picked, few
         self.counted: set[int] = set()  # labels that only a picker had: a sum over them multiplies by their size
 
     def _others(self, picker: Factor) -> list[Factor]:
@@ -92,7 +106,7 @@ class _Reading:
             p.out[axis] = part
 
             def padded(r: Op) -> Op:
-                return self.pool(Pad((*r.shape[:axis], size, *r.shape[axis + 1 :]), r.type, r, axis, first))
+                return self.pool.along(r, axis, size, lambda x, k, s: Pad(s, x.type, x, k, first))
 
             p.after.append(padded)
         self.counted = (self.counted - {whole}) | {part}
@@ -102,7 +116,7 @@ class _Reading:
             return f
         op = f.op
         for axis in (a for a, x in enumerate(f.labels) if x == whole):
-            op = self.pool(Slice((*op.shape[:axis], count, *op.shape[axis + 1 :]), op.type, op, axis, first))
+            op = self.pool.along(op, axis, count, lambda x, k, s: Slice(s, x.type, x, k, first))
         return f._replace(op=op, labels=tuple(part if x == whole else x for x in f.labels))
 
     # ---- class labels
@@ -116,15 +130,16 @@ class _Reading:
             ]
             self.counted = (self.counted - {classes}) | {*rows}
         elif (
-            p.out.count(classes) == 1 and not users and len(rows) == 1 and rows[0] not in p.out
-            and nominal(p.sizes[classes]) > FEW
+            p.out.count(classes) == 1 and not users and rows and not {*rows} & {*p.out}
+            and nominal(p.sizes[classes]) > self.few
         ):  # fmt: skip
             axis, size = p.out.index(classes), p.sizes[classes]
             p.factors = self._others(picker)
-            p.out = [rows[0], *p.out[:axis], *p.out[axis + 1 :]]
+            p.out = [*rows, *p.out[:axis], *p.out[axis + 1 :]]
 
             def scattered(r: Op) -> Op:
-                return self._moved(self.pool(Scatter((size, *r.shape[1:]), "real", self.pool.real(r), index)), axis)
+                shape = (size, *r.shape[len(rows) :])
+                return self._moved(self.pool(Scatter(shape, "real", self.pool.real(r), index)), axis)
 
             p.after.append(scattered)
 
@@ -152,7 +167,10 @@ class _Reading:
         p, (pair, *both) = self.picked, picker.labels
         if p.out.count(pair) > 1 or (pair in p.out and {*both} & {*p.out}):
             return
-        p.factors = [self._unpaired(f, pair, both) for f in self._others(picker)]
+        p.factors = self._others(picker)
+        for other in [f for f in p.factors if f.op is picker.op and f.labels[0] == pair]:
+            self._identified(other, dict(zip(other.labels[1:], both, strict=True)))
+        p.factors = [self._unpaired(f, pair, both) for f in p.factors]
         if pair in p.out:
             axis, size = p.out.index(pair), p.sizes[pair]
             p.out[axis : axis + 1] = both
@@ -162,6 +180,13 @@ class _Reading:
 
             p.after.append(rejoined)
         self.counted = (self.counted - {pair}) | {*both}
+
+    def _identified(self, other: Factor, same: Mapping[int, int]) -> None:
+        """Without a second picker of the same index: its labels are those of the first."""
+        p = self.picked
+        rest = [f for f in p.factors if f is not other]
+        p.factors = [f._replace(labels=tuple(same.get(x, x) for x in f.labels)) for f in rest]
+        p.out = [same.get(x, x) for x in p.out]
 
     def _unpaired(self, f: Factor, pair: int, both: list[int]) -> Factor:
         if pair not in f.labels:
@@ -181,4 +206,4 @@ def _indexable(f: Factor, labels: Axes) -> bool:
     return f.labels == labels or (f.labels.count(classes) == 1 and not {*rows} & {*f.labels})
 
 
-__all__ = ["Picked", "is_sum_of_slices", "read_pickers"]
+__all__ = ["FEW", "Picked", "is_sum_of_slices", "read_pickers"]

@@ -25,13 +25,13 @@ class Parts:
 
     def __init__(self, nodes: Sequence[Expr], e: Expression, shape: Shape) -> None:
         from byhand.code.function import CompiledFunction
-        from byhand.code.lower import lower_expressions, needed_inputs
+        from byhand.code.listing import list_expressions, needed_inputs
         from byhand.code.source import numpy_source
 
         self.shape = shape
         self.known = dict(e.symbols)
         roots = {f"part{k}": n for k, n in enumerate(nodes)}
-        self.program = lower_expressions(roots, needed_inputs(list(roots.values()), e.symbols.values()))
+        self.program = list_expressions(roots, needed_inputs(list(roots.values()), e.symbols.values()))
         self.function = CompiledFunction(self.program, numpy_source(self.program), list(nodes))
         self.several = len(nodes) > 1
         self.spec = [(n, tuple(_plain(d) for d in self.known[n].shape)) for n in self.function.inputs]
@@ -90,10 +90,10 @@ def compiled(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") ->
     """
     if target == "interpreter":
         return _interpreted(nodes, e)
-    from byhand.code import program_function
-    from byhand.code.lower import lower_expressions, needed_inputs
+    from byhand.code import node_program, program_function
+    from byhand.code.listing import needed_inputs
 
-    program = lower_expressions(nodes, needed_inputs(list(nodes.values()), e.symbols.values()))
+    program = node_program(nodes, needed_inputs(list(nodes.values()), e.symbols.values()), target)
     function = program_function(program, list(nodes.values()), target=target)
     known, used = set(e.symbols), set(function.inputs)
 
@@ -104,7 +104,7 @@ def compiled(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") ->
 
 
 def _interpreted(nodes: Mapping[str, Expr], e: Expression) -> Callable[..., Any]:
-    from byhand.code.lower import needed_inputs
+    from byhand.code.listing import needed_inputs
     from byhand.expr.evaluate import bind, evaluate_nodes
 
     inputs = needed_inputs(list(nodes.values()), e.symbols.values())
@@ -122,7 +122,8 @@ def _interpreted(nodes: Mapping[str, Expr], e: Expression) -> Callable[..., Any]
 
 def source(nodes: Mapping[str, Expr], e: Expression, target: str = "numpy") -> Code:
     """Source of a function that computes the nodes."""
-    from byhand.code import program_source
-    from byhand.code.lower import lower_expressions, needed_inputs
+    from byhand.code import node_program, program_source
+    from byhand.code.listing import needed_inputs
 
-    return program_source(lower_expressions(nodes, needed_inputs(list(nodes.values()), e.symbols.values())), target)
+    inputs = needed_inputs(list(nodes.values()), e.symbols.values())
+    return program_source(node_program(nodes, inputs, target), target)

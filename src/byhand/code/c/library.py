@@ -13,7 +13,6 @@ from byhand.code.c.compiler import library, needed_compiler
 from byhand.code.c.source import CFile, c_file
 from byhand.code.function import CompiledFunction
 from byhand.code.program import Program
-from byhand.code.source import numpy_source
 from byhand.expr.dims import Shape, dim_value
 from byhand.expr.evaluate import read_sizes
 from byhand.expr.nodes import Expr, Symbol
@@ -42,10 +41,12 @@ class CFunction(CompiledFunction):
     ) -> None:
         source = c_file(program, {}, "double", tuple(parameters)).source
         needed_compiler()
-        super().__init__(program, numpy_source(program), roots, declared)
-        self.source, self._parameters = source, tuple(parameters)
-        self._made: dict[tuple[Any, ...], CCall] = {}
-        self.raw = self._called
+        super().__init__(program, source, roots, declared)
+        self._parameters, self._forms = tuple(parameters), program
+        self._calls: dict[tuple[Any, ...], CCall] = {}
+
+    def _made(self) -> Callable[..., Any]:
+        return self._called
 
     def _called(self, *values: Array) -> Any:
         dtype = next((v.dtype for v in values if v.dtype.kind == "f"), np.dtype(np.float64))
@@ -54,11 +55,11 @@ class CFunction(CompiledFunction):
         known = read_sizes({s.name: (s.shape, np.shape(v)) for s, v in inputs})
         sizes = {d: n for d, n in known.items() if d in self.program.dims}
         key = (kind, *sorted(sizes.items()))
-        if key not in self._made:
-            made = c_file(self.program, sizes, kind, self._parameters)
-            self._made[key] = CCall(made, self.program, sizes, library(made.source))
+        if key not in self._calls:
+            made = c_file(self._forms, sizes, kind, self._parameters)
+            self._calls[key] = CCall(made, self._forms, sizes, library(made.source))
             self.source = made.source
-        value, results = self._made[key]({s.name: v for s, v in zip(self.program.inputs, values, strict=True)})
+        value, results = self._calls[key]({s.name: v for s, v in zip(self.program.inputs, values, strict=True)})
         if self.program.value is not None:
             return value, {name: results[name] for name in self.program.outputs}
         found = {

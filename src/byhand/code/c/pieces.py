@@ -1,4 +1,4 @@
-"""Pieces of C source: how tightly they hold together, numbers, dimensions, offsets; double precision turned into float."""
+"""Writer of C source: how tightly they hold together, numbers, dimensions, offsets; double precision turned into float."""
 
 from __future__ import annotations
 
