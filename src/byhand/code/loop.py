@@ -9,10 +9,10 @@ from typing import Any
 from byhand.code.function import _executed
 from byhand.code.kernels import kernel_source
 from byhand.code.layout import blocks, file_source, function_source, return_lines, signature, size_lines
-from byhand.code.lower import lower_derivation, lower_expressions
+from byhand.code.listing import list_derivation, list_expressions
 from byhand.code.numpy import NumpyWriter
-from byhand.code.program import Program
 from byhand.code.source import IMPORTS, SECTIONS, fit
+from byhand.code.statements import Listing
 from byhand.derive.induction import Induction
 from byhand.errors import ByhandError
 from byhand.expr.expression import substitute
@@ -66,7 +66,7 @@ def loop_source(d: Induction, target: str = "numpy") -> str:
     definitions = [_loss(d, kernels)]
     arguments: dict[str, list[str]] = {}
     for name, (form, wanted) in order.items():
-        program = lower_expressions({"result": form}, _inputs(form, wanted), formulas=False)
+        program = list_expressions({"result": form}, _inputs(form, wanted), formulas=False)
         arguments[name] = [s.name for s in program.inputs]
         definitions.append(_definition(replace(program, function=name), _TITLES[name], kernels))
     definitions.append(_main(d, arguments))
@@ -97,7 +97,7 @@ def _symbols(form: Expr) -> list[Symbol]:
 
 def _loss(d: Induction, kernels: set[str]) -> str:
     """The loss and Δ of the last layer."""
-    program = lower_derivation(d.head, formulas=False)
+    program = list_derivation(d.head, formulas=False)
     w = NumpyWriter(program := fit(program, NumpyWriter))
     written = blocks(w, ([s for s in program.statements if s.section == section] for section in SECTIONS))
     (slope,) = program.results.values()
@@ -111,7 +111,7 @@ def _loss(d: Induction, kernels: set[str]) -> str:
     return function_source(signature("loss_and_slope", names), [*lines, "", f"return {program.value}, {slope}"])
 
 
-def _definition(program: Program, words: str, kernels: set[str]) -> str:
+def _definition(program: Listing, words: str, kernels: set[str]) -> str:
     """One formula as a function."""
     program = fit(program, NumpyWriter)
     w = NumpyWriter(program)
