@@ -8,6 +8,8 @@ import pytest
 
 import byhand
 from byhand import DataError, MissingRuleError, ParseError, ShapeError
+from byhand.expr.elsewhere import MEANING
+from byhand.expr.vocabulary import VOCABULARY
 
 MATRICES = {"A": "m n", "B": "n m", "C": "m n", "S": "n n", "x": "n", "y": "m", "s": "", "t": "m"}
 REMEDY = re.compile(r"`([^`]+)` is (\([^)]*\))")
@@ -285,3 +287,25 @@ def test_an_operation_without_a_rule():
 def test_a_gradient_needs_a_scalar():
     with pytest.raises(ShapeError, match=r"a gradient needs a scalar function: f has shape \(n,\)"):
         byhand.derive(byhand.parse("x", {"x": "n"}), "x")
+
+
+@pytest.mark.parametrize("word", MEANING)
+def test_what_a_function_is_called_elsewhere_is_answered(word):
+    here = MEANING[word]
+    assert not here.isidentifier() or here in VOCABULARY
+    assert word not in VOCABULARY
+    with pytest.raises(ParseError, match="unknown function") as caught:
+        byhand.parse(f"sum({word}(x))", {"x": "n"})
+    assert f"unknown function {word}: here it is `{here}`" in str(caught.value)
+
+
+@pytest.mark.parametrize("word, near", [("tahn", "tanh"), ("sigmod", "sigmoid"), ("nrom", "norm"), ("Log", "log")])
+def test_a_slip_of_the_hand_is_answered(word, near):
+    with pytest.raises(ParseError, match=f"unknown function {word}, did you mean `{near}`"):
+        byhand.parse(f"sum({word}(x))", {"x": "n"})
+
+
+def test_a_word_that_is_near_nothing_is_not_answered():
+    with pytest.raises(ParseError) as caught:
+        byhand.parse("sum(zzgrmpf(x))", {"x": "n"})
+    assert "did you mean" not in str(caught.value) and "here it is" not in str(caught.value)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from byhand.errors import ByhandError, ParseError, ShapeError, nearest
 from byhand.expr.contraction import add, scale
 from byhand.expr.dims import MINUS_ONE, ONE, Dimension, floor_divide, show_shape
+from byhand.expr.elsewhere import meant
 from byhand.expr.indexing import getitem
 from byhand.expr.nodes import Expr, Named, Symbol, symbols_of, topological
 from byhand.expr.operands import dimension_of, lift, sketch
@@ -165,7 +166,7 @@ class Reader:
             return MODULE_FUNCTIONS[node.attr]
         if node.attr in ("pi", "inf"):
             return pi if node.attr == "pi" else inf
-        self.fail(node, f"unknown function {self.source.words(node)}{nearest(node.attr, list(MODULE_FUNCTIONS))}")
+        self.fail(node, f"unknown function {self.source.words(node)}{meant(node.attr, list(MODULE_FUNCTIONS))}")
 
     def is_module(self, node: ast.AST) -> bool:
         """np, np.linalg, ...: not an input of that name."""
@@ -288,7 +289,7 @@ class Reader:
                 parts.insert(0, inner)
             case ast.Name(name) if name not in self.names and not name.startswith("_") and name not in MODULES:
                 functions = [n for n, v in self.names.items() if callable(v)]
-                self.fail(node.func, f"unknown function {name[:40]}{nearest(name, functions)}")
+                self.fail(node.func, f"unknown function {name[:40]}{meant(name, functions)}")
             case ast.Name() | ast.Attribute():
                 function, name = self.value(node.func, depth + 1), self.source.words(node.func)
             case _:
