@@ -6,7 +6,7 @@ STAMP  := .venv/.installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint clean
+.PHONY: help env demo test lint docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -24,8 +24,14 @@ lint: $(STAMP) ## check style, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: $(STAMP) ## build the site into site/, links checked
+	@$(BIN)/python -c 'import material, mkdocstrings' 2>/dev/null || \
+	  { echo "installing the tools of the site"; $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'; }
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 clean: ## remove .venv and whatever the tools wrote
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml

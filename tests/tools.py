@@ -48,6 +48,7 @@ def sanitizers():
 
 TOOLS = {
     "torch": Tool("PyTorch", lambda: find_spec("torch") is not None, ".venv/bin/pip install torch", "torch"),
+    "mkdocs": Tool("MkDocs", lambda: find_spec("material") is not None, "make docs"),
     "gcc": Tool("gcc", on_path("gcc"), SCRIPT),
     "sanitizers": Tool("AddressSanitizer", sanitizers, SCRIPT),
     "valgrind": Tool("valgrind", on_path("valgrind"), SCRIPT),

@@ -24,7 +24,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
     """A network that classifies: one class of several, or several 0/1 labels at once (multilabel: y (N, labels)).
 
     Every gradient that it uses is derived: `byhand.derive(est.net_)` shows it. The defaults are tuned for accuracy on
-    small tables: columns are standardised inside the model (its saved form has them), Adam, label smoothing 0.05.
+    small tables: columns are standardised inside the model (its saved form has them), Adam, label smoothing 0.01.
     `partial_fit` makes one pass over its data, with the standardisation of the first call and the optimizer's state
     kept from call to call. `warm_start` keeps parameters and standardisation; the optimizer starts anew.
 
@@ -94,7 +94,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
         max_epochs: int | str = "auto",
         l2: float | str = "auto",
         dropout: float = 0.0,
-        label_smoothing: float = 0.05,
+        label_smoothing: float = 0.01,
         class_weight: Any = None,
         bias: bool = True,
         init: str | None = "glorot",
