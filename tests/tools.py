@@ -48,7 +48,12 @@ def sanitizers():
 
 TOOLS = {
     "torch": Tool("PyTorch", lambda: find_spec("torch") is not None, ".venv/bin/pip install torch", "torch"),
-    "mkdocs": Tool("MkDocs", lambda: find_spec("material") is not None, "make docs"),
+    "mkdocs": Tool(
+        "MkDocs",
+        lambda: find_spec("material") is not None,
+        ".venv/bin/pip install 'mkdocstrings[python]' mkdocs-material",
+        "material",
+    ),
     "gcc": Tool("gcc", on_path("gcc"), SCRIPT),
     "sanitizers": Tool("AddressSanitizer", sanitizers, SCRIPT),
     "valgrind": Tool("valgrind", on_path("valgrind"), SCRIPT),
