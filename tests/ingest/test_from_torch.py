@@ -182,3 +182,18 @@ def test_every_row_has_a_program():
     }
     known = {*programs.OPERATIONS, *programs.MISSING} - {"gelu_tanh", "softsign", "tanhshrink"}
     assert set(OPERATIONS) - synonyms - in_modules == known
+
+
+def test_an_operation_without_a_row_may_stay_a_function():
+    def strange(x, w):
+        y = torch.special.i0(x @ w)
+        return (torch.tanh(y) ** 2).sum()
+
+    f = byhand.from_torch(strange, {"x": "N D", "w": "D"}, strict=False)
+    values = drawn({"x": "N D", "w": "D"}, {})
+    x, w = torch.tensor(values["x"]), torch.tensor(values["w"]).requires_grad_()
+    strange(x, w).backward()
+    a = (x @ w).detach()
+    values |= {"special_i0": torch.special.i0(a).numpy(), "J_special_i0": np.diag(torch.special.i1(a).numpy())}
+    assert np.allclose(byhand.derive(f, "w").function("numpy")(**values)[1]["w"], w.grad.numpy())
+    assert any("no rule" in note for note in f.notes)

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from byhand.errors import ByhandError, MissingRuleError
+from byhand.expr.contraction import P1, contract
 from byhand.expr.dims import Shape
-from byhand.expr.expression import Expression
+from byhand.expr.expression import Expression, substitute
 from byhand.expr.nodes import Expr, Named, Symbol, symbol, topological
 from byhand.expr.operands import lift
 from byhand.expr.parse import finish
-from byhand.expr.surface import expand
+from byhand.expr.surface import expand, minus, plus
 from byhand.expr.trace import Recorder, deserves_a_name
 from byhand.expr.vocabulary import VOCABULARY
 from byhand.ingest.constants import constant_node
@@ -45,6 +46,19 @@ class Columns(NamedTuple):
     """Arrays of integers side by side: what JAX looks places up with."""
 
     parts: tuple[Any, ...]
+
+
+class Reading(NamedTuple):
+    """A program as an expression.
+
+    Attributes:
+        masks: the inputs that dropout draws, in order.
+        whole: whether all that it is made of has a rule.
+    """
+
+    expression: Expression
+    masks: tuple[str, ...]
+    whole: bool
 
 
 def is_symbolic(value: object) -> bool:
@@ -75,7 +89,9 @@ class Builder:
         sizes: what integers stand for.
         inputs: the symbols.
         notes: sentences about what was read as something else.
-        stand_ins: symbols in place of what could not be read, and why it could not.
+        strict: whether what could not be read is an error where the result needs it.
+        stand_ins: symbols in place of what could not be read, why it could not, and what it is a function of.
+        opaque: the operations that were left without a rule.
         place: of the operation that is being read.
         masks: inputs that dropout draws, and how often they are one.
     """
@@ -84,7 +100,9 @@ class Builder:
     sizes: Sizes
     inputs: dict[str, Symbol]
     notes: list[str] = field(default_factory=list)
-    stand_ins: dict[Symbol, UnreadError] = field(default_factory=dict)
+    strict: bool = True
+    stand_ins: dict[Symbol, tuple[UnreadError, tuple[Expr, ...]]] = field(default_factory=dict)
+    opaque: list[str] = field(default_factory=list)
     place: Place | None = None
     masks: list[tuple[str, float]] = field(default_factory=list)
     sources: dict[Expr, Place] = field(default_factory=dict)
@@ -135,13 +153,20 @@ class Builder:
             f"{operation} of {self.framework}" if operation != "a number" else operation, why, self.place
         )
 
-    def read(self, operation: str, row: Callable[[], Value], sizes: Sequence[Sequence[int]]) -> list[Value]:
+    def read(
+        self,
+        operation: str,
+        row: Callable[[], Value],
+        sizes: Sequence[Sequence[int]],
+        inputs: Iterable[Value] = (),
+    ) -> list[Value]:
         """What a row makes of an operation, its shape proved; stand-ins where it cannot be read.
 
         Args:
             operation: its name.
             row: makes the value, or the list of them.
             sizes: of each result, as the framework says.
+            inputs: what it is applied to.
         """
         shapes = [self.sizes.shape(s) for s in sizes]
         try:
@@ -149,10 +174,10 @@ class Builder:
             results = made if isinstance(made, list) else [made]
             return [self._of_size(r, s) for r, s in zip(results, sizes, strict=True)]
         except UnreadError as error:
-            return [self.stand_in(error, s) for s in shapes]
+            return [self.stand_in(error, s, inputs) for s in shapes]
         except ByhandError as error:
             told = self.unread(operation, str(error).splitlines()[0])
-            return [self.stand_in(told, s) for s in shapes]
+            return [self.stand_in(told, s, inputs) for s in shapes]
 
     def _of_size(self, value: Value, sizes: Sequence[int]) -> Value:
         if not isinstance(value, Expr):
@@ -167,11 +192,30 @@ class Builder:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def stand_in(self, error: UnreadError, shape: Shape) -> Symbol:
+    def stand_in(self, error: UnreadError, shape: Shape, inputs: Iterable[Value] = ()) -> Symbol:
         """A symbol for what could not be read."""
         found = symbol(f"?{len(self.stand_ins)}", shape)
-        self.stand_ins[found] = error
+        self.stand_ins[found] = error, tuple(v for v in inputs if isinstance(v, Expr) and not is_labels(v))
         return found
+
+    def without_rule(self, stand_in: Symbol) -> Expr:
+        """The value of an operation without a rule as an input, and its derivative as another: v + J (x - x̄), x̄ = x a constant."""
+        error, inputs = self.stand_ins[stand_in]
+        word = error.operation.partition(" ")[0]
+        value = self.input(word, stand_in.shape, ["constant"])
+        total: Expr = value
+        names = []
+        out = range(stand_in.ndim)
+        for x in dict.fromkeys(inputs):
+            j = self.input(f"J_{value.name}", (*stand_in.shape, *x.shape), ["constant"])
+            names.append(j.name)
+            moved = minus(x, VOCABULARY["stop_gradient"](x))
+            axes = [("in", k) for k in range(x.ndim)]
+            total = plus(total, contract([(j, [*out, *axes], P1), (moved, axes, P1)], out))
+        self.opaque.append(value.name)
+        derivative = f", its derivative {' and '.join(names)}" if names else ""
+        self.note(f"{word} has no rule: its value {value.name}{derivative}, is an input.")
+        return total
 
     # ---- names and places
 
@@ -191,9 +235,13 @@ class Builder:
         Raises: UnreadError: it depends on what could not be read.
         """
         node = self.expr(root)
-        for n in topological([node]):
-            if isinstance(n, Symbol) and n in self.stand_ins:
-                raise self.stand_ins[n]
+        while True:
+            left = [n for n in topological([node]) if isinstance(n, Symbol) and n in self.stand_ins]
+            if left and self.strict:
+                raise self.stand_ins[left[0]][0]
+            if not left:
+                break
+            node = self._replaced(node, {n: self.without_rule(n) for n in left})
         places = {self.recorder.names[v]: p for v, p in self.sources.items() if v in self.recorder.names}
         final, own = self.recorder.named(node)
         expression = finish(final, tuple(self.inputs.values()), own if own != "f" else name, tuple(self.notes))
@@ -202,6 +250,23 @@ class Builder:
         if whole is not None:
             sources.setdefault(expression.name, (whole.file, whole.line))
         return replace(expression, sources=sources)
+
+    def reading(self, root: Value) -> Reading:
+        """The expression, and what a comparison with the program has to know."""
+        expression = self.result(root)
+        return Reading(expression, tuple(m for m, _ in self.masks), not self.opaque)
+
+    def _replaced(self, node: Expr, instead: Mapping[Expr, Expr]) -> Expr:
+        """The node, and what has a name, with other nodes in place of some."""
+        old = list(self.recorder.names.items())
+        self.recorder.names, self.recorder.nodes = {}, {}
+        for value, name in old:
+            self.recorder.bind(name, substitute(value, instead))
+        self.sources = {substitute(v, instead): p for v, p in self.sources.items()}
+        self.stand_ins = {
+            s: (error, tuple(substitute(x, instead) for x in inputs)) for s, (error, inputs) in self.stand_ins.items()
+        }
+        return substitute(node, instead)
 
     def _sources(self, f: Expression, places: Mapping[str, Place]) -> dict[str, tuple[str, int]]:
         """The line of each intermediate: a name with a number (h2) came from the statement of its stem."""

@@ -19,7 +19,7 @@ from byhand.expr.indexing import getitem
 from byhand.expr.nodes import Expr
 from byhand.expr.parse import Assumptions, Shapes, declare
 from byhand.expr.vocabulary import VOCABULARY
-from byhand.ingest.builder import Builder, Value, is_labels, is_symbolic, names_of
+from byhand.ingest.builder import Builder, Reading, Value, is_labels, is_symbolic, names_of
 from byhand.ingest.jax_rows import PRIMITIVES, Call
 from byhand.ingest.libraries import library
 from byhand.ingest.places import Place
@@ -62,7 +62,7 @@ def from_jax(
     with _double(jax):
         for integers in _choices(list(shapes), {} if assume is None else assume):
             declared = {**({} if assume is None else assume), **dict.fromkeys(integers, "labels")}
-            read = partial(_read, jax, call, names, inputs, declared)
+            read = partial(_read, jax, call, names, inputs, declared, strict)
             try:
                 first = read(0)
             except ByhandError:
@@ -129,8 +129,9 @@ def _read(
     names: Sequence[str],
     shapes: Mapping[str, Shape],
     assume: Assumptions,
+    strict: bool,
     which: int,
-) -> Expression:
+) -> Reading:
     symbols = declare(shapes, assume)
     sizes = Sizes(shapes, None, which)
     kinds = {n: "int64" if "labels" in symbols[n].assumptions else "float64" for n in names}
@@ -138,9 +139,9 @@ def _read(
     closed = jax.make_jaxpr(call)(*given)
     if len(closed.jaxpr.outvars) != 1:
         raise ParseError(f"the function returns {len(closed.jaxpr.outvars)} arrays", "return one array or one number")
-    reader = _Reader(jax, Builder("JAX", sizes, symbols))
+    reader = _Reader(jax, Builder("JAX", sizes, symbols, strict=strict))
     (root,) = reader.run(closed.jaxpr, closed.consts, [symbols[n] for n in names], None)
-    return reader.builder.result(root)
+    return reader.builder.reading(root)
 
 
 class _Reader:
@@ -208,11 +209,11 @@ class _Reader:
         if name not in PRIMITIVES:
             return [
                 self.builder.stand_in(
-                    self.builder.unread(name, "the primitive has no row"), self.builder.sizes.shape(s)
+                    self.builder.unread(name, "the primitive has no row"), self.builder.sizes.shape(s), inputs
                 )
                 for s in sizes
             ]
-        return self.builder.read(name, lambda: PRIMITIVES[name](call), sizes)
+        return self.builder.read(name, lambda: PRIMITIVES[name](call), sizes, inputs)
 
     def _computed(self, e: Any, inputs: list[Value]) -> list[Value]:
         """What only constants go into."""

@@ -15,7 +15,7 @@ from byhand.errors import ByhandError, ParseError
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Expr
 from byhand.expr.parse import Assumptions, Shapes, declare
-from byhand.ingest.builder import Builder, Value, is_symbolic, names_of
+from byhand.ingest.builder import Builder, Reading, Value, is_symbolic, names_of
 from byhand.ingest.constants import constant_node
 from byhand.ingest.libraries import library
 from byhand.ingest.meaning import stopped
@@ -66,19 +66,13 @@ def from_torch(
     declare(shapes, {} if assume is None else assume)
     subject = Subject(torch, module, loss, read_shapes(shapes), {} if assume is None else dict(assume))
     with quiet_warnings():
-        found = sized(subject, lambda s, d, which: _exported(torch, subject, s, d, which))
+        found = sized(subject, lambda s, d, which: _exported(torch, subject, s, d, which, strict))
         first, fixed, declared = found
 
         def run(values: Mapping[str, Any]) -> Any:
             return run_with(subject, values, fixed, first.masks)
 
-        expression = prove(
-            first.expression,
-            run,
-            lambda: _exported(torch, subject, fixed, declared, 1).expression,
-            "the module",
-        )
-    return expression
+        return prove(first, run, lambda: _exported(torch, subject, fixed, declared, 1, strict), "the module")
 
 
 @contextmanager
@@ -104,14 +98,9 @@ def _with_lines() -> Iterator[None]:
 _lines = Shared(_with_lines)
 
 
-class Read:
-    """An expression, and which of its inputs dropout draws."""
-
-    def __init__(self, expression: Expression, masks: Sequence[str]) -> None:
-        self.expression, self.masks = expression, tuple(masks)
-
-
-def _exported(torch: Any, subject: Subject, fixed: Mapping[str, int], assume: Assumptions, which: int) -> Read:
+def _exported(
+    torch: Any, subject: Subject, fixed: Mapping[str, int], assume: Assumptions, which: int, strict: bool
+) -> Reading:
     """The reading of the module where some names have the size that its weights fix."""
     shapes = subject.shapes if not subject.unnamed(fixed) else subject.with_numbers(fixed)
     symbols = declare({n: s for n, s in shapes.items()}, assume)
@@ -125,10 +114,10 @@ def _exported(torch: Any, subject: Subject, fixed: Mapping[str, int], assume: As
     positional, keywords = subject.arguments(given)
     with _lines:
         program = torch.export.export(subject.wrapped(module), positional, keywords, strict=False)
-    builder = Builder("PyTorch", sizes, dict(symbols))
+    builder = Builder("PyTorch", sizes, dict(symbols), strict=strict)
     reader = _Reader(torch, builder, program, subject, module)
     root = reader.run()
-    return Read(builder.result(root), [m for m, _ in builder.masks])
+    return builder.reading(root)
 
 
 class _Reader:
@@ -243,14 +232,14 @@ class _Reader:
             return self._computed(n)
         base = name.rstrip("_") if name not in OPERATIONS else name
         if base not in OPERATIONS:
-            return self._unread(name, "the operation has no row", sizes)
+            return self._unread(name, "the operation has no row", sizes, values)
         call = Call(self.builder, base, arguments, sizes, self._path(n), self.eps)
-        found = self.builder.read(name, lambda: OPERATIONS[base](call), sizes)
+        found = self.builder.read(name, lambda: OPERATIONS[base](call), sizes, values)
         return found if isinstance(value, (list, tuple)) else found[0]
 
-    def _unread(self, name: str, why: str, sizes: Sequence[tuple[int, ...]]) -> Value:
+    def _unread(self, name: str, why: str, sizes: Sequence[tuple[int, ...]], inputs: Sequence[Value] = ()) -> Value:
         error = self.builder.unread(name, why)
-        found = [self.builder.stand_in(error, self.builder.sizes.shape(s)) for s in sizes]
+        found = [self.builder.stand_in(error, self.builder.sizes.shape(s), inputs) for s in sizes]
         return found if len(found) > 1 else found[0]
 
     def _arguments(self, n: Any) -> dict[str, Value]:
