@@ -93,7 +93,7 @@ def test_what_stops_the_reading_is_said_with_its_line():
 
     report = byhand.check_gradient(loss, lambda x: {"x": 3 * x * (x > 0)}, {"x": np.array([1.0, -2.0, 0.5])})
     assert not report.ok
-    assert any("not read as an expression" in note and "line" in note for note in report.notes)
+    assert any("the loss was not read" in note and "line" in note for note in report.notes)
 
 
 @pytest.mark.parametrize("function, wanted", [

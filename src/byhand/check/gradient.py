@@ -53,9 +53,6 @@ def check_gradient(
     if expression is not None:
         bind(expression, subject.arrays, check=True)
     first = forward.value(subject.arrays)
-    stopped = ""
-    if expression is None and np.isfinite(first) and not _of_a_framework(values):
-        expression, stopped = traced(loss, subject.arrays, float(first))
     if not np.isfinite(first):
         raise CheckError(
             f"the loss is {first} at these values: there is nothing to compare with", "check it where it is finite"
@@ -64,10 +61,8 @@ def check_gradient(
     names = _names(wrt, found, expression)
     parameters = [n for n in getattr(loss, "parameters", ()) if n not in found] if wrt is None else []
     job = _Job(subject, forward, expression, {n: found[n] for n in names}, names, first)
-    if stopped:
-        job.notes.append(
-            f"mistakes are named by the numbers alone, since the loss was not read as an expression: {stopped}"
-        )
+    if expression is None and not _of_a_framework(values):
+        job.readable = loss
     if parameters:
         job.notes.append(f"not checked, since the gradient has nothing for it: {', '.join(parameters)}")
     return job.report(forward.value(subject.arrays) == first)
@@ -128,6 +123,7 @@ class _Job:
         self.floors: dict[str, float] = {}
         self.trusted = None if expression is None else Trusted(expression, subject.arrays, [*names, *found])
         self.spaces = Spaces(expression, names, subject.arrays)
+        self.readable: Any = None  # a loss in NumPy, to be read as an expression where something is wrong
         self.elsewhere: dict[str, Array] = {}
         self.there: dict[str, Array] = {}
 
@@ -158,6 +154,8 @@ class _Job:
             wrong = {}
         else:
             wrong = {n: verdicts[n].note for n in self.names if verdicts[n].verdict == "wrong"}
+        if wrong:
+            self.read()
         trusted = None if self.trusted is None else self.trusted.gradients
         table = tuple(compared(verdicts[n], judged.get(n, self.found[n]), trusted) for n in self.names)
         explain = (lambda: (*others, *diagnose(self, wrong, judge))) if wrong else (lambda: others)
@@ -175,6 +173,18 @@ class _Job:
             self.loss,
             self.spaces.projections,
         )
+
+    def read(self) -> None:
+        """A loss in NumPy as an expression, or a note why not."""
+        if self.readable is None:
+            return
+        expression, stopped = traced(self.readable, self.subject.arrays, self.loss)
+        if expression is None or any(n not in expression.symbols for n in self.found):
+            why = stopped or "a checked tensor does not occur in it"
+            self.notes.append(f"mistakes are named by the numbers alone, since the loss was not read: {why}")
+        else:
+            self.expression = expression
+            self.trusted = Trusted(expression, self.subject.arrays, [*self.names, *self.found])
 
     def again(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """The gradient elsewhere, in float64 where it can be had."""
