@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any
 
 from byhand.distributed.hub import Hub
@@ -123,7 +124,13 @@ def _initialize(address: str | None, here: Place, heartbeat: float) -> None:
 
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.config.update("jax_enable_preemption_service", False)  # it would catch the launcher's SIGTERM
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {
+        "initialization_timeout": int(CONNECTING),
+        "heartbeat_timeout_seconds": int(2 * heartbeat + 60),
+        "shutdown_timeout_seconds": NEVER,
+    }
+    known = signature(jax.distributed.initialize).parameters  # the last two came with 0.7 and later
+    options = {name: value for name, value in options.items() if name in known}
     if here.local is not None and _has_gpus():
         options["local_device_ids"] = [here.local]
     if address is not None:
@@ -131,11 +138,7 @@ def _initialize(address: str | None, here: Place, heartbeat: float) -> None:
         if _is_loopback(address.rpartition(":")[0]):
             options["coordinator_bind_address"] = address
     try:
-        jax.distributed.initialize(
-            address, here.world, here.rank,
-            initialization_timeout=int(CONNECTING), heartbeat_timeout_seconds=int(2 * heartbeat + 60),
-            shutdown_timeout_seconds=NEVER, **options,
-        )  # fmt: skip
+        jax.distributed.initialize(address, here.world, here.rank, **options)
     except RuntimeError as error:
         if "must be called before" in str(error):
             raise ByhandError("JAX was used before distributed.start", "start first, right after the imports") from None

@@ -41,7 +41,6 @@ def mesh_of(sizes: Mapping[str, int] | None) -> Any:
     Raises: DataError: there are more or fewer devices.
     """
     import jax
-    from jax.sharding import AxisType
 
     count = jax.device_count()
     chosen = dict(sizes) if sizes is not None else {"data": count, "model": 1}
@@ -52,7 +51,9 @@ def mesh_of(sizes: Mapping[str, int] | None) -> Any:
             f"{'is 1 device' if count == 1 else f'are {count} devices'}",
             f"data={count}, or another mesh with {count} places",
         )
-    return jax.make_mesh(tuple(chosen[n] for n in AXES), AXES, axis_types=(AxisType.Auto,) * len(AXES))
+    automatic = getattr(jax.sharding, "AxisType", None)  # before 0.5 there is no other type of axis
+    options = {} if automatic is None else {"axis_types": (automatic.Auto,) * len(AXES)}
+    return jax.make_mesh(tuple(chosen[n] for n in AXES), AXES, **options)
 
 
 def divided(net: MLP, shapes: Mapping[str, tuple[int, ...]], model: int) -> dict[str, Axes]:
