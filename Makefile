@@ -19,10 +19,11 @@ demo: $(STAMP) ## do the main job on real data
 test: $(STAMP) ## run the tests, e.g. make test ARGS="-k trace"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical $(ARGS)
 
-lint: $(STAMP) ## check style, format and types
+lint: $(STAMP) ## check style, format, types, and what imports what
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 docs: $(STAMP) ## build the site into site/, links checked
 	@$(BIN)/python -c 'import material, mkdocstrings' 2>/dev/null || \

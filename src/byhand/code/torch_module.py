@@ -8,7 +8,6 @@ from byhand.code.layout import INDENT, function_source, indented, signature, spr
 from byhand.code.python import dim_code
 from byhand.code.statements import Listing
 from byhand.expr.dims import dim_names
-from byhand.nets.inits import default_init
 
 if TYPE_CHECKING:
     from byhand.nets.mlp import MLP
@@ -82,6 +81,8 @@ def _words(net: MLP) -> str:
 
 
 def _parameters(net: MLP) -> list[str]:
+    from byhand.nets.inits import default_init
+
     lines = []
     for layer in net.layers:
         words = {"m": dim_code(layer.inputs, str).text, "n": dim_code(layer.outputs, str).text}
