@@ -85,3 +85,10 @@ def test_epochs_that_were_measured_after_a_resumption_are_numbered_as_they_are()
     assert [list(line.get_xdata()) for line in lines] == [[2, 3], [1, 2, 3]]
     lines = curves_figure([("measured", [1.0, 2.0])], "score", last=7).axes[0].lines
     assert [list(line.get_xdata()) for line in lines] == [[6, 7]]
+
+
+def test_cells_that_the_other_picture_counts_are_grey_on_any_page():
+    figure = dead_figure(np.array([[np.nan, 0.5]]), np.array([[0.25, np.nan]]), ["W1", "W2"])
+    for axes in figure.axes[:2]:
+        assert axes.images[0].get_cmap().get_bad().tolist() == pytest.approx([0.6, 0.6, 0.6, 1.0])  # not transparent
+        assert [t.get_text() for t in axes.get_legend().get_texts()] == ["counted in the other"]

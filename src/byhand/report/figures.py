@@ -36,6 +36,8 @@ def curves_figure(
         last: the number of the last epoch; by default as many as there are.
         title: above it; the label of the axis by default.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure = figure_of(7, 3.6)
     axes = figure.add_subplot()
     epochs = last or max(len(values) for _, values in curves)
@@ -45,6 +47,7 @@ def curves_figure(
         )
     if log and all(v > 0 for _, values in curves for v in values):
         axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     axes.set_title(title or vertical)
     axes.set_xlabel("epoch")
     axes.set_ylabel(vertical)
@@ -124,14 +127,15 @@ def dead_figure(saturated: Array, dead: Array, names: Sequence[str], first: int 
         names: of the layers.
         first: the number of the first epoch there.
     """
+    from matplotlib import colormaps
+
     figure = figure_of(9, max(2.4, 1.4 + 0.45 * len(names)))
     for axes, values, title in zip(
         figure.subplots(1, 2), (saturated, dead), ("saturated values", "dead relu units"), strict=True
     ):
         shown = np.asarray(values, float).T
-        axes.set_facecolor("0.6")
         image = axes.imshow(
-            shown, aspect="auto", interpolation="nearest", cmap="magma", vmin=0, vmax=1,
+            shown, aspect="auto", interpolation="nearest", cmap=colormaps["magma"].with_extremes(bad="0.6"), vmin=0, vmax=1,
             extent=(first - 0.5, first + shown.shape[1] - 0.5, len(names) - 0.5, -0.5),
         )  # fmt: skip
         axes.set_yticks(range(len(names)), names)

@@ -27,11 +27,11 @@ font-family:Georgia,'Times New Roman',serif}
 h1{font-size:1.6rem;line-height:1.25;margin:.6rem 0 .4rem}
 h2{font-size:1.25rem;margin:2.4rem 0 .5rem;padding-top:.6rem;border-top:1px solid var(--line)}
 p{max-width:46rem}a{color:var(--accent)}
-nav{color:var(--faint);font-size:.95rem}nav a{margin-right:1.1rem}
+nav{color:var(--faint);font-size:.95rem;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem}
 pre{background:var(--block);border:1px solid var(--line);border-radius:4px;padding:.8rem 1rem;overflow-x:auto;
 line-height:1.4;font-size:.85rem}
 pre,code{font-family:'DejaVu Sans Mono',Menlo,Consolas,monospace}p code{font-size:.88em}
-dl{display:grid;grid-template-columns:minmax(6rem,max-content) 1fr;overflow-wrap:anywhere;gap:.15rem 1.4rem;margin:.6rem 0}
+dl{display:grid;grid-template-columns:fit-content(45%) 1fr;overflow-wrap:anywhere;gap:.15rem 1.4rem;margin:.6rem 0}
 dt{color:var(--faint)}dd{margin:0}
 figure{margin:1rem 0;max-width:46rem;overflow-x:auto}figure svg,figure img{max-width:100%;height:auto}
 figcaption{color:var(--faint);font-size:.92rem}
