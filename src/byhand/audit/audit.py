@@ -81,6 +81,9 @@ def _own(text: str) -> bool:
     )  # a vector of one axis is a column on paper, and has no transpose in code
     if vectors and _MATHEMATICS.search(text) and not re.search(r"@|\*\*|\.T\b|code:", text):
         return False
+    sentences = [line for line in text.split("\n") if re.fullmatch(r"\s*[A-Za-z][a-z]+(?:,? [A-Za-z]+)+[.:]?\s*", line)]
+    if sentences and re.search(r"[ᵀ‖⟨⊘√½]|⁻¹|∂\w+/∂", text):
+        return False
     lines = [line.split("#")[0] for line in text.split("\n") if line.split("#")[0].strip()]
     return any(_SHAPED.match(line) or line.lstrip().startswith("code:") for line in lines) or not any(
         "∈" in line or len(re.findall(r"[a-z]{3,}", line)) > 4 for line in lines

@@ -12,6 +12,7 @@ from byhand.reading.tokens import FUNCTIONS, OPENING, RELATIONS, Token, Unreadab
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾⸍ᐟᵀᵃᵇᶜᵈᵉⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", "0123456789+-=()//Tabcdeijklmnoprstuvwxyz")
 _SUBSCRIPT = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", "0123456789+-=()aehijklmnoprstuvxβγρφχ")
 _SUPER, _SUB = "".join(map(chr, _SUPERSCRIPT)), "".join(map(chr, _SUBSCRIPT))
+_FRACTIONS = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅛": "1/8"}
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 _LETTER = rf"[^\W\d_{_SUPER}{_SUB}∂∇]"
 
@@ -36,7 +37,7 @@ _RELATIONS = {
     "~": "∼",
 }
 _TOKEN = re.compile(
-    rf"""(?P<number>\d+(?:\.\d+)?(?:[eE]-?\d+(?![a-z])|×10[{_RAISED}]+)?|\.\d+)
+    rf"""(?P<number>\d+(?:\.\d+)?(?:[eE]-?\d+(?![a-z])|×10[{_RAISED}]+)?|\.\d+|[½⅓⅔¼¾⅛])
     |(?P<word>{_LETTER}(?:[^\W_{_SUPER}{_SUB}]|[\u0300-\u036f])*(?:_+(?![\w{{]|[{_SUPER}{_SUB}]))?)
     |(?P<entry>_\d[a-z]+)|(?P<power>\^∘|\^)|(?P<sub>_)
     |(?P<up>[{_SUPER}]+)|(?P<down>[{_SUB}]+)
@@ -144,6 +145,8 @@ def _made(kind: str, said: str, start: int, end: int, text: str) -> Iterator[Tok
             yield Token("endgroup", "}", end, end)
         case "power":
             yield Token("sup", said, start, end)
+        case "number" if said in _FRACTIONS:
+            yield Token("number", _FRACTIONS[said], start, end)
         case "number" if "×10" in said:
             digits, raised = said.split("×10")
             yield Token("number", f"{digits}e{raised.translate(_SUPERSCRIPT)}", start, end)

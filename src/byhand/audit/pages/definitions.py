@@ -12,7 +12,7 @@ from byhand.audit.pages.rows import Row
 from byhand.reading.indices import letters_in
 from byhand.reading.keys import flat, key_of, without_layer
 from byhand.reading.tokens import FUNCTIONS
-from byhand.reading.tree import Bracket, Name, Node, Number, Partial, Product, Relation, Script, Tuple, walk
+from byhand.reading.tree import Bracket, Name, Node, Number, Partial, Product, Relation, Script, Tuple, children, walk
 
 _DEFINING = ("=", "≔", "≡")
 
@@ -109,7 +109,7 @@ def _definition(row: Row, head: Node, chain: Relation, facts: Facts) -> Definiti
             and name_font(name) != "function"
         ):
             head, arguments = name, tuple(key_of(i) for i in items)
-            if isinstance(name, Name) and name.text in facts.functions:
+            if isinstance(name, Name) and facts.functions.get(name.text):
                 return None
         else:
             return None
@@ -131,9 +131,21 @@ def _definition(row: Row, head: Node, chain: Relation, facts: Facts) -> Definiti
         layer = m[1]
         key = key.replace(m.group(), "[·]")
         depth = _depth(row, layer)
-    if any(key in {key_of(n) for n in walk(s) if isinstance(n, Name | Script)} for s in sides[:1]) and not layer:
+    if any(key in _keys_in(s) for s in sides[:1]) and not layer:
         return None
     return Definition(key, row, sides, indices, layer, 1, depth or ("L" if layer else ""), arguments)
+
+
+def _keys_in(side: Node) -> set[str]:
+    """The names that a side is made of; the Q of W_Q is none."""
+    found: set[str] = set()
+    todo: list[Node | None] = [side]
+    while todo:
+        n = todo.pop()
+        if isinstance(n, Name | Script):
+            found.add(key_of(n))
+        todo += [n.base, n.sup] if isinstance(n, Script) else children(n) if n is not None else []
+    return found
 
 
 def name_font(node: Node) -> str:
@@ -252,8 +264,6 @@ def _from_two_sides(rows: list[Row], found: dict[str, Definition], facts: Facts)
 
 def difference(a: Node, b: Node) -> tuple[Node, Node] | None:
     """The one place where two trees differ, or None."""
-    from byhand.reading.tree import children
-
     if a == b:
         return None
     if type(a) is not type(b):

@@ -164,6 +164,8 @@ class Judge(Comparison):
                 key = self.page.concrete(_head_key(head))
                 if key in self.page.trouble and defines:
                     return self.undefined(key)
+                if self.page.absent(head) and not isinstance(head, Name | Script):
+                    return Verdict("wrong", ("D",), self.page.absent(head), tuple(reading.notes))
                 return Verdict("not read", (), error.message)
         if first is not None and first.matrix and not first.letters:
             meaning.wanted = meaning.do.sides(first)
@@ -180,6 +182,9 @@ class Judge(Comparison):
                 except ByhandError as error:
                     if defines and k == 0 and compared == 0 and first is not None:
                         continue
+                    absent = self.page.absent(side)
+                    if absent:
+                        return Verdict("wrong", ("D",), absent, tuple(reading.notes), span=(side.start, side.end))
                     return Verdict("not read", (), error.message)
                 if first is None:
                     first = x

@@ -19,7 +19,7 @@ from byhand.expr.contraction import P1, add, contract, elementwise, scale
 from byhand.expr.dims import Coefficient, Dim, add_dims, multiply_dims, named_dimension
 from byhand.expr.nodes import Expr, Named, Symbol, named, symbol, topological
 from byhand.reading.keys import key_of
-from byhand.reading.tree import Bracket, Node, Number, Product, Sum
+from byhand.reading.tree import Bracket, Node, Number, Product, Script, Sum, walk
 from byhand.reading.values import COLUMN, ROW, Value
 
 HALF = Coefficient(Fraction(1, 2), ())
@@ -318,6 +318,27 @@ class Page:
             return len(declared.shape) == 2
         return definition is not None and len(self.noted(definition) or ()) == 2
 
+    def absent(self, side: Node) -> str:
+        """What a side says of a layer that the page does not have, z^{[3]} beside z^{[1]} and z^{[2]}; else ""."""
+        for node in walk(side):
+            key = key_of(node).split("^")[0] if isinstance(node, Script) else ""
+            said = self.beyond(key)
+            if said and self.value(key) is None and self.array(key) is None:
+                return said
+        return ""
+
+    def beyond(self, key: str) -> str:
+        """Whether the number of a name is none of those that its kind has on this page, in words."""
+        m = re.fullmatch(r"(\w+?)(\[|_)(\d+)(\]?)", key)
+        known = {*self.definitions, *self.facts.shapes}
+        if m is None or key in known:
+            return ""
+        form = re.compile(rf"{re.escape(m[1] + m[2])}(\d+){re.escape(m[4])}")
+        numbers = sorted(int(found[1]) for k in known if (found := form.fullmatch(k)))
+        if len(numbers) < 2 or numbers != [*range(numbers[0], numbers[-1] + 1)]:
+            return ""
+        return f"there is no {key}: {m[1]} has the numbers {numbers[0]} to {numbers[-1]}"
+
     def arrayed(self, x: Value, indices: tuple[str, ...]) -> Value | None:
         """The array that entries by index define: z_j as a column, Z_ij as a matrix, u_i in rows."""
         if not indices:  # p = P_{i,:}ᵀ for any i: the first one; −log p_y: the label y
@@ -450,8 +471,9 @@ class Page:
         """The defined arrays that no other definition uses."""
         made = {}
         for key, d in self.definitions.items():
-            if not d.layer and not d.arguments and not d.row.inline:
-                x = self.value(key)
+            if not d.arguments and not d.row.inline:
+                last = self.last.get(d.depth, 3)
+                x = self.value(key.replace("[·]", f"[{last}]") if d.layer else key)
                 if x is not None and not x.letters and isinstance(x.data, Named) and not self.inputs_are_marks(x.data):
                     made[key] = x
         used = {n for x in made.values() for n in topological([x.data.body])}
@@ -477,7 +499,7 @@ class Page:
 
 
 def _names(node: Node) -> list[Node]:
-    from byhand.reading.tree import Name, Script
+    from byhand.reading.tree import Name
 
     match node:
         case Name():

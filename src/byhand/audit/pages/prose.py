@@ -52,6 +52,10 @@ _SAID = re.compile(
     r"(?P<word>symmetric positive definite|positive definite|symmetric|positive|diagonal|orthogonal)\b"
 )
 _SUMS = re.compile(r"rows\s+of\s+(?:⟦(?P<mark>\d+)⟧|(?P<name>[^\W\d]\w*['′]*))\s+(?:all\s+)?sum\s+to\s+(?:one|1)")
+_CALLED = re.compile(
+    r"⟦(\d+)⟧\s+(?:is|denotes|stands\s+for|be)\s+(?:the\s+)?(?:elementwise\s+)?(sigmoid|logistic|tanh|relu|softplus|rectifier)\b",
+    re.I,
+)
 _HEADING = re.compile(
     r"(?m)^[#*\s]*(?:\\\w+\s*)*(?:\\textbf\{)?Gradients? of [^\n]{1,40}? with respect to (?P<names>[^\n.]*)$"
 )
@@ -90,6 +94,10 @@ def listed(text: str, formulas: list[Row], facts: Facts) -> None:
         if name is not None and key_of(name):
             said = {"simplex"} if word is None else {_WORDS.get(word, word)}
             facts.declare(Declared(key_of(name), None, row, None, said))
+    for m in _CALLED.finditer(text):
+        name = _name_in(formulas[int(m[1])])
+        if name is not None and key_of(name):
+            facts.functions[key_of(name)] = {"logistic": "sigmoid", "rectifier": "relu"}.get(m[2].lower(), m[2].lower())
     for m in _HEADING.finditer(text):
         for part in re.split(r"\s*(?:,|\band\b)\s*", m["names"].strip(" .}*_")):
             mark = _MARKED.fullmatch(part)

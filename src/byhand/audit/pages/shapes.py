@@ -67,7 +67,8 @@ def guess(page: Page, judge: Judge) -> None:
     for key in unknown * 2 if len(unknown) > 1 else unknown:
         rows = users[key][:6]
         kept = page.guessed[key]
-        best = sum(judge.fits(r) is True for r in rows)
+        possible = [judge.fits(r) is True for r in rows]  # with one shape or another
+        best = sum(possible)
         if best == len(rows):
             page.doubtful.discard(key)
             continue
@@ -76,14 +77,17 @@ def guess(page: Page, judge: Judge) -> None:
                 break
             page.guessed[key] = shape
             page.forget()
-            fitting = sum(judge.fits(r) is True for r in rows)
-            if fitting > best:
-                best, kept = fitting, shape
-            if fitting == len(rows):
+            fits = [judge.fits(r) is True for r in rows]
+            possible = [a or b for a, b in zip(possible, fits, strict=True)]
+            if sum(fits) > best:
+                best, kept = sum(fits), shape
+            if best == len(rows):
                 break
         page.guessed[key] = kept
         page.forget()
-        (page.doubtful.add if best < len(rows) else page.doubtful.discard)(key)
+        alone = [sum(r in users[k] for k in unknown) == 1 for r in rows]
+        excused = sum(lone and not p for lone, p in zip(alone, possible, strict=True))  # no shape of it makes these fit
+        (page.doubtful.add if best < len(rows) - excused or not best else page.doubtful.discard)(key)
 
 
 def _orient(page: Page, judge: Judge, users: dict[str, list[Row]]) -> None:
@@ -150,6 +154,8 @@ def _is_unknown(page: Page, key: str, rows: list[Row]) -> bool:
         or page.value(key) is not None
         or key in page.definitions
     ):
+        return False
+    if page.beyond(key):
         return False
     if key[0] == "d" and len(key) > 1 and (page.value(key[1:]) is not None or page.array(key[1:]) is not None):
         return False
