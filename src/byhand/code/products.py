@@ -17,7 +17,7 @@ from byhand.code.python import (
     quotient,
     raised,
 )
-from byhand.code.writer import Writer, joined
+from byhand.code.writer import Writer, joined, view_of
 from byhand.expr.dims import ONE, Coefficient, Shape, dim_coefficient
 from byhand.program.ops import P1, Add, Axes, Contract, Eye, Map, Mul, Op, operands
 
@@ -85,6 +85,9 @@ class Products(Writer):
 
     def mul(self, op: Mul) -> Code:
         """The source of a product, a view, a broadcast or a constant array."""
+        view = view_of(op)
+        if op.type == "bool" and view is not None:
+            return self.placed(*view, op.shape)
         code = self.scaled(Coefficient(abs(op.coefficient.value), op.coefficient.dims), op.factors, op.shape)
         return negative(code)._replace(shape=code.shape) if op.coefficient.value < 0 else code
 

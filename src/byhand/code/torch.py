@@ -115,6 +115,10 @@ class TorchWriter(NumpyWriter):
         ones = super().filled(literal("1"), shape, variable)
         return f"{code.at(Level.UNARY)} * {ones}"
 
+    def level_of_filled(self, code: Code) -> Level:
+        """How tightly the source of such a tensor holds together."""
+        return Level.ATOM if code.plain else Level.TIMES
+
     def converted(self, code: Code) -> str:
         """A mask as numbers."""
         return f"{code.at(Level.ATOM)}.to({self.type_of()})"

@@ -86,7 +86,7 @@ class Writer:
         if added is not None:
             return added
         if not code.shape:
-            return Code(self.filled(code, shape), shape=shape)
+            return Code(self.filled(code, shape), self.level_of_filled(code), shape)
         return Code(call(f"{self.np}.broadcast_to", code.text, self.shape(shape)), shape=shape, view=True)
 
     def statement(self, s: Statement) -> str:
@@ -137,6 +137,10 @@ class Writer:
         if like is not None:
             return call(f"{self.np}.{word or 'full'}_like", self.mention(like), *value)
         return call(f"{self.np}.{word or 'full'}", self.shape(shape), *value, *(self.dtype or self.usual_dtype))
+
+    def level_of_filled(self, code: Code) -> Level:
+        """How tightly the source of such an array holds together."""
+        return Level.ATOM
 
     def function_code(self, name: str) -> str:
         """The source of an elementwise function of {z}."""
