@@ -12,7 +12,7 @@ from byhand.code.c.compiler import environment, needed_compiler
 from byhand.code.c.functions import KERNELS
 from byhand.code.c.library import CCall
 from byhand.code.c.source import c_file
-from byhand.code.lower import lower_derivation
+from byhand.code.listing import list_derivation
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
 
@@ -34,7 +34,7 @@ class Unit:
         self.parts, self.entries = ["#include <math.h>"], []
 
     def add(self, name, derivation, values, dtype="double", parameters=()):
-        program = lower_derivation(derivation)
+        program = list_derivation(derivation)
         sizes = sizes_of(program, values)
         made = c_file(program, sizes, dtype, parameters)
         k = len(self.entries)

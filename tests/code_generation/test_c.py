@@ -17,24 +17,14 @@ import byhand
 from byhand.code import compile_expression, generate_expression
 from byhand.code.c.compiler import compiler_command, environment, wheel_command
 from byhand.code.c.functions import FUNCTIONS, KERNELS, NEEDS
-from byhand.code.c.identifiers import CIdentifiers, in_c
-from byhand.code.c.prepare import REWRITTEN, prepared
-from byhand.code.c.reductions import REFUSED
-from byhand.code.c.rows import ALL_OPERATIONS as C_OPERATIONS
-from byhand.code.c.rows import ROWS
-from byhand.code.c.storage import entrywise, size_of, stored
-from byhand.code.idioms import ELIMINATED
-from byhand.code.lower import lower_derivation
-from byhand.code.program import uses
+from byhand.code.c.identifiers import CIdentifiers
 from byhand.expr.functions import FUNCTIONS as ALL_FUNCTIONS
-from byhand.expr.operations import OPERATIONS as ALL_OPERATIONS
-from byhand.rules.patterns import PATTERNS
 from byhand.train.engines import ENGINES
 
 # problems and cases that the C target refuses, by the operation that it names
 WITHOUT_C = {
     "tr_AinvXB": "inv", "det": "det", "logdet": "logdet", "gp_noise": "inv", "sym_logdet": "logdet", "inverse": "inv",
-    "solve": "inv", "solve from the left": "inv", "symmetric": "logdet",
+    "solve": "inv", "solve from the left": "inv", "symmetric": "inv",
 }  # fmt: skip
 LOSSES = {"softmax_cross_entropy": 3, "mse": 3, "multilabel_cross_entropy": 3, "binary_cross_entropy": 1, "mae": 3,
           "huber": 3, "log_cosh": 3, "poisson": 3, "raw_logit_nll": 3}  # fmt: skip
@@ -94,10 +84,7 @@ def written_networks():
         yield name, byhand.derive(net), network_values(net), net.parameters
 
 
-def test_every_kind_operation_and_function_has_a_row_or_a_refusal():
-    assert {row.kind for row in PATTERNS} <= {*ROWS, *REWRITTEN} | ELIMINATED
-    assert {*ALL_OPERATIONS} <= {*C_OPERATIONS}
-    assert {*REFUSED} <= {*ALL_OPERATIONS, "solve"}
+def test_every_function_has_a_row():
     assert {*ALL_FUNCTIONS} == {*FUNCTIONS}
     called = {m for source in FUNCTIONS.values() for m in re.findall(r"^(\w+)\(", source)}
     assert {*KERNELS} <= called | {"dot"} and {n for ns in NEEDS.values() for n in ns} <= {*KERNELS}
@@ -263,16 +250,14 @@ def test_the_file_is_readable():
     assert "Saved by forward for backward: H1 (N, 16), P (N, 3): 1216 bytes" in source
     assert max(map(len, source.splitlines())) <= 132 and "malloc" not in source
     expression = byhand.derive(byhand.parse("sum((X @ w - y)**2)", {"X": "m n", "w": "n", "y": "m"}), "w").code("c")
-    assert "double value(" in expression and "void gradient(" in expression
+    assert "double value_and_gradients(" in expression
     assert '#error "the size of m is unknown: compile with -DM=..."' in expression
 
 
 def test_expression_alone():
     source = generate_expression(byhand.parse("H = tanh(A @ x)\nA @ H", {"A": "n n", "x": "n"}), "c", sizes={"n": 3})
-    assert (
-        "void value(const double *restrict A, const double *restrict x, workspace *restrict w, double *restrict"
-        in source
-    )
+    head = "void value(const double *restrict A, const double *restrict x, workspace *restrict w, double *restrict f)"
+    assert head in source
     f = compile_expression(byhand.parse("A @ x + b", {"b": "m", "A": "m n", "x": "n"}), "c")
     assert f(b=np.ones(2), A=np.ones((2, 3)), x=np.ones(3)).tolist() == [4.0, 4.0]
 
@@ -286,29 +271,6 @@ def test_memory_is_used_again_by_liveness():
     workspace = source[source.index("also") - 200 : source.index("} workspace;")]
     arrays = re.findall(r"double (\w+)\[N \* 16\]", workspace)
     assert len(arrays) <= 4, workspace  # H1, H2, H3 are saved; one adjoint is between them
-
-
-def test_no_memory_is_overwritten_that_is_read_later():
-    """Liveness, proved statement by statement for every problem and network: what shares a slot is never needed again."""
-    shared = 0
-    for name, derivation, _, _ in [*written_problems(), *written_networks()]:
-        program, identifiers = in_c(lower_derivation(derivation))
-        ready = prepared(program, identifiers)
-        statements, storage = ready.program.statements, stored(ready.program.statements, ready.kept)
-        holder = {}
-        for k, s in enumerate(statements):
-            for leaf in (x for x in uses([s.form]) if x in storage.of):
-                assert holder[id(storage.of[leaf])] is leaf, (name, s.name, "reads what was overwritten")
-            for leaf in (x for x in (s.leaf, *ready.kept.get(s.leaf, ())) if x in storage.of):
-                before = holder.get(id(storage.of[leaf]))
-                if before is not None:
-                    shared += 1
-                    assert not any(before in uses([t.form]) for t in statements[k + 1 :]), (name, s.name)
-                    assert before not in uses([s.form]) or entrywise(s.form, before), (name, s.name)
-                    assert size_of(before.shape) == size_of(leaf.shape)
-                holder[id(storage.of[leaf])] = leaf
-        assert not any(x in storage.of for x in ready.program.inputs)
-    assert shared > 50
 
 
 def test_a_hundred_layers_need_one_array_each():
@@ -385,7 +347,9 @@ def test_without_a_compiler(monkeypatch):
     monkeypatch.setenv("PATH", os.devnull)
     with pytest.raises(byhand.ByhandError, match="no C compiler was found"):
         compiled()
-    assert "double value(" in byhand.derive(byhand.parse("sum(w**2)", {"w": "n"})).code("c")  # source needs none
+    assert "double value_and_gradients(" in byhand.derive(byhand.parse("sum(w**2)", {"w": "n"})).code(
+        "c"
+    )  # source needs none
     assert not ENGINES["c"].available
 
 

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 from byhand.arguments import one_of, whole_number
 from byhand.code import rewrites
 from byhand.code.function import CompiledFunction
-from byhand.code.kinks import with_slope_at_zero
 from byhand.code.listing import list_derivation, list_expressions, needed_inputs
-from byhand.code.lower import lower_derivation, lower_expressions
 from byhand.errors import ByhandError
 from byhand.expr.expression import as_expression
 from byhand.expr.functions import ABSTRACT
 from byhand.views import Code
 
 if TYPE_CHECKING:
-    from byhand.code.layout import Program
+    from byhand.code.statements import Listing
     from byhand.derive.derivation import Derivation
     from byhand.expr.nodes import Expr, Symbol
 
@@ -44,7 +42,6 @@ FUNCTIONS: dict[str, Home] = {
     "torch": ("byhand.code.torch_function", "TorchFunction"),
     "jax": ("byhand.code.jax_function", "JaxFunction"),
 }
-LISTED = frozenset({"numpy", "torch", "jax"})  # targets that print from operations, the others from forms
 OPTIONS = {"c": ("sizes", "dtype")}
 
 
@@ -97,11 +94,8 @@ def generate(
         return _code(_imported(PULLBACKS[target])(pullback, derivation.source), target)
     if target == "c":
         options["parameters"] = _network_parameters(derivation)
-    if target in LISTED:
-        listing = list_derivation(derivation, formulas=formulas)
-        return program_source(rewrites.with_slope_at_zero(listing, relu_at_zero), target, **options)
-    lowered = lower_derivation(derivation, formulas=formulas)
-    return program_source(with_slope_at_zero(lowered, relu_at_zero), target, **options)
+    listing = list_derivation(derivation, formulas=formulas)
+    return program_source(rewrites.with_slope_at_zero(listing, relu_at_zero), target, **options)
 
 
 def _network_parameters(derivation: Derivation) -> tuple[str, ...]:
@@ -131,12 +125,11 @@ def compile_function(
     if target == "c" and chunk is None:
         from byhand.code.c import c_function
 
-        lowered = with_slope_at_zero(lower_derivation(derivation), relu_at_zero)
-        return c_function(lowered, roots, derivation.f.symbols.values(), _network_parameters(derivation))
+        listing = rewrites.with_slope_at_zero(list_derivation(derivation), relu_at_zero)
+        return c_function(listing, roots, derivation.f.symbols.values(), _network_parameters(derivation))
     source = generate(derivation, target, relu_at_zero, chunk)
-    made = list_derivation if target in LISTED else lower_derivation
-    program: Program = made(derivation, formulas=False)  # of which the names are needed
-    return _function(target, program, source, roots, derivation.f.symbols.values())
+    listing = list_derivation(derivation, formulas=False)  # of which the names are needed
+    return _function(target, listing, source, roots, derivation.f.symbols.values())
 
 
 def generate_expression(f: Any, target: str = "numpy", formulas: bool = True, **options: Any) -> Code:
@@ -162,7 +155,7 @@ def compile_expression(f: Any, target: str = "numpy", formulas: bool = True) -> 
     )
 
 
-def node_program(nodes: Mapping[str, Expr], inputs: Iterable[Symbol], target: str, formulas: bool = True) -> Program:
+def node_program(nodes: Mapping[str, Expr], inputs: Iterable[Symbol], target: str, formulas: bool = True) -> Listing:
     """The program of nodes on their own: Jacobians, predictions.
 
     Args:
@@ -171,12 +164,12 @@ def node_program(nodes: Mapping[str, Expr], inputs: Iterable[Symbol], target: st
         target: a key of TARGETS.
         formulas: as for `generate`.
     """
-    made = list_expressions if one_of(target, TARGETS, "target") in LISTED else lower_expressions
-    return made(nodes, inputs, formulas=formulas)
+    one_of(target, TARGETS, "target")
+    return list_expressions(nodes, inputs, formulas=formulas)
 
 
 def program_function(
-    program: Program, roots: list[Expr], declared: Iterable[Symbol] = (), target: str = "numpy"
+    program: Listing, roots: list[Expr], declared: Iterable[Symbol] = (), target: str = "numpy"
 ) -> CompiledFunction:
     """callable(**arrays) -> the results of a lowered program.
 
@@ -190,12 +183,12 @@ def program_function(
     if one_of(target, TARGETS, "target") == "c":
         from byhand.code.c import c_function
 
-        return c_function(program, roots, declared)  # type: ignore[arg-type]
+        return c_function(program, roots, declared)
     source = program_source(program, target)
     return _function(target, program, source, roots, declared)
 
 
-def program_source(program: Program, target: str, **options: Any) -> Code:
+def program_source(program: Listing, target: str, **options: Any) -> Code:
     """Source of a function that computes a lowered program.
 
     Raises: ByhandError: an unknown target.
@@ -209,7 +202,7 @@ def _code(source: Any, target: str) -> Code:
 
 
 def _function(
-    target: str, program: Program, source: str, roots: list[Expr], declared: Iterable[Symbol]
+    target: str, program: Listing, source: str, roots: list[Expr], declared: Iterable[Symbol]
 ) -> CompiledFunction:
     function: CompiledFunction = _imported(FUNCTIONS[target])(program, source, roots, declared)
     return function

@@ -6,17 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from byhand.code.forms import parts
 from byhand.expr.indexmaps import as_slice, is_map
 from byhand.expr.nodes import Expr, Structured, topological
 from byhand.notation import typeset as ts
-from byhand.notation.matrix import MATRIX_NOTATION, form_math, matrix_math
+from byhand.notation.matrix import matrix_math
 from byhand.notation.names import Names
 from byhand.notation.orientation import row_vectors
 from byhand.notation.style import Style
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
-from byhand.rules.forms import Form, NoMatrixForm
+from byhand.rules.forms import NoMatrixForm
 
 
 class Formulas:
@@ -35,7 +34,6 @@ class Formulas:
         self.value = ts.Name(value)
         labels = {a: self.partial(name) for a, name in (adjoints or {}).items()}
         self.style = Style(row_vectors(roots), labels, all_rows=all_rows)
-        self.origins: dict[Form, Form] = {}  # a form as code -> the form that it came from
 
     def partial(self, name: str) -> Math:
         """∂value/∂name."""
@@ -55,23 +53,6 @@ class Formulas:
         if any(n.operation == "triangle" or (is_map(n) and as_slice(n) is None) for n in constants):  # a slice has
             return None
         return self.of_node(node)
-
-    def of_form(self, form: Form) -> Math | None:
-        """A part of a formula, where it has matrix notation."""
-        origin = self.origins.get(form)
-        if origin is None or not all(map(_has_notation, parts(origin))):
-            return None
-        try:
-            return form_math(origin, self.style)
-        except NoMatrixForm:
-            return None
-
-
-def _has_notation(form: Form) -> bool:
-    if form.kind == "operation":
-        operation, (_, *attributes) = form.data
-        return operation != "triangle" and (operation != "affine" or len(attributes) == 4)  # a slice has
-    return form.kind in MATRIX_NOTATION and form.kind != "einsum"
 
 
 def written_out(math: Math, meanings: Mapping[str, Math]) -> Math:

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from byhand.code.layout import Program, docstring
+from byhand.code.layout import docstring
+from byhand.code.statements import Listing
 from byhand.errors import ByhandError, DataError
 from byhand.expr.dims import dim_value
 from byhand.expr.evaluate import bind, check_slice, evaluate_nodes
@@ -40,7 +41,7 @@ class CompiledFunction:
 
     library: ClassVar[str] = "numpy"
 
-    def __init__(self, program: Program, source: str, roots: list[Expr], declared: Iterable[Symbol] = ()) -> None:
+    def __init__(self, program: Listing, source: str, roots: list[Expr], declared: Iterable[Symbol] = ()) -> None:
         self.program, self.source = program, source
         self._declared = tuple(dict.fromkeys([*program.inputs, *declared]))
         self.inputs = tuple(s.name for s in program.inputs)

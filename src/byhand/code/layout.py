@@ -6,10 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from byhand.code import program as forms
 from byhand.code.python import Level, dim_code
-from byhand.code.statements import Listing
-from byhand.code.statements import Statement as Line
+from byhand.code.statements import Listing, Statement
 from byhand.errors import ShapeError
 from byhand.expr.assume import PROPERTIES
 from byhand.expr.dims import dim_names, show_shape
@@ -19,16 +17,13 @@ from byhand.expr.sizes import Solved, solved_names
 if TYPE_CHECKING:
     from byhand.notation.typeset import Math
 
-# What is printed from forms has the same outside as what is printed from operations.
-Program = Listing | forms.Program
-Statement = Line | forms.Statement
 WIDEST = 120
 COMMENT_COLUMN = 48  # statements longer than this do not push the comments of others to the right
 LONGEST_TITLE = 80
 INDENT = "    "
 
 
-def title(program: Program) -> str:
+def title(program: Listing) -> str:
     """What is computed, without the names of variables where they are many."""
     title = program.title if len(program.title) <= LONGEST_TITLE else program.title.split(" with respect to ")[0]
     return quoted(title)
@@ -69,7 +64,7 @@ def tuple_lines(front: str, items: Sequence[str], back: str, depth: int) -> list
     return spread(f"{front}(", items, f"){back}", depth)
 
 
-def formulas(program: Program) -> list[str]:
+def formulas(program: Listing) -> list[str]:
     """The named intermediates and the value as mathematics, then the conventions, each followed by a blank line."""
     forward = [s for s in program.statements if s.section == "forward" and s.defined]
     defined = [*forward, *(s for s in program.statements if s.section == "value" and s.result is not None)]
@@ -78,14 +73,14 @@ def formulas(program: Program) -> list[str]:
     return [*shown, *program.notes, *([""] if program.notes else [])]
 
 
-def arguments(program: Program) -> list[str]:
+def arguments(program: Listing) -> list[str]:
     """The inputs with their shapes and what is declared of them."""
     if not program.inputs:
         return []
     return ["Args:", *(f"{INDENT}{program.names[s]}: {described(s)}." for s in program.inputs)]
 
 
-def docstring(program: Program) -> list[str]:
+def docstring(program: Listing) -> list[str]:
     """What is computed, from what, by which formula; shapes of everything that goes in and comes out."""
     lines = [f'"""{title(program)}.', "", *formulas(program), *arguments(program)]
     shapes = {s.name: s.shape for s in program.statements}
@@ -196,12 +191,12 @@ def file_source(title: str, imports: Mapping[str, str], definitions: Sequence[st
     return "\n\n\n".join(["\n\n".join(head), *definitions]) + "\n"
 
 
-def formula_of(s: Statement, program: Program) -> str:
+def formula_of(s: Statement, program: Listing) -> str:
     """The mathematics of a statement; empty where it has none."""
     return "" if s.math is None else re.sub(r"\s+", " ", _text(s, program, s.left))
 
 
-def _text(s: Statement, program: Program, left: Math | None = None) -> str:
+def _text(s: Statement, program: Listing, left: Math | None = None) -> str:
     from byhand.code.formulas import as_text  # notation is imported where there is mathematics to print
 
     assert s.math is not None
@@ -227,7 +222,7 @@ def aligned(block: list[tuple[str, str, str]], room: int) -> list[str]:
     return lines
 
 
-def return_lines(program: Program) -> list[str]:
+def return_lines(program: Listing) -> list[str]:
     """return L, {"W1": dW1}; the value alone; a dict of several."""
     results = program.results
     if program.value is None and len(results) == 1:

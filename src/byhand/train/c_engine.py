@@ -15,7 +15,7 @@ import numpy as np
 
 from byhand.code.c.compiler import FAST, library, needed_compiler
 from byhand.code.c.source import CFile, c_file
-from byhand.code.lower import lower_derivation
+from byhand.code.listing import list_derivation
 from byhand.errors import DataError
 from byhand.expr.dims import dim_value
 from byhand.train.c_updates import Update, train_source
@@ -49,8 +49,8 @@ class CEngine(StepEngine):
         """The network's C, the number of samples an argument."""
         key = ("c", self.real)
         if key not in self.program.compiled:
-            lowered = lower_derivation(self.program.derivation)
-            made = c_file(lowered, {}, self.real, self.program.names, str(self.program.net.batch))
+            listing = list_derivation(self.program.derivation, formulas=False)
+            made = c_file(listing, {}, self.real, self.program.names, str(self.program.net.batch), whole=True)
             if made.parameters != self.program.names:
                 raise AssertionError(f"parameters {made.parameters}, not {self.program.names}")
             self.program.compiled[key] = made
@@ -84,7 +84,7 @@ class CEngine(StepEngine):
         types, widths = self._types(), self._widths()
         data = {names[n]: (types[n], w) for n, w in widths.items() if n not in self.program.masks}
         masks = {names[n]: w for n, w in widths.items() if n in self.program.masks}
-        update = Update(self.updater.program, self.real)
+        update = Update(self.updater.program, self.real, self.program.count)
         if "#include <math.h>" not in source:
             source = "#include <math.h>\n" + source
         recorded = () if self.norms is None else tuple(self.program.weights.values())
@@ -172,16 +172,14 @@ class CEngine(StepEngine):
         given = {names[n]: a for n, a in self._sent(data).items()}
         given |= {names[n]: np.ones(s, self.parameters.dtype) for n, s in self.program.mask_shapes(batch).items()}
         places = given | {"p": self.parameters, "g": self.gradient, "w": self._room(batch)[0]}
-        loaded.forward.restype = ctypes.c_float if self.real == "float" else ctypes.c_double
-
-        def call(name: str) -> Any:
-            words = (places.get(a) for a in made.functions[name])
-            return getattr(loaded, name)(*(ctypes.c_int(batch) if x is None else _pointer(x) for x in words))
+        ((name, order),) = [(n, order) for n, order in made.functions.items() if n != "sgd_step"]
+        step = getattr(loaded, name)
+        step.restype = ctypes.c_float if self.real == "float" else ctypes.c_double
+        words = [ctypes.c_int(batch) if places.get(a) is None else _pointer(places[a]) for a in order]
 
         def run(parameters: Array) -> tuple[float, Array]:
             self.parameters[:] = parameters
-            loss = float(call("forward"))
-            call("backward")
+            loss = float(step(*words))
             return loss, self.gradient.astype(np.float64)
 
         return run

@@ -3,102 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
+from byhand.code.c.functions import KERNELS, with_needed
+from byhand.code.c.loops import INDENT
+from byhand.code.c.pieces import single_precision
 from byhand.code.c.source import CFile
-from byhand.errors import MissingRuleError
-from byhand.expr.functions import MASKS
+from byhand.code.c.writer import written
+from byhand.code.statements import Statement
+from byhand.expr.dims import ONE
 from byhand.program.lower import Program
-from byhand.program.ops import P1, Add, Map, Mul, Number, Op, topological
+from byhand.program.ops import P1, Add, Input, Mul, Op, Pool
+from byhand.program.rewrite import mapped
 
-_FUNCTIONS = {"abs": "fabs", "log1p": "log1p", **dict.fromkeys(("exp", "log", "tanh"), "")}  # "": of the same name
+RESERVED = {"p", "g", "w", "b", "t", "lr", "step", "steps", "first", "count", "size", "rows", "rates", "clip", "losses"}
 
 
 class Update:
-    """One update: lines of C for entry i of the vectors, and numbers that are computed before the loop, in double.
+    """One update: lines of C for vectors, and for numbers that are computed before the loop, in double precision.
 
     Args:
         program: of the update; its vectors have one axis.
         real: "float" or "double", the type of the vectors.
-    Raises: MissingRuleError: the update has an operation that C has no row for here.
+        count: the entries of the vectors.
+    Raises: MissingRuleError: the update has an operation that C has no row for.
     """
 
-    def __init__(self, program: Program, real: str) -> None:
+    def __init__(self, program: Program, real: str, count: int) -> None:
         self.real = real
         self.vectors = [name for name, op in program.inputs.items() if op.shape]
-        self.before: list[str] = []
-        self.lines: list[str] = []
-        self._words: dict[Op, str] = {op: f"{n}[i]" if op.shape else n for n, op in program.inputs.items()}
-        for op in topological(program.results.values()):
-            if op not in self._words:
-                self._declare(op)
-        self.lines += [f"{name}[i] = {self._words[op]};" for name, op in program.results.items()]
+        pool = Pool()
+        numbers: dict[Op, Statement] = {}
 
-    def _declare(self, op: Op) -> None:
-        """A variable for a number, before the loop, or for an entry, in it; entries read numbers in their own type."""
-        if isinstance(op, Mul) and not op.factors:
-            self._words[op] = repr(float(op.coefficient.value))
-        elif op.shape:
-            value = self._value(op)
-            self.lines.append(f"const {self.real} x{len(self.lines) + 1} = {value};")
-            self._words[op] = f"x{len(self.lines)}"
-        else:
-            self._words[op] = self._number(self._value(op))
+        def number(op: Op) -> Op:
+            """The name of what is the same for all entries."""
+            if op not in numbers:
+                leaf = pool(Input((), "real", f"c{len(numbers) + 1}"))
+                numbers[op] = Statement(leaf, op, "forward", result=leaf.name)
+            return numbers[op].leaf
 
-    def _number(self, value: str) -> str:
-        """The name of a number that is computed before the loop."""
-        self.before.append(f"const double c{len(self.before) + 1} = {value};")
-        return f"c{len(self.before)}"
+        def split(op: Op) -> Op:
+            """Vectors times one number, and plus one."""
+            if op.shape and isinstance(op, Add):
+                added = (
+                    (c, t, axes) if t.shape else (ONE, number(pool.mul((), c, [(t, (), P1)])), ())
+                    for c, t, axes in op.terms
+                )
+                return pool(Add(op.shape, op.type, tuple(added)))
+            if not op.shape or not isinstance(op, Mul) or all(f.shape for f, _, _ in op.factors):
+                return op
+            alone = tuple(f for f in op.factors if not f[0].shape)
+            front = number(pool(Mul((), "real", op.coefficient, alone)))
+            rest = tuple(f for f in op.factors if f[0].shape)
+            return pool(Mul(op.shape, op.type, ONE, ((front, (), P1), *rest)))
 
-    def _value(self, op: Op) -> str:
-        inside = bool(op.shape)
-        match op:
-            case Number(value=value):
-                return repr(value)
-            case Map(function=name, args=(a,)) if name in MASKS:
-                return f"{self._word(a, inside)} {MASKS[name]} 0"
-            case Map(function="sign", args=(a,)):
-                return f"({self._word(a, inside)} > 0) - ({self._word(a, inside)} < 0)"
-            case Map(function="real", args=(a,)):
-                return self._word(a, inside)
-            case Map(function="power", args=(a, b)):
-                return self._call("pow", inside, self._word(a, inside), self._word(b, inside))
-            case Map(function=name, args=(a,)) if name in _FUNCTIONS:
-                return self._call(_FUNCTIONS[name] or name, inside, self._word(a, inside))
-            case Add(terms=terms):
-                signed = [(c.value < 0, self._product(abs(c.value), [(t, P1)], inside)) for c, t, _ in terms]
-                words = "".join(f" {'-' if minus else '+'} {word}" for minus, word in signed)
-                return words.removeprefix(" + ").strip()
-            case Mul(coefficient=c, factors=factors):
-                return self._product(c.value, [(f, p) for f, _, p in factors], inside)
-            case _:
-                raise MissingRuleError(f"the C engine has no {type(op).__name__} in an update", "engine='numpy'")
-
-    def _product(self, c: Fraction, factors: list[tuple[Op, Fraction]], inside: bool) -> str:
-        """A coefficient times powers; what is the same for all entries is multiplied before the loop."""
-        numbers = [f for f in factors if not f[0].shape]
-        if inside and numbers:
-            number, rest = self._number(self._product(c, numbers, False)), [f for f in factors if f[0].shape]
-            return f"({self.real}){number}" + (f" * {self._product(Fraction(1), rest, True)}" if rest else "")
-        above = [self._raised(f, p, inside) for f, p in factors if p > 0]
-        below = [self._raised(f, -p, inside) for f, p in factors if p < 0]
-        whole = " * ".join([*([] if c == 1 and above else [self._literal(c, inside)]), *above])
-        return f"{whole} / ({' * '.join(below)})" if below else whole
-
-    def _word(self, op: Op, inside: bool) -> str:
-        return f"({self.real}){self._words[op]}" if inside and not op.shape else self._words[op]
-
-    def _literal(self, value: Fraction, inside: bool) -> str:
-        return f"({self.real}){float(value)!r}" if inside else repr(float(value))
-
-    def _call(self, function: str, inside: bool, *args: str) -> str:
-        return f"{function}{'f' * (inside and self.real == 'float')}({', '.join(args)})"
-
-    def _raised(self, op: Op, p: Fraction, inside: bool) -> str:
-        word = self._word(op, inside)
-        if p == Fraction(1, 2):
-            return self._call("sqrt", inside, word)
-        return " * ".join([word] * int(p)) if p in (1, 2, 3) else self._call("pow", inside, word, repr(float(p)))
+        found = {name: mapped(pool, op, split) for name, op in program.results.items()}
+        found = {**{n: op for n, op in found.items() if n != "p"}, "p": found["p"]}  # the state first, which p may need
+        vectors = [Statement(pool(Input(op.shape, "real", f"new_{n}")), op, "forward") for n, op in found.items()]
+        stores = [
+            Statement(pool(Input(s.shape, "real", f"{n}_")), s.leaf, "value", result=n)
+            for n, s in zip(found, vectors, strict=True)
+        ]
+        names = {op: n for n, op in program.inputs.items()} | {s.leaf: n for n, s in zip(found, stores, strict=True)}
+        dims = {str(d): str(count) for op in program.inputs.values() for d in op.shape}
+        known = [*program.inputs.values()]
+        self.before, first = written(pool, [*numbers.values()], known, names, dims, RESERVED)
+        cast = {s.leaf: f"{s.name}_{real}" for s in numbers.values()} if real == "float" else {}
+        self.before += [f"const float {word} = (float){leaf.name};" for leaf, word in cast.items()]
+        self.lines, second = written(
+            pool, [*vectors, *stores], [*known, *(s.leaf for s in numbers.values())], names | cast, dims, RESERVED
+        )
+        if real == "float":
+            self.lines = single_precision("\n".join(self.lines)).split("\n")
+        self.kernels = first | second
 
 
 TRAIN = """
@@ -120,7 +96,7 @@ def train_source(
     count: int,
     recorded: Sequence[slice] = (),
 ) -> str:
-    """The C of many steps: gather, forward, backward, clip, update.
+    """The C of many steps: gather, loss and gradients, clip, update.
 
     Args:
         update: of the optimizer.
@@ -134,7 +110,9 @@ def train_source(
     state = [v for v in update.vectors if v not in ("p", "g")]
     gathers = "".join(TRAIN.format(name=n, type=kind, width=width) for n, (kind, width) in data.items())
     batch = "".join(f"    {kind} {n}[{made.capacity} * {width}];\n" for n, (kind, width) in data.items())
-    arguments = ["parameters *parameters_", "parameters *gradient_", "workspace *w", "samples_of_a_batch *b"]
+    ((name, order),) = [(n, order) for n, order in made.functions.items() if n != "sgd_step"]
+    memory = "workspace" if "w" in order else "void"
+    arguments = ["parameters *parameters_", "parameters *gradient_", f"{memory} *w", "samples_of_a_batch *b"]
     arguments += [f"const {kind} *{n}_all" for n, (kind, _) in data.items()]
     arguments += [f"const {real} *{n}_all" for n in masks] + [f"{real} *restrict {v}" for v in state]
     arguments += ["const int *rows", "int samples", "int size", "int steps", "const double *rates", "double t"]
@@ -143,22 +121,23 @@ def train_source(
         **{n: f"b->{n}" for n in data}, **{n: f"{n}_all + (long long)step * size * {units}" for n, units in masks.items()},
         "p": "parameters_", "g": "gradient_", "w": "w",
     }  # fmt: skip
-    calls = {f: ", ".join(said.get(a, "count") for a in made.functions[f]) for f in ("forward", "backward")}
+    kernels = [KERNELS[k] for k in with_needed(update.kernels) if f" {k}(" not in made.source]
     lines = [
+        *(single_precision(k) if real == "float" else k for k in kernels),
         gathers,
         f"typedef struct {{\n{batch}}} samples_of_a_batch;\n",
         "/* Steps on batches of the rows that are listed; how many were taken before a loss was no finite number. */",
         f"int train({', '.join(arguments)})",
         "{",
+        *([] if "w" in order else ["    (void)w;"]),
         f"    {real} *restrict p = ({real} *)parameters_;",
         f"    {real} *restrict g = ({real} *)gradient_;",
         "    for (int step = 0; step < steps; step++) {",
         "        const int first = step * size, count = samples - first < size ? samples - first : size;",
         *(f"        gather_{n}({n}_all, rows + first, count, b->{n});" for n in data),
-        f"        losses[step] = (double)forward({calls['forward']});",
+        f"        losses[step] = (double){name}({', '.join(said.get(a, 'count') for a in order)});",
         "        if (!(losses[step] - losses[step] == 0.0))",
         "            return step + 1;",
-        f"        backward({calls['backward']});",
         *(_norm_lines(recorded) if recorded else ()),
         "        if (clip > 0.0) {",
         f"            {real} squares = 0;",
@@ -173,10 +152,7 @@ def train_source(
         "        }",
         "        const double lr = rates[step];",
         "        t += 1.0;",
-        *(f"        {line}" for line in update.before),
-        f"        for (int i = 0; i < {count}; i++) {{",
-        *(f"            {line}" for line in update.lines),
-        "        }",
+        *(f"{INDENT * 2}{line}" for line in (*update.before, *update.lines)),
         "    }",
         "    return steps;",
         "}",

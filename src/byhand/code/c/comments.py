@@ -3,53 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from byhand.code.c.body import INDENT
-from byhand.code.c.storage import Storage
+from byhand.code.c.loops import INDENT
+from byhand.code.c.places import Places
 from byhand.code.layout import WIDEST
-from byhand.code.program import Program, Statement
+from byhand.code.statements import Listing, Statement
 from byhand.expr.dims import show_shape
-from byhand.expr.nodes import Named, Symbol
+from byhand.expr.nodes import Symbol
 from byhand.notation import typeset as ts
 from byhand.notation.text import to_text
+from byhand.program.ops import Input
 
 LONGEST_TITLE = 90
 
 
-def head_comment(program: Program, memory: Iterable[str]) -> str:
+def head_comment(listing: Listing, names: Mapping[Input, str], memory: Iterable[str]) -> str:
     """What the file computes, from what, by which formulas, and what memory it needs.
 
     Args:
-        program: what is computed.
+        listing: what is computed.
+        names: the identifier of each leaf.
         memory: lines about the memory.
     """
-    title = program.title if len(program.title) <= LONGEST_TITLE else program.title.split(" with respect to ")[0]
+    title = listing.title if len(listing.title) <= LONGEST_TITLE else listing.title.split(" with respect to ")[0]
     lines = [f"{safe(title)}; derived and written by byhand. C99, no other file, no allocation.", ""]
     shown = [
-        s
-        for s in program.statements
-        if s.math is not None and (s.section == "value" or (s.section == "forward" and isinstance(s.leaf, Named)))
+        f"{INDENT}{names[s.leaf]} = {safe(to_text(s.math, names=listing.page))}"
+        for s in listing.statements
+        if s.math is not None and (s.section == "value" or (s.section == "forward" and s.defined))
     ]
-    shown_text = [
-        f"{INDENT}{s.name} = {safe(to_text(s.math, names=program.page))}" for s in shown if s.math is not None
-    ]
-    lines += [line for line in shown_text if len(line) < WIDEST - 4]
+    lines += [line for line in shown if len(line) < WIDEST - 4]
     lines += ["", "Arrays stand row by row, the last index running fastest:"]
-    lines += [f"{INDENT}{program.names[s]}: {_described(s)}" for s in program.inputs]
-    lines += ["", *map(safe, program.notes), *memory]
+    lines += [f"{INDENT}{names[leaf]}: {_described(s)}" for s, leaf in listing.leaves.items()]
+    lines += ["", *map(safe, listing.notes), *memory]
     return "/*\n" + "\n".join(f" * {line}".rstrip() for line in lines) + "\n */"
 
 
-def statement_comment(s: Statement, program: Program, storage: Storage) -> str:
-    """The mathematics of a statement, its shape, and whose place it takes."""
-    shape = show_shape(s.shape)
-    place = f", in the place of {program.names[storage.in_place[s.leaf]]}" if s.leaf in storage.in_place else ""
-    math = ts.Relation("=", s.left if s.left is not None else ts.Name(s.name), s.math) if s.math is not None else None
-    text = "" if math is None else safe(re.sub(r"\s+", " ", to_text(math, names=program.page)))
-    own = f"{s.name} = " if s.left is not None else ""
+def statement_comment(s: Statement, listing: Listing, names: Mapping[Input, str], places: Places) -> str:
+    """The mathematics of a statement, its shape, and whose place it takes; nothing where it has no mathematics."""
+    if s.math is None and s.result is None:
+        return ""
+    shape, name = show_shape(s.shape), names[s.leaf]
+    taken = places.storage.in_place.get(s.leaf)
+    place = "" if taken is None else f", in the place of {names[taken]}"
+    math = ts.Relation("=", s.left if s.left is not None else ts.Name(name), s.math) if s.math is not None else None
+    text = "" if math is None else safe(re.sub(r"\s+", " ", to_text(math, names=listing.page)))
+    own = f"{name} = " if s.left is not None else ""
     full = f"{own}{text}   {shape}{place}"
-    return full if text and len(full) <= WIDEST - 10 else f"{s.name}   {shape}{place}"
+    return full if text and len(full) <= WIDEST - 10 else f"{name}   {shape}{place}"
 
 
 def _described(s: Symbol) -> str:

@@ -32,6 +32,7 @@ FAST = (
     "-fPIC",
     "-shared",
 )
+GCC = ("-fno-loop-unroll-and-jam",)  # which takes sums out of registers: products of 32 rows take half the time without
 LONGEST = 300  # seconds that a compilation may take
 
 
@@ -109,9 +110,9 @@ def library(source: str, flags: tuple[str, ...] = FAST) -> ctypes.CDLL:
         if key not in _LIBRARIES:
             path, target = _folder() / f"{key}.c", _folder() / f"{key}.so"
             path.write_text(source, "utf-8")
-            refusal = _compiled(command, flags, path, target)
-            if refusal and flags != PORTABLE:  # an option that this compiler has not
-                refusal = _compiled(command, PORTABLE, path, target)
+            refusal = "untried"
+            for tried in ((*flags, *GCC), flags, PORTABLE):  # without options that this compiler has not
+                refusal = refusal and _compiled(command, tried, path, target)
             if refusal:
                 raise ByhandError(f"{shlex.join(command)} could not compile the generated C", *refusal.splitlines()[:6])
             _LIBRARIES[key] = ctypes.CDLL(str(target))

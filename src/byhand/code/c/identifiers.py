@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import replace
 
 from byhand.code.c.functions import KERNELS
 from byhand.code.c.pieces import MATHEMATICS
 from byhand.code.names import Identifiers
-from byhand.code.program import Program
 
 _KEYWORDS = """auto break case char const continue default do double else enum extern float for goto if inline int long
 register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool
@@ -70,15 +68,4 @@ def _ascii(c: str) -> str:
     return f"u{ord(c):04x}"
 
 
-def in_c(program: Program) -> tuple[Program, CIdentifiers]:
-    """The program with identifiers of C: capital letters for sizes, which are macros."""
-    identifiers = CIdentifiers()
-    dims = {name: identifiers.give(name.upper()) for name in program.dims}
-    names = {leaf: identifiers.give(name) for leaf, name in program.names.items()}
-    own = {name: names[leaf] for leaf, name in program.names.items()}
-    statements = tuple(replace(s, name=names[s.leaf]) for s in program.statements)
-    value = None if program.value is None else own[program.value]
-    return replace(program, statements=statements, names=names, dims=dims, value=value), identifiers
-
-
-__all__ = ["CIdentifiers", "in_c"]
+__all__ = ["CIdentifiers"]

@@ -12,7 +12,7 @@ import numpy as np
 from byhand.code.c.compiler import library, needed_compiler
 from byhand.code.c.source import CFile, c_file
 from byhand.code.function import CompiledFunction
-from byhand.code.program import Program
+from byhand.code.statements import Listing
 from byhand.expr.dims import Shape, dim_value
 from byhand.expr.evaluate import read_sizes
 from byhand.expr.nodes import Expr, Symbol
@@ -37,12 +37,12 @@ class CFunction(CompiledFunction):
     """
 
     def __init__(
-        self, program: Program, roots: list[Expr], declared: Iterable[Symbol] = (), parameters: Sequence[str] = ()
+        self, program: Listing, roots: list[Expr], declared: Iterable[Symbol] = (), parameters: Sequence[str] = ()
     ) -> None:
         source = c_file(program, {}, "double", tuple(parameters)).source
         needed_compiler()
         super().__init__(program, source, roots, declared)
-        self._parameters, self._forms = tuple(parameters), program
+        self._parameters, self._listing = tuple(parameters), program
         self._calls: dict[tuple[Any, ...], CCall] = {}
 
     def _made(self) -> Callable[..., Any]:
@@ -56,8 +56,8 @@ class CFunction(CompiledFunction):
         sizes = {d: n for d, n in known.items() if d in self.program.dims}
         key = (kind, *sorted(sizes.items()))
         if key not in self._calls:
-            made = c_file(self._forms, sizes, kind, self._parameters)
-            self._calls[key] = CCall(made, self._forms, sizes, library(made.source))
+            made = c_file(self._listing, sizes, kind, self._parameters)
+            self._calls[key] = CCall(made, self._listing, sizes, library(made.source))
             self.source = made.source
         value, results = self._calls[key]({s.name: v for s, v in zip(self.program.inputs, values, strict=True)})
         if self.program.value is not None:
@@ -80,7 +80,7 @@ class CCall:
     """
 
     def __init__(
-        self, made: CFile, program: Program, sizes: Mapping[str, int], loaded: ctypes.CDLL,
+        self, made: CFile, program: Listing, sizes: Mapping[str, int], loaded: ctypes.CDLL,
         rename: Callable[[str], str] = str,
     ) -> None:  # fmt: skip
         self.made, self.sizes, self.real = made, sizes, _REALS[made.dtype]
@@ -90,9 +90,7 @@ class CCall:
         for _, function in self.functions[1:]:
             function.restype = None
         self.number = number
-        shapes = {s.name: s.shape for s in program.statements} | {
-            s.result: s.shape for s in program.statements if s.result
-        }
+        shapes = {s.result: s.shape for s in program.statements if s.result}
         self.results = {name: self.shape(shapes[name]) for name in made.results}
         self.parameters = [s for s in program.inputs if made.network and s.name in made.parameters]
         self.needed = max(1, sum(self.size(s) for s in made.workspace.values()))

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from byhand.code.c.body import INDENT
+from byhand.code.c.loops import INDENT
 from byhand.code.c.pieces import size_piece
-from byhand.code.c.storage import Slot, Storage
+from byhand.code.c.places import Places
 from byhand.code.layout import wrapped
-from byhand.code.program import Program, Statement
+from byhand.code.statements import Listing
 from byhand.errors import DataError, ShapeError
 from byhand.expr.dims import Shape, dim_value, show_shape
-from byhand.expr.nodes import Expr, Symbol
+from byhand.expr.nodes import Symbol
+from byhand.program.liveness import Slot
+from byhand.program.ops import Input
 
 LARGEST_ARRAY = 2**31 - 1
 DTYPES = {"float": 4, "double": 8}
-
-
-def function_names(network: bool) -> tuple[str, str]:
-    """What the function that computes the value is called, and the one that computes the gradients."""
-    return ("forward", "backward") if network else ("value", "gradient")
 
 
 class Memory:
     """The memory that a program's functions are given.
 
     Args:
-        program: it.
-        storage: which intermediates stand where.
+        listing: the program, cut into statements that loops are written for.
+        places: where results stand.
+        names: the identifier of each leaf.
+        dims: the identifier of each named dimension.
         parameters: the inputs that stand in a struct of their own.
-        numbers: the scalar intermediates that are kept for the second function.
+        functions: what they are called.
         sizes: the sizes of named dimensions, as far as they are known.
         dtype: "float" or "double".
         runtime: the dimension that is an argument of the functions, if there is one.
@@ -37,38 +36,34 @@ class Memory:
     """
 
     def __init__(
-        self,
-        program: Program,
-        storage: Storage,
-        parameters: Sequence[Symbol],
-        numbers: Sequence[Statement],
-        sizes: Mapping[str, int],
-        dtype: str,
-        runtime: str | None,
-        capacity: str,
-    ) -> None:
-        self.program, self.storage, self.parameters, self.numbers = program, storage, parameters, numbers
-        self.sizes, self.dtype, self.runtime, self.capacity = sizes, dtype, runtime, capacity
-        self._names = {id(slot): self._name(slot) for slot in storage.slots}
+        self, listing: Listing, places: Places, names: Mapping[Input, str], dims: Mapping[str, str],
+        parameters: Sequence[Symbol], functions: Sequence[str], sizes: Mapping[str, int], dtype: str,
+        runtime: str | None, capacity: str,
+    ) -> None:  # fmt: skip
+        self.listing, self.places, self.names, self.dims = listing, places, names, dims
+        self.parameters, self.functions, self.sizes, self.dtype = parameters, functions, sizes, dtype
+        self.runtime, self.capacity = runtime, capacity
+        self.numbers = [x for x in places.saved if x in places.numbers]
+        self.arrays = [x for x in places.saved if x not in places.numbers]
+        self._members = {id(slot): self._member(slot) for slot in places.storage.slots}
 
-    def _name(self, slot: Slot) -> str:
+    def _member(self, slot: Slot[Input]) -> str:
         """Memory is called by what is saved in it, else by what stands in it first."""
-        saved = [x for x in slot.leaves if x in self.storage.saved]
-        return self.program.names[(saved or slot.leaves)[0]]
+        return self.names[next((x for x in slot.held if x in self.arrays), slot.held[0])]
 
-    def member(self, leaf: Expr) -> str:
+    def member(self, leaf: Input) -> str:
         """What the memory of an intermediate is called."""
-        return self._names[id(self.storage.of[leaf])]
+        return self._members[id(self.places.storage.of[leaf])]
 
     # ---- sizes
 
     def dim(self, name: str) -> str:
         """The identifier of a named dimension."""
-        return self.program.dims[name]
+        return self.dims[name]
 
     def room(self, name: str) -> str:
         """The identifier of the greatest value that a named dimension has."""
-        return self.capacity if name == self.runtime else self.program.dims[name]
+        return self.capacity if name == self.runtime else self.dims[name]
 
     def count(self, shape: Shape) -> str:
         """How many entries memory for an array has."""
@@ -86,7 +81,7 @@ class Memory:
 
     def check(self) -> None:
         """Raises: DataError: an array has more entries than an int counts."""
-        shapes = [s.shape for s in (*self.program.inputs, *(s.leaf for s in self.program.statements))]
+        shapes = [*(s.shape for s in self.listing.inputs), *(s.shape for s in self.listing.statements)]
         for shape in shapes:
             if (self.number(shape) or 0) > LARGEST_ARRAY:
                 raise DataError(
@@ -96,14 +91,14 @@ class Memory:
     # ---- declarations
 
     def workspace(self) -> dict[str, Shape]:
-        """The pieces of memory between forward and backward, by name."""
-        arrays = {self._names[id(slot)]: slot.shape for slot in self.storage.slots}
-        return arrays | {s.name: () for s in self.numbers}
+        """The pieces of memory of the functions, by name."""
+        arrays = {self._members[id(slot)]: slot.shape for slot in self.places.storage.slots}
+        return arrays | {self.names[x]: () for x in self.numbers}
 
     def macros(self) -> list[str]:
         """The sizes, each a macro that may be given when compiling."""
         lines = []
-        for name in self.program.dims:
+        for name in self.dims:
             word = self.room(name)
             meant = f"the greatest {name}" if name == self.runtime else f"the size of {name}"
             lines.append(f"#ifndef {word}")
@@ -118,9 +113,11 @@ class Memory:
         """The types of the parameters and of the workspace."""
         blocks = []
         if self.parameters:
-            blocks.append(self._struct("parameters", {self.program.names[s]: s.shape for s in self.parameters}, {}))
+            members = {self.names[self.listing.leaves[s]]: s.shape for s in self.parameters}
+            blocks.append(self._struct("parameters", members, {}))
         if self.workspace():
-            stand = {self._names[id(slot)]: [self.program.names[x] for x in slot.leaves] for slot in self.storage.slots}
+            slots = self.places.storage.slots
+            stand = {self._members[id(slot)]: [self.names[x] for x in slot.held] for slot in slots}
             blocks.append(self._struct("workspace", self.workspace(), stand))
         return blocks
 
@@ -144,12 +141,11 @@ class Memory:
             return ["No memory is needed beyond the arguments."]
         size = DTYPES[self.dtype]
         lines = [f"workspace: {self._bytes(list(workspace.values()), size)}."]
-        names = self.program.names
-        saved = [f"{names[x]} {show_shape(x.shape)}" for x in self.storage.saved]
-        if any(s.section == "backward" for s in self.program.statements):
-            total = self._bytes([x.shape for x in self.storage.saved], size)
-            first, second = function_names(bool(self.parameters))
-            words = f"{', '.join(saved)}: {total}" if saved else "nothing"
+        if len(self.functions) > 1:
+            saved = [x for x in self.places.saved if x not in self.places.numbers]
+            first, second = self.functions
+            shown = ", ".join(f"{self.names[x]} {show_shape(x.shape)}" for x in saved)
+            words = f"{shown}: {self._bytes([x.shape for x in saved], size)}" if saved else "nothing"
             lines += wrapped(
                 f"Saved by {first} for {second}: {words}. Memory is used again, so call {first} before each {second}.",
                 first="",

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from byhand.arguments import mapping, shown, whole_number
-from byhand.code.c.body import INDENT, Body
 from byhand.code.c.comments import head_comment, statement_comment
+from byhand.code.c.cut import cut
 from byhand.code.c.functions import KERNELS, with_needed
-from byhand.code.c.identifiers import in_c
-from byhand.code.c.memory import DTYPES, LARGEST_ARRAY, Memory, function_names
+from byhand.code.c.identifiers import CIdentifiers
+from byhand.code.c.loops import INDENT, Body
+from byhand.code.c.memory import DTYPES, LARGEST_ARRAY, Memory
 from byhand.code.c.pieces import MATHEMATICS, single_precision
-from byhand.code.c.prepare import Prepared, prepared
-from byhand.code.c.rows import CBody
-from byhand.code.c.statements import assign
-from byhand.code.c.storage import Storage, stored
+from byhand.code.c.places import Places
+from byhand.code.c.writer import Writer
 from byhand.code.layout import WIDEST
-from byhand.code.program import Program, Statement, uses
+from byhand.code.statements import Listing, Statement
 from byhand.errors import DataError, ParseError, nearest
 from byhand.expr.dims import Shape
-from byhand.expr.nodes import Expr, Symbol
+from byhand.expr.nodes import Symbol
+from byhand.program.labels import reads
+from byhand.program.ops import Input
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,6 @@ class CFile:
         inputs: identifier -> the program's input.
         results: the name of a result -> the argument that receives it.
         returned: what `value` or `forward` returns, a name of the results; None for nothing.
-        saved: what stands in memory between forward and backward, with shapes.
-        shapes: the shapes of all intermediates that have memory.
         workspace: the shapes of the pieces of memory, by name.
         dtype: "float" or "double".
         parameters: of a network, in the order of its struct.
@@ -47,8 +46,6 @@ class CFile:
     inputs: Mapping[str, Symbol]
     results: Mapping[str, str]
     returned: str | None
-    saved: Mapping[str, Shape]
-    shapes: Mapping[str, Shape]
     workspace: Mapping[str, Shape]
     dtype: str
     parameters: tuple[str, ...]
@@ -61,74 +58,83 @@ class CFile:
 
 
 def c_file(
-    program: Program,
+    listing: Listing,
     sizes: Mapping[str, int] | None = None,
     dtype: str = "double",
     parameters: Sequence[str] = (),
     runtime: str | None = None,
+    whole: bool = False,
 ) -> CFile:
     """A program as a C99 file.
 
     Args:
-        program: what was lowered.
+        listing: the program.
         sizes: the sizes of named dimensions; those left out are macros that must be given when compiling.
         dtype: "float" or "double".
         parameters: of a network, its parameters: they stand in a struct, and there are forward, backward and sgd_step.
         runtime: a dimension that is an argument of the functions, at most its size in memory.
+        whole: whether the value and the gradients of a network are one function too.
     Raises: MissingRuleError: an operation that C has no row for. DataError: sizes that are none, or too large.
     """
     given = mapping(sizes, "sizes", "sizes={'N': 16}")
-    return _Writer(program, _checked_sizes(program, given), dtype, tuple(parameters), runtime).file()
+    return _File(listing, _checked_sizes(listing, given), dtype, tuple(parameters), runtime, whole).file()
 
 
-def _checked_sizes(program: Program, sizes: Mapping[str, int]) -> dict[str, int]:
+def _checked_sizes(listing: Listing, sizes: Mapping[str, int]) -> dict[str, int]:
     for name in sizes:
-        if name not in program.dims:
-            known = f"it has: {', '.join(program.dims) or 'numbers only'}"
+        if name not in listing.dims:
+            known = f"it has: {', '.join(listing.dims) or 'numbers only'}"
             raise DataError(
-                f"the program has no dimension {str(name)[:60]}{nearest(name, list(program.dims))}",
+                f"the program has no dimension {str(name)[:60]}{nearest(name, list(listing.dims))}",
                 known,
             )
     return {name: whole_number(size, f"the size of {name}", 1, LARGEST_ARRAY) for name, size in sizes.items()}
 
 
-class _Writer:
+class _File:
     def __init__(
-        self, program: Program, sizes: Mapping[str, int], dtype: str, parameters: tuple[str, ...], runtime: str | None
-    ) -> None:
+        self, listing: Listing, sizes: Mapping[str, int], dtype: str, parameters: tuple[str, ...],
+        runtime: str | None, whole: bool,
+    ) -> None:  # fmt: skip
         if not isinstance(dtype, str) or dtype not in DTYPES:
             raise ParseError(f"dtype is {shown(dtype)}: 'float' or 'double'")
         self.dtype, self.runtime = dtype, runtime
-        program, identifiers = in_c(program)
-        capacity = identifiers.give(f"{program.dims[runtime]}_MAX") if runtime is not None else ""
-        self.prepared: Prepared = prepared(program, identifiers)
-        self.program = self.prepared.program
-        self.kept = self.prepared.kept
-        self.statements = self.program.statements
-        self.storage: Storage = stored(self.statements, self.kept)
-        self.taken = {*self.program.dims.values(), *self.program.names.values(), *KERNELS, "w", "p", "g", capacity}
-        self.kernels: set[str] = set()
-        self.parameters = tuple(s for s in self.program.inputs if s.name in parameters)
-        backward = uses(s.form for s in self.statements if s.section == "backward")
-        self.numbers = [s for s in self.statements if s.section != "backward" and not s.shape and s.leaf in backward]
-        self.memory = Memory(self.program, self.storage, self.parameters, self.numbers, sizes, dtype, runtime, capacity)
+        identifiers = CIdentifiers()
+        dims = {name: identifiers.give(name.upper()) for name in listing.dims}
+        self.names = {leaf: identifiers.give(leaf.name) for leaf in listing.leaves.values()}
+        self.names |= {s.leaf: identifiers.give(s.name) for s in listing.statements}
+        self.listing = listing.with_statements(cut(listing.pool, listing.statements, identifiers))
+        self.names |= {s.leaf: s.name for s in self.listing.statements if s.leaf not in self.names}
+        capacity = identifiers.give(f"{dims[runtime]}_MAX") if runtime is not None else ""
+        self.parameters = tuple(s for s in listing.inputs if s.name in parameters)
+        statements = self.listing.statements
+        self.parts = [list(statements)]
+        self.titles = ["value" if listing.value is None else "value_and_gradients"]
+        if self.parameters and not whole:
+            late = [s for s in statements if s.section == "backward"]
+            self.parts, self.titles = (
+                [[s for s in statements if s.section != "backward"], late],
+                ["forward", "backward"],
+            )
+        self.places = Places(self.parts, listing.leaves.values(), self._returned())
+        self.memory = Memory(
+            self.listing, self.places, self.names, dims, self.parameters, self.titles, sizes, dtype, runtime, capacity
+        )
+        self.taken = {*dims.values(), *self.names.values(), *KERNELS, "w", "p", "g", capacity}
+        self.made = {s.leaf: s for s in statements}
+        self.value = next((s.leaf for s in statements if s.name == self._returned()), None)
         self.functions: dict[str, tuple[str, ...]] = {}
+        self.kernels: set[str] = set()
 
     # ---- the file
 
     def file(self) -> CFile:
         self.memory.check()
-        network = bool(self.parameters)
-        first, second = function_names(network)
-        early = [s for s in self.statements if s.section != "backward"]
-        late = [s for s in self.statements if s.section == "backward"]
-        blocks = [self._function(first, early, late=False)]
-        if late:
-            blocks.append(self._function(second, late, late=True))
-        if network:
+        blocks = [self._function(k) for k in range(len(self.parts))]
+        if self.parameters:
             blocks.append(self._sgd_step())
         parts = [
-            head_comment(self.program, self.memory.words()),
+            head_comment(self.listing, self.names, self.memory.words()),
             "#include <math.h>",
             *self.memory.macros(),
             *self.memory.structs(),
@@ -141,119 +147,105 @@ class _Writer:
             text = text.replace("#include <math.h>\n\n", "")
         if self.dtype == "float":
             text = single_precision(text)
-        saved = {self.program.names[x]: x.shape for x in self.storage.saved}
+        inputs = {self.names[leaf]: s for s, leaf in self.listing.leaves.items()}
+        results = {n: self._name(held) for n, held in self.listing.results.items() if held != self._returned()}
         return CFile(
-            text, dict(self.functions), {self.program.names[s]: s for s in self.program.inputs}, self._result_names(),
-            self._returned(), saved, {self.program.names[x]: x.shape for x in self.storage.of},
-            self.memory.workspace(), self.dtype, tuple(s.name for s in self.parameters), self.memory.capacity,
+            text, dict(self.functions), inputs, results, self._returned(), self.memory.workspace(), self.dtype,
+            tuple(s.name for s in self.parameters), self.memory.capacity,
         )  # fmt: skip
+
+    def _name(self, held: str) -> str:
+        return next(self.names[s.leaf] for s in self.listing.statements if s.name == held)
 
     def _returned(self) -> str | None:
         """The number that the first function returns."""
-        if self.program.value is not None:
-            return self.program.value
-        results = list(self.program.results.items())
-        held = {s.name: s for s in self.statements}
+        if self.listing.value is not None:
+            return self.listing.value
+        results = list(self.listing.results.items())
+        held = {s.name: s for s in self.listing.statements}
         return results[0][1] if len(results) == 1 and not held[results[0][1]].shape else None
-
-    def _result_names(self) -> dict[str, str]:
-        return {name: held for name, held in self.program.results.items() if held != self._returned()}
 
     # ---- functions
 
-    def _arguments(self, statements: Sequence[Statement]) -> list[Symbol]:
-        used = uses(s.form for s in statements)
-        return [s for s in self.program.inputs if s in used]
-
-    def _function(self, name: str, statements: Sequence[Statement], late: bool) -> str:
-        used = uses(s.form for s in statements)
-        data = [s for s in self._arguments(statements) if s not in self.parameters]
-        own = [s for s in self._arguments(statements) if s in self.parameters]
-        names: dict[Expr, str] = dict(self.program.names)
-        results = {s.leaf: s for s in statements if s.result is not None and s.name != self._returned()}
-        arguments, order = [], []
+    def _function(self, k: int) -> str:
+        name, statements, names = self.titles[k], self.parts[k], dict(self.names)
+        used = {a for s in statements for a, _ in reads(s.op)} | {s.leaf for s in statements}
+        results = [s for s in statements if s.result is not None and s.leaf is not self.value]
+        gathered = bool(self.parameters) and any(s.section == "backward" for s in statements)
+        arguments: dict[str, str] = {}
         if self.runtime is not None:
-            arguments.append(f"const int {self.memory.dim(self.runtime)}")
-            order.append(self.memory.dim(self.runtime))
-        for d in data:
-            kind = "int" if "labels" in d.assumptions else "double"
-            arguments.append(f"const {kind} *restrict {names[d]}" if d.shape else f"{kind} {names[d]}")
-            order.append(names[d])
+            arguments[self.memory.dim(self.runtime)] = f"const int {self.memory.dim(self.runtime)}"
+        given = [s for s, leaf in self.listing.leaves.items() if leaf in used]
+        for s in given:
+            if s not in self.parameters:
+                word, kind = names[self.listing.leaves[s]], "int" if "labels" in s.assumptions else "double"
+                arguments[word] = f"const {kind} *restrict {word}" if s.shape else f"{kind} {word}"
+        own = [s for s in given if s in self.parameters]
         if own:
-            arguments.append("const parameters *restrict p")
-            order.append("p")
-        stored = [x for x in self.storage.of if x in used or any(x is s.leaf for s in statements)]
-        stored += [x for s in statements for x in self.kept.get(s.leaf, ()) if x not in stored]
-        memory = bool(stored) or (self.numbers and (not late or any(s.leaf in used for s in self.numbers)))
-        if memory:
-            arguments.append("workspace *restrict w")
-            order.append("w")
-        gathered = self.parameters and late
+            arguments["p"] = "const parameters *restrict p"
+        kept = [x for x in self.places.storage.of if x in used]
+        numbers = [x for x in self.memory.numbers if x in used]
+        if kept or numbers:
+            arguments["w"] = "workspace *restrict w"
         if gathered:
-            arguments.append("parameters *restrict g")
-            order.append("g")
+            arguments["g"] = "parameters *restrict g"
         else:
-            for leaf in results:
-                arguments.append(f"double *restrict {names[leaf]}")
-                order.append(names[leaf])
-        self.functions[name] = tuple(order)
-        written = {s.leaf for s in statements} | {x for s in statements for x in self.kept.get(s.leaf, ())}
-        body = CBody(names, self.memory.dim, self.taken)
-        self._locals(body, own, stored, used, written, results if gathered else {}, late)
-        for statement in statements:
-            self._statement(body, statement, statement.leaf in results, bool(gathered))
+            arguments |= {names[s.leaf]: f"double *restrict {names[s.leaf]}" for s in results}
+        self.functions[name] = tuple(arguments)
+        b = Body(self.memory.dim, set(self.taken))
+        self._locals(b, own, kept, [x for x in numbers if x not in {s.leaf for s in statements}], statements)
+        for r in results:
+            if gathered:
+                b.line(f"double *restrict {names[r.leaf]} = {'' if r.shape else '&'}g->{self._parameter(r)};")
+            if not r.shape:
+                names[r.leaf] = f"(*{names[r.leaf]})"
+        writer = Writer(b, self.places, names)
+        for group in self.places.groups[k]:
+            if b.stack[0].items:
+                b.line("")
+            for leaf in group.members:
+                self._comment(b, self.made[leaf])
+            writer.group(group)
+            for leaf in group.members:
+                if leaf in numbers:
+                    b.line(f"w->{self.names[leaf]} = {self.names[leaf]};")
         kind = "void"
-        if not late and self._returned() is not None:
+        if k == 0 and self.value is not None:
             kind = "double"
-            body.line(f"return {self._returned()};")
-        self.kernels |= body.kernels
-        return f"{kind} {name}{_listed(f'{kind} {name}', arguments)}\n{{\n" + "\n".join(body.lines()) + "\n}"
+            b.line(f"return {self.names[self.value]};")
+        self.kernels |= writer.entries.kernels
+        return (
+            f"{kind} {name}{_listed(f'{kind} {name}', list(arguments.values()))}\n{{\n" + "\n".join(b.lines()) + "\n}"
+        )
 
     def _locals(
-        self, b: Body, own: Sequence[Symbol], stored: Iterable[Expr], used: Mapping[Expr, int], written: set[Expr],
-        gradients: Mapping[Expr, Statement], late: bool,
-    ) -> None:  # fmt: skip
-        """Pointers to parameters, intermediates and gradients, under the names of the derivation."""
-        names = self.program.names
+        self, b: Body, own: Sequence[Symbol], kept: Sequence[Input], numbers: Sequence[Input], made: Sequence[Statement]
+    ) -> None:
+        """Pointers to parameters and intermediates, under the names of the derivation."""
         for s in own:
-            b.line(
-                f"const double *restrict {names[s]} = p->{names[s]};"
-                if s.shape
-                else f"const double {names[s]} = p->{names[s]};"
-            )
-        for x in stored:
+            word = self.names[self.listing.leaves[s]]
+            b.line(f"const double {'*restrict ' if s.shape else ''}{word} = p->{word};")
+        members = [self.memory.member(x) for x in kept]
+        written = {s.leaf for s in made}
+        for x in kept:
             const = "" if x in written else "const "
-            b.line(f"{const}double *{names[x]} = w->{self.memory.member(x)};")
-        for n in self.numbers:
-            if late and n.leaf in used:
-                b.line(f"const double {n.name} = w->{n.name};")
-        for leaf, gradient in gradients.items():
-            member = self._parameter(gradient)
-            b.line(f"double *restrict {names[leaf]} = {'' if gradient.shape else '&'}g->{member};")
+            alone = "restrict " if members.count(self.memory.member(x)) == 1 else ""
+            b.line(f"{const}double *{alone}{self.names[x]} = w->{self.memory.member(x)};")
+        for x in numbers:
+            b.line(f"const double {self.names[x]} = w->{self.names[x]};")
 
     def _parameter(self, s: Statement) -> str:
-        return next(self.program.names[x] for x in self.parameters if x.name == s.result)
+        return next(self.names[self.listing.leaves[x]] for x in self.parameters if x.name == s.result)
 
-    def _statement(self, b: Body, s: Statement, is_result: bool, gathered: bool) -> None:
-        if b.stack[0].items:
-            b.line("")
-        b.line(f"/* {statement_comment(s, self.program, self.storage)} */")
-        if s.shape:
-            assign(b, s.leaf, s.form, self.kept.get(s.leaf))
-            return
-        piece = b.entry(s.form, ())
-        if not is_result:
-            b.line(f"const double {s.name} = {piece.text};")
-            if s in self.numbers:
-                b.line(f"w->{s.name} = {s.name};")
-            return
-        b.line(f"*{s.name} = {piece.text};")
-        b.names = {**b.names, s.leaf: f"(*{s.name})"}  # other results may use it
+    def _comment(self, b: Body, s: Statement) -> None:
+        text = statement_comment(s, self.listing, self.names, self.places)
+        if text:
+            b.line(f"/* {text} */")
 
     def _sgd_step(self) -> str:
         lines = ["void sgd_step(parameters *restrict p, const parameters *restrict g, double rate)", "{"]
         for s in self.parameters:
-            name = self.program.names[s]
+            name = self.names[self.listing.leaves[s]]
             if not s.shape:
                 lines.append(f"{INDENT}p->{name} -= rate * g->{name};")
                 continue
