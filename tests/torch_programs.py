@@ -282,3 +282,34 @@ MODULES = {
     "kept": (Kept, {"x": "N D"}, {}, (), ("x",)),
     "padded": (lambda: nn.Embedding(7, 5, padding_idx=2), {"input": "N"}, {"input": "labels"}, (), ()),
 }
+
+
+class Block(nn.Module):
+    """A block of a transformer as it is written: fused heads, a mask in a buffer, sizes read off the input."""
+
+    def __init__(self):
+        super().__init__()
+        self.n1, self.n2, self.qkv, self.proj = nn.LayerNorm(12), nn.LayerNorm(12), nn.Linear(12, 36), nn.Linear(12, 12)
+        self.up, self.down = nn.Linear(12, 20), nn.Linear(20, 12)
+        self.register_buffer("mask", torch.tril(torch.ones(16, 16)).view(1, 1, 16, 16))
+
+    def forward(self, x):
+        b, t, c = x.shape
+        q, k, v = self.qkv(self.n1(x)).split(c, dim=2)
+        q, k, v = (a.view(b, t, 3, c // 3).transpose(1, 2) for a in (q, k, v))
+        scores = (q @ k.transpose(-2, -1)) / (k.size(-1) ** 0.5)
+        weights = F.softmax(scores.masked_fill(self.mask[:, :, :t, :t] == 0, float("-inf")), dim=-1)
+        heads = (weights @ v).transpose(1, 2).contiguous().view(b, t, c)
+        x = x + self.proj(heads)
+        return x + self.down(F.gelu(self.up(self.n2(x))))
+
+
+MODULES |= {
+    "block": (Block, {"x": "B 16 12"}, {}, ("scores", "weights", "heads"), ("x",)),
+    "self_attention": (lambda: nn.TransformerEncoderLayer(12, 3, 20, 0.0, batch_first=True), {"src": "B 5 12"}, {}, (), ("src",)),
+    "groups": (lambda: nn.GroupNorm(2, 6), {"input": "N 6 5"}, {}, (), ("input",)),
+    "convolutions": (
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(48, 2)),
+        {"input": "N 3 6 8"}, {}, (), ("input",),
+    ),
+}  # fmt: skip

@@ -170,3 +170,80 @@ def test_a_custom_vjp_of_jax(jax):
     report = byhand.check_gradient(None, gated, values)
     assert set(report.verdicts.values()) == {"wrong"}
     assert report.diagnoses[0].mistake in (28, 39) and "gate" in report.diagnoses[0].name + report.diagnoses[0].evidence
+
+
+# ---- what people do wrong in a norm and in attention, on shapes that are drawn
+
+
+class LayerNorm(Function):
+    @staticmethod
+    def forward(ctx, x, gamma, beta):
+        centred = x - x.mean(-1, keepdim=True)
+        r = torch.rsqrt((centred * centred).mean(-1, keepdim=True) + 1e-5)
+        xhat = centred * r
+        ctx.save_for_backward(xhat, r, gamma)
+        return gamma * xhat + beta
+
+
+def norm_backward(mean=1.0, spread=1.0, scale=True, hat=True, exchange=False):
+    def backward(ctx, g):
+        xhat, r, gamma = ctx.saved_tensors
+        d = g * gamma
+        dx = d - mean * d.mean(-1, keepdim=True) - spread * xhat * (d * xhat).mean(-1, keepdim=True)
+        others = [(g * xhat if hat else g).sum(0), g.sum(0)]
+        return dx * r if scale else dx, *(others[::-1] if exchange else others)
+
+    return backward
+
+
+class Attention(Function):
+    @staticmethod
+    def forward(ctx, q, k, v):
+        p = torch.softmax(q @ k.T / q.shape[1] ** 0.5, dim=-1)
+        ctx.save_for_backward(q, k, v, p)
+        return p @ v
+
+
+def attention_backward(slope, scale=True):
+    def backward(ctx, g):
+        q, k, v, p = ctx.saved_tensors
+        ds = slope(p, g @ v.T) / (q.shape[1] ** 0.5 if scale else 1.0)
+        return ds @ k, ds.T @ q, p.T @ g
+
+    return backward
+
+
+def right_slope(p, dp):
+    return p * (dp - (dp * p).sum(-1, keepdim=True))
+
+
+SLIPS = [
+    (LayerNorm, norm_backward(), None),
+    (LayerNorm, norm_backward(mean=0.0), 34),
+    (LayerNorm, norm_backward(spread=0.0), 34),
+    (LayerNorm, norm_backward(mean=2.0), 44),
+    (LayerNorm, norm_backward(scale=False), 40),
+    (LayerNorm, norm_backward(hat=False), 40),
+    (LayerNorm, norm_backward(exchange=True), 38),
+    (Attention, attention_backward(right_slope), None),
+    (Attention, attention_backward(right_slope, scale=False), 37),
+    (Attention, attention_backward(lambda p, dp: dp), 20),
+    (Attention, attention_backward(lambda p, dp: p * dp), 42),
+    (Attention, attention_backward(lambda p, dp: p * (1 - p) * dp), 14),
+    (Attention, attention_backward(lambda p, dp: p * (dp - (dp * p).sum(0, keepdim=True))), 43),
+]
+
+
+@pytest.mark.parametrize("k", range(len(SLIPS)))
+def test_slips_in_norms_and_attention_are_named(k):
+    base, backward, number = SLIPS[k]
+    rng = np.random.default_rng(k)
+    n, d, m = (int(s) for s in rng.permutation([3, 5, 7, 11])[:3])
+    shapes = (
+        {"x": (n, d), "gamma": (d,), "beta": (d,)} if base is LayerNorm else {"q": (n, d), "k": (m, d), "v": (m, 2)}
+    )
+    values = {name: torch.tensor(rng.standard_normal(s)) for name, s in shapes.items()}
+    function = type(base.__name__, (base,), {"backward": staticmethod(backward)})
+    report = byhand.check_gradient(None, function, values)
+    assert [d.mistake for d in report.diagnoses] == ([] if number is None else [number]), report.text()
+    assert all(d.mend for d in report.diagnoses)

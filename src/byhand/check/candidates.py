@@ -13,6 +13,7 @@ from byhand.check.path_mistakes import (
     forgotten,
     forgotten_factors,
     forgotten_paths,
+    forgotten_scales,
     statistics,
     unit_constants,
     upstream,
@@ -46,4 +47,5 @@ def general(roles: Roles) -> list[Patch]:
         *forgotten_paths(roles),
         *cuts(roles, off=False),
         *forgotten_factors(roles),
+        *forgotten_scales(roles),
     ]

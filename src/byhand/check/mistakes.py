@@ -90,6 +90,9 @@ _TABLE = (
     Mistake(39, "a path to {c} is forgotten: {which}", "path"),
     Mistake(40, "the factor {F} is forgotten on the way to {c}", "path"),
     Mistake(41, "the gradient of {name} is forgotten", "graph"),
+    Mistake(42, "the slope of the softmax is taken as {P} alone: what each entry owes to the others is left out", "path"),
+    Mistake(43, "the sum in the slope of the softmax runs over another axis", "path"),
+    Mistake(44, "a path to {c} is counted twice: {which}", "path"),
 )  # fmt: skip
 
 MISTAKES: dict[int, Mistake] = {row.number: row for row in _TABLE}

@@ -15,7 +15,7 @@ from byhand.check.loss_mistakes import place_of, scaled, shown, times
 from byhand.check.numeric import norm
 from byhand.check.replay import Adjoint, Contribution, Edge, Patch, Replay
 from byhand.check.roles import Roles
-from byhand.expr.nodes import Constant, Expr, Named, Symbol
+from byhand.expr.nodes import Constant, Expr, Named, Structured, Symbol
 
 Array = Any
 SAME = 1e-8  # relative, between the gradients of two tensors that were exchanged
@@ -27,6 +27,19 @@ def diagonals(roles: Roles) -> Iterator[Patch]:
         p = roles.graph.value(u.node)
         note = f"d{roles.word(u.node)} ⊙ {roles.word(u.node)} ⊙ (1 − {roles.word(u.node)}) reproduces it"
         yield replace(instead(14, u.name, edges, p * (1 - p)), note=note)
+        word = {"P": roles.word(u.node), "f": "the softmax"}
+        yield replace(instead(42, u.name, edges, p), words=word)
+        yield replace(instead(20, u.name, edges, np.ones_like(p)), words=word)
+        own = set(u.body.attributes[0]) if isinstance(u.body, Structured) else set()
+        for axis in set(range(np.ndim(p))) - own:
+            first, *rest = edges
+            made: dict[Edge, Contribution] = {first: partial(_over, p, axis)}
+            yield Patch(43, u.name, word, edges=made | {e: scaled(0.0) for e in rest})
+
+
+def _over(p: Array, axis: int, replay: Replay, edge: Edge, up: Array, before: Callable[[], Array]) -> Array:
+    """p ⊙ (upstream − Σ p ⊙ upstream), the sum over an axis."""
+    return p * (up - np.sum(p * up, axis=axis, keepdims=True))
 
 
 def statistics(roles: Roles) -> Iterator[Patch]:
@@ -129,6 +142,11 @@ def forgotten_paths(roles: Roles) -> Iterator[Patch]:
         for which, edges in choices:
             nothing: dict[Edge, Contribution] = {e: scaled(0.0) for e in edges}
             yield Patch(39, word, {"c": word, "which": which}, edges=nothing)
+            if not which.startswith("only"):
+                yield Patch(44, word, {"c": word, "which": which}, edges={e: scaled(2.0) for e in edges})
+    for e in roles.means:
+        word = roles.word(e.child)
+        yield Patch(44, word, {"c": word, "which": f"that through the mean of {word}"}, edges={e: scaled(2.0)})
 
 
 _ORDINALS = {1: "first", 2: "second", 3: "third"}
@@ -145,14 +163,29 @@ def forgotten_factors(roles: Roles) -> Iterator[Patch]:
             if isinstance(f, Constant) or not set(ls) <= {*e.term.out}:
                 continue
             together.setdefault((e.source.node, f), []).append(e)
-            if set(ls) <= {*e.term.labels}:
-                word, child = roles.word(f), roles.word(e.child)
-                yield Patch(40, child, {"F": word, "c": child}, edges={e: without(f)})
+            word, child = roles.word(f), roles.word(e.child)
+            yield Patch(40, child, {"F": word, "c": child}, edges={e: without(f)})
     for (_, f), edges in together.items():
         if len(edges) > 1:  # γ of γ x r, left out on the way to x and to r
             children = " and ".join(dict.fromkeys(roles.word(e.child) for e in edges))
             lost = {e: without(f) for e in edges}
             yield Patch(40, roles.word(edges[0].child), {"F": roles.word(f), "c": children}, edges=lost)
+
+
+def forgotten_scales(roles: Roles) -> Iterator[Patch]:
+    """Row 40 at the end: a unit with one number for each row or column, by which a whole gradient is multiplied."""
+    for name, v in roles.graph.variables.items():
+        shape = np.shape(roles.graph.value(v))
+        for u in roles.graph.units:
+            value = np.asarray(roles.graph.value(u.node))
+            fits = value.ndim == len(shape) and all(a in (1, b) for a, b in zip(value.shape, shape, strict=True))
+            if fits and value.ndim and 1 < value.size < np.prod(shape) and np.all(value):
+                yield Patch(40, name, {"F": roles.word(u.node), "c": name}, results={name: times_array(1.0 / value)})
+
+
+def times_array(k: Array) -> Adjoint:
+    """The gradient, entries multiplied."""
+    return lambda replay, before: before * k
 
 
 def factor_of(roles: Roles, tensors: Iterable[str]) -> Iterator[Callable[[float], Patch]]:

@@ -15,8 +15,8 @@ from byhand.expr.dims import Dim, Shape
 from byhand.expr.indexing import getitem
 from byhand.expr.nodes import Contraction, Expr, Symbol
 from byhand.expr.operands import lift
-from byhand.expr.surface import compare, expand, minus, multiply, negative
-from byhand.expr.vocabulary import VOCABULARY, inf, is_mask
+from byhand.expr.surface import compare, expand, minus, multiply
+from byhand.expr.vocabulary import VOCABULARY, is_mask
 from byhand.ingest.builder import Builder, Columns, Reshaped, Value, is_labels, is_symbolic
 
 MOST_PARTS = 64
@@ -192,14 +192,14 @@ def choice(b: Builder, condition: Value, yes: Value, no: Value, shape: Shape) ->
         condition = b.expr(decided)
     if not is_mask(condition):
         raise ParseError("the condition is no comparison, and no input declared `01`")
-    pair = [finite(b, v) for v in (yes, no)]
-    return word("where")(expand(condition, shape), *(expand(p, shape) for p in pair))
+    return word("where")(expand(condition, shape), *(branch(b, v) for v in (yes, no)))
 
 
-def finite(b: Builder, value: Value) -> Expr:
-    """A value as a node; what softmax leaves out is minus infinity."""
-    if not is_symbolic(value) and np.all(np.asarray(value) == -np.inf):
-        return negative(inf)
+def branch(b: Builder, value: Value) -> Expr | float:
+    """A value as a branch of `where`: a node, or an infinity, which the language takes there."""
+    for infinity in (math.inf, -math.inf):
+        if is_number(value, infinity):
+            return infinity
     return b.expr(value)
 
 
@@ -413,7 +413,7 @@ def explicit(pattern: str, ranks: Sequence[int]) -> str:
 
 
 __all__ = [
-    "above", "at", "choice", "comparison", "convolution", "explicit", "exponential", "finite", "gather", "hot", "indexed",
+    "above", "at", "branch", "choice", "comparison", "convolution", "explicit", "exponential", "gather", "hot", "indexed",
     "is_mask", "is_number", "lift", "one_hot", "padded", "product", "reshape", "reversed_along", "sliced", "split", "stopped",
     "taken_along", "word",
 ]  # fmt: skip

@@ -45,6 +45,9 @@ class Subject:
         floats = [p.dtype for p in module.parameters() if p.dtype.is_floating_point] if self.is_module else []
         self.eps = float(torch.finfo(floats[0] if floats else torch.float64).eps)
         self.module = copy.deepcopy(module).double() if self.is_module else _as_module(torch, module)
+        for part in self.module.modules():  # eps=None is the precision of the module's own type, not of float64
+            if type(part).__name__ == "RMSNorm" and getattr(part, "eps", 0.0) is None:
+                part.eps = self.eps
         self.names = list(shapes)
         self.own = self._own()
 
