@@ -18,7 +18,7 @@ from byhand.reading.tree import Bracket, Name, Number, Product, Relation, Script
 from byhand.reading.values import MismatchError, Value
 
 Array = Any
-PATIENCE = 8.0  # seconds of the processor for a page
+PATIENCE = 6.0  # seconds of the processor for a page
 RANK = ("given", "right", "not read", "wrong")
 
 
