@@ -136,7 +136,7 @@ def is_mask(node: Expr) -> bool:
     match node:
         case Elementwise(function) if function in MASKS:
             return True
-        case Structured("one_hot" | "affine" | "triangle" | "winner"):
+        case Structured("one_hot" | "winner"):
             return True
         case Named(_, body):
             return is_mask(body)
