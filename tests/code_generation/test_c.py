@@ -19,7 +19,9 @@ from byhand.code.c.compiler import compiler_command, environment, wheel_command
 from byhand.code.c.functions import FUNCTIONS, KERNELS, NEEDS
 from byhand.code.c.identifiers import CIdentifiers
 from byhand.expr.functions import FUNCTIONS as ALL_FUNCTIONS
+from byhand.train.c_updates import Update
 from byhand.train.engines import ENGINES
+from byhand.train.optimizers import Optimizer, update_program
 
 # problems and cases that the C target refuses, by the operation that it names
 WITHOUT_C = {
@@ -405,3 +407,26 @@ def test_identifiers_are_new_and_valid():
     ids = CIdentifiers()
     given = [ids.give(w) for w in ("a b", "a b", "λ", "λ", "ℌ", "int", "expf", "", "1")]
     assert len({*given}) == len(given) and all(re.fullmatch(r"[A-Za-z]\w*", g, re.ASCII) for g in given), given
+
+
+LAYER_NORM = """m = mean(X, axis=1, keepdims=True)
+v = mean((X - m)**2, axis=1, keepdims=True)
+H = (X - m)/sqrt(v + 0.00001)
+sum(R*(H*g + b))"""
+
+
+def test_layer_norm_and_its_gradients_pass_over_the_rows_once():
+    derivation = byhand.derive(byhand.parse(LAYER_NORM, {"X": "N C", "g": "C", "b": "C", "R": "N C"}), ["X", "g", "b"])
+    source = str(derivation.code("c"))
+    assert len(re.findall(r"i < N; i\+\+", source)) == 1
+    assert not re.search(r"\w+\[N \* C\]", source)  # and need no array of all rows
+
+
+def test_updates_with_signs_are_written_in_c():
+    """Lion's update, which is no row of the table: whatever the functions of C have, an update may have."""
+    row = Optimizer(
+        "lion", ("m",), {"beta": 0.9}, "p = p - lr*sign(beta*m + (1 - beta)*g)\nm = beta*m + (1 - beta)*g", 0.1, "", ""
+    )
+    update = Update(update_program(row, {}), "float", 7)
+    assert "sign(" in "\n".join(update.lines) and update.kernels == {"sign"}
+    assert update.lines[-2].strip().startswith(("p[i] =", "m[i] ="))
