@@ -8,9 +8,11 @@ from byhand.expr.functions import MASKS
 from byhand.expr.indexmaps import is_map
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, topological
 from byhand.expr.operations import CONSTANTS, PICKERS
+from byhand.rules.differentials import DIFFERENTIALS
 
 _KEPT_INLINE = frozenset({"log", "exp", "abs", "sign", *MASKS, "sin", "cos", "log1p"})
 _DEEPEST = 12  # levels of nameless nesting before a name is given
+_MOST_TERMS = 16  # terms of a differential that a further rule multiplies before a name is given
 
 
 def name_intermediates(root: Expr, taken: set[str]) -> Expr:
@@ -23,7 +25,9 @@ def name_intermediates(root: Expr, taken: set[str]) -> Expr:
             users.setdefault(child, []).append(node)
     wanted: dict[Expr, str] = {}
     depth: dict[Expr, int] = {}
+    terms: dict[Expr, int] = {}
     for node in order:
+        terms[node] = sum(_times(node, c) * (1 if c in wanted else terms[c]) for c in node.children) or 1
         depth[node] = 1 + max((0 if c in wanted else depth[c] for c in node.children), default=0)
         if (
             node is root
@@ -31,10 +35,11 @@ def name_intermediates(root: Expr, taken: set[str]) -> Expr:
             or isinstance(node, Named)
             or any(isinstance(u, Named) for u in users.get(node, []))
         ):
-            depth[node] = 0 if isinstance(node, Named) else depth[node]
+            if isinstance(node, Named):
+                depth[node], terms[node] = 0, 1
             continue
         letter = _letter(node, users.get(node, []), wanted) or (
-            "T" if depth[node] >= _DEEPEST or node in pieces else None
+            "T" if depth[node] >= _DEEPEST or node in pieces or _multiplied(node, terms[node], users) else None
         )
         if letter and not _is_view(node):
             wanted[node] = letter.lower() if node.ndim < 2 else letter
@@ -64,6 +69,20 @@ def _letter(node: Expr, users: list[Expr], wanted: dict[Expr, str]) -> str | Non
     if count > 1 and _is_costly(node):
         return ("s", "u", "Z" if _is_product(node) else "T")[min(node.ndim, 2)]
     return None
+
+
+def _times(user: Expr, child: Expr) -> int:
+    """In how many terms the differential of a child stands in that of a node: 2 in that of log-softmax."""
+    if not isinstance(user, Structured) or user.operation not in DIFFERENTIALS:
+        return 1
+    rule = DIFFERENTIALS[user.operation]
+    variables = [v for v, arg in zip(rule.variables, user.args, strict=True) if arg is child]
+    return sum(rule.right.count(f"d({v})") for v in variables)
+
+
+def _multiplied(node: Expr, terms: int, users: dict[Expr, list[Expr]]) -> bool:
+    """Whether a rule would multiply the terms of a differential that are many already."""
+    return terms >= _MOST_TERMS and any(_times(user, node) > 1 for user in users.get(node, []))
 
 
 def _is_activation(user: Expr) -> bool:

@@ -68,7 +68,7 @@ def _collected(flat: list[LooseFactor], labels: JoinedLabels) -> list[tuple[Expr
     powers: dict[tuple[Expr, tuple[Label, ...]], Fraction] = {}
     for node, node_labels, power in flat:
         key = node, tuple(map(labels.find, node_labels))
-        powers[key] = powers.get(key, Fraction(0)) + power
+        powers[key] = powers[key] + power if key in powers else power
     return [(node, ls, power) for (node, ls), power in powers.items() if power]
 
 
@@ -86,7 +86,10 @@ def _flatten(
             if outer is not None:
                 coefficient = coefficient.times(outer)
                 new = labels.open(node, node_labels)
-                todo += [(f, [new[i] for i in ls], p * power) for f, ls, p in reversed(node.factors)]
+                as_they_are = power == 1
+                todo += [
+                    (f, [new[i] for i in ls], p if as_they_are else p * power) for f, ls, p in reversed(node.factors)
+                ]
                 sole = False
                 continue
         sole = False
@@ -257,7 +260,7 @@ def add(*nodes: Expr) -> Expr:
             todo.append((coefficient, body))
             continue
         key = body, coefficient.dims
-        collected[key] = collected.get(key, Fraction(0)) + coefficient.value
+        collected[key] = collected[key] + coefficient.value if key in collected else coefficient.value
     terms = [(Coefficient(v, d), body) for (body, d), v in collected.items() if v]  # type: ignore[arg-type]
     if not terms:
         return zero(shape)

@@ -66,6 +66,10 @@ def dim_from_terms(terms: Mapping[Monomial, int]) -> Dim:
 
 def add_dims(a: Dim, b: Dim) -> Dim:
     """The dimension of a concatenation."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a + b
+    if b == 0 or a == 0:
+        return a if b == 0 else b
     total = terms_of(a)
     for m, c in terms_of(b).items():
         total[m] = total.get(m, 0) + c
@@ -74,6 +78,10 @@ def add_dims(a: Dim, b: Dim) -> Dim:
 
 def multiply_dims(a: Dim, b: Dim) -> Dim:
     """The dimension of a Kronecker product's axis."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a * b
+    if a == 1 or b == 1:
+        return b if a == 1 else a
     total: dict[Monomial, int] = {}
     for m, c in terms_of(a).items():
         for n, e in terms_of(b).items():
@@ -299,6 +307,8 @@ class Coefficient(NamedTuple):
 
     def times(self, other: Coefficient) -> Coefficient:
         """The product of two coefficients."""
+        if other is ONE or self is ONE:
+            return self if other is ONE else other
         value = self.value * other.value
         if max(value.numerator.bit_length(), value.denominator.bit_length()) > LARGEST_BITS:
             raise ParseError("a number beyond the range of double precision")

@@ -30,14 +30,16 @@ class Expr:
         digest: a hash of the structure, the same in every process: it orders factors and terms.
         has_differential: whether a differential d(...) occurs in it.
         operations: the names of the functions and operations that occur in it.
+        declared: the properties that its inputs are declared to have.
     """
 
-    __slots__ = ("__weakref__", "digest", "has_differential", "operations", "shape")
+    __slots__ = ("__weakref__", "declared", "digest", "has_differential", "operations", "shape")
     __array_priority__: ClassVar[int] = 1000  # NumPy arrays leave `array * expr` to us
     shape: Shape
     digest: bytes
     has_differential: bool
     operations: frozenset[str]
+    declared: frozenset[str]
 
     if TYPE_CHECKING:  # the operators that `surface` gives to every node
 
@@ -170,7 +172,27 @@ class Contraction(Expr):
         return tuple(factor for factor, _, _ in self.factors)
 
 
-_pool: WeakValueDictionary[tuple[Any, ...], Expr] = WeakValueDictionary()
+class _Key:
+    """The kind of a node and what makes it: hashed once, and without the powers, whose hashes are slow."""
+
+    __slots__ = ("hash", "parts")
+
+    def __init__(self, kind: type[Expr], parts: tuple[Any, ...]) -> None:
+        self.parts = (kind, *parts)
+        if kind is Contraction:
+            coefficient, factors, out, dims = parts
+            self.hash = hash((coefficient.value.numerator, tuple([f[:2] for f in factors]), out, dims))
+        else:
+            self.hash = hash(self.parts)
+
+    def __hash__(self) -> int:
+        return self.hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.parts == other.parts
+
+
+_pool: WeakValueDictionary[_Key, Expr] = WeakValueDictionary()
 _pooling = RLock()  # a thread that finds no node and one that makes it at the same time end with the same one
 
 
@@ -179,7 +201,8 @@ E = TypeVar("E", bound=Expr)
 
 def intern(kind: type[E], key: tuple[Any, ...], shape: Shape, children: Iterable[Expr], **fields: Any) -> E:
     """The one node of this kind and key, made if it is not there yet; `key` holds children, hashed by identity."""
-    node = _pool.get((kind, *key))
+    entry = _Key(kind, key)
+    node = _pool.get(entry)
     if node is None:
         children = tuple(children)
         node = kind()
@@ -189,12 +212,13 @@ def intern(kind: type[E], key: tuple[Any, ...], shape: Shape, children: Iterable
         node.has_differential = kind is Differential or any(c.has_differential for c in children)
         own = key[:1] if kind is Elementwise or kind is Structured else ()
         node.operations = frozenset(own).union(*(c.operations for c in children))
+        node.declared = frozenset(key[2] if kind is Symbol else ()).union(*(c.declared for c in children))
         text = repr((kind.__name__, [_stable(part) for part in key], [str(d) for d in shape]))
         node.digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
         with _pooling:
-            first = _pool.get((kind, *key))
+            first = _pool.get(entry)
             if first is None:
-                _pool[(kind, *key)] = node
+                _pool[entry] = node
             else:
                 node = first
     return node  # type: ignore[return-value]
@@ -202,6 +226,11 @@ def intern(kind: type[E], key: tuple[Any, ...], shape: Shape, children: Iterable
 
 def _stable(part: Any) -> Any:
     """A representation that does not depend on the process or the order of creation."""
+    kind = type(part)
+    if kind is int or kind is Fraction:
+        return str(part)
+    if kind is tuple:
+        return [_stable(p) for p in part]
     if isinstance(part, Expr):
         return part.digest.hex()
     if isinstance(part, Coefficient):

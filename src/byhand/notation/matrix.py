@@ -19,7 +19,7 @@ from byhand.notation.orientation import is_row
 from byhand.notation.style import Style, dimension_math, name_math, ones_math
 from byhand.notation.typeset import Math
 from byhand.rules.elimination import lower
-from byhand.rules.forms import Form, NoMatrixForm, Scale, has_differential
+from byhand.rules.forms import Form, NoMatrixForm, Scale
 
 
 def matrix_math(node: Expr, style: Style, turned: bool = False) -> Math:
@@ -246,10 +246,10 @@ def _hadamard_way(f: Form, s: Style, turned: bool) -> Math:
 
 def _dot(f: Form, s: Style, turned: bool) -> Math:
     a, b = f.args
-    if has_differential(a):
+    if a.has_differential:
         a, b = b, a
     ways = [product(form_math(a, s, True), form_math(b, s))]
-    if not has_differential(b):
+    if not b.has_differential:
         ways.append(product(form_math(b, s, True), form_math(a, s)))
     return min(ways, key=lambda m: (count_transposes(m), Spelling(m)))
 
@@ -265,7 +265,7 @@ def _inner(f: Form, s: Style, turned: bool) -> Math:
         return ts.Call(
             "tr", (min(ways, key=lambda m: (starts_with_differential(m), count_transposes(m), Spelling(m))),)
         )
-    left, right = sorted((a, b), key=lambda f: (has_differential(f), size(form_math(f, s)), Spelling(form_math(f, s))))
+    left, right = sorted((a, b), key=lambda f: (f.has_differential, size(form_math(f, s)), Spelling(form_math(f, s))))
     return ts.Inner(form_math(left, s), form_math(right, s))
 
 

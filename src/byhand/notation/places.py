@@ -37,10 +37,16 @@ class Place:
         """The index with atoms replaced."""
         if not any(atom in places for atom, _ in self.terms):
             return self
-        found = Place(self.constant)
+        constant, found = self.constant, dict[Atom, Dim]()
         for atom, c in self.terms:
-            found = found.plus(places.get(atom, place_of(atom)), c)
-        return found
+            place = places.get(atom)
+            if place is None:
+                found[atom] = add_dims(found.get(atom, 0), c)
+                continue
+            constant = add_dims(constant, multiply_dims(c, place.constant))
+            for other, k in place.terms:
+                found[other] = add_dims(found.get(other, 0), multiply_dims(c, k))
+        return Place(constant, tuple((atom, c) for atom, c in found.items() if c != 0))
 
     @property
     def atoms(self) -> list[Atom]:

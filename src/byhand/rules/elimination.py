@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
-from itertools import permutations
 from typing import Any
 
 from byhand.expr.contraction import P1, contract, scale
@@ -32,11 +31,9 @@ from byhand.rules.forms import (
     Form,
     NoMatrixForm,
     Scale,
-    count_transposes,
     dot,
     flipped,
     hadamard,
-    has_differential,
     inner,
 )
 
@@ -122,11 +119,14 @@ class _Lowering:
 
     def degree(self, label: int) -> int:
         """How many objects have a label."""
-        return self.degrees[label]
+        return len(self.at.get(label, ()))
 
     def count(self) -> None:
-        """The degrees of the labels, after the objects changed."""
-        self.degrees = Counter(x for _, labels in self.objects for x in dict.fromkeys(labels))
+        """Which objects have a label, after they changed."""
+        self.at: dict[int, list[tuple[Form, Labels]]] = {}
+        for o in self.objects:
+            for label in dict.fromkeys(o[1]):
+                self.at.setdefault(label, []).append(o)
 
     def free(self, label: int) -> bool:
         """Summed over, and met by exactly two objects."""
@@ -145,7 +145,7 @@ class _Lowering:
                 self.scalars.append((form, power))
             else:
                 self.objects.append((form if power == 1 else Form("power", (form,), power, form.rank), labels))
-        self.objects.sort(key=lambda o: has_differential(o[0]))  # d(X) is multiplied in last
+        self.objects.sort(key=lambda o: o[0].has_differential)  # d(X) is multiplied in last
 
     def closed(self, factor: Expr, labels: Labels) -> bool:
         """Whether all the labels are summed over and no other factor has them."""
@@ -176,14 +176,29 @@ class _Lowering:
         groups = _held_together(factors)
         at = {x: g for g, (_, labels) in enumerate(groups) for x in labels}
         uses = Counter([*self.out, *(x for _, ls, _ in pairs for x in ls)])
-        for one, other in permutations(pairs, 2):
-            (_, (row, i, k), _), (_, (column, j, m), _) = one, other
-            left, right = {at[x] for x in (i, j) if x in at}, {at[x] for x in (k, m) if x in at}
-            if left & right:
+        users: dict[int, set[int]] = {}  # label -> the index pairs that have it; -1 is an axis of the result
+        for p, (_, ls, _) in enumerate(pairs):
+            for x in ls:
+                users.setdefault(x, set()).add(p)
+        for x in self.out:
+            users.setdefault(x, set()).add(-1)
+        sides = [[{x} | (groups[at[x]][1] if x in at else set()) for x in ls[1:]] for _, ls, _ in pairs]
+        met = [set[int]().union(*(users.get(x, ()) for x in first | second)) for first, second in sides]
+        for p, one in enumerate(pairs):
+            partners = met[p] - {p}  # who else has a label that would be consumed
+            if len(partners) > 1 or -1 in partners:
                 continue
-            inside = {i, j, k, m}.union(*(groups[g][1] for g in left | right))
-            held = any(uses[x] > one[1].count(x) + other[1].count(x) for x in inside)
-            if not held and not inside & {row, column}:
+            for q in sorted(partners) or range(len(pairs)):
+                if q == p or not met[q] <= {p, q}:
+                    continue
+                other = pairs[q]
+                (_, (row, i, k), _), (_, (column, j, m), _) = one, other
+                left, right = {at[x] for x in (i, j) if x in at}, {at[x] for x in (k, m) if x in at}
+                if left & right or any(x in side for side in (*sides[p], *sides[q]) for x in (row, column)):
+                    continue
+                inside = {i, j, k, m}.union(*(groups[g][1] for g in left | right))
+                if any(uses[x] > one[1].count(x) + other[1].count(x) for x in inside):
+                    continue
                 of_left, of_right = ([f for g in sorted(side) for f in groups[g][0]] for side in (left, right))
                 group = [one, other, *of_left, *of_right]
                 return group, [(of_left, (i, j)), (of_right, (k, m))], (row, column)
@@ -246,9 +261,7 @@ class _Lowering:
                     )
                 x, y, labels = a[0], b[0], a[1]
                 if a[1] != b[1]:
-                    if count_transposes(flipped(a[0])) < count_transposes(flipped(b[0])) or (
-                        a[1] == self.out[::-1] and not all_free
-                    ):
+                    if flipped(a[0]).transposes < flipped(b[0]).transposes or (a[1] == self.out[::-1] and not all_free):
                         x, labels = flipped(a[0]), b[1]
                     else:
                         y = flipped(b[0])
@@ -257,10 +270,10 @@ class _Lowering:
 
     def products(self, smallest: int) -> bool:
         """Two objects that share one summed label; vectors before matrices."""
-        for label in dict.fromkeys(x for _, labels in self.objects for x in labels):
+        for label, over in self.at.items():
             if not self.free(label):
                 continue
-            a, b = [o for o in self.objects if label in o[1]]
+            a, b = over
             if min(len(a[1]), len(b[1])) != smallest:
                 continue
             if smallest == 1:
@@ -282,14 +295,14 @@ class _Lowering:
         if i in self.out and j in self.out:
             chosen = ways[0] if self.out.index(i) <= self.out.index(j) else ways[1]
         else:
-            chosen = min(ways, key=lambda w: count_transposes(w[0]))
+            chosen = min(ways, key=lambda w: w[0].transposes)
         return self.replace([first, second], *chosen)
 
     def sums(self, of_differentials: bool = False) -> bool:
         """A summed label that nobody else has; on request in objects with d( ) only, which stay last in a product."""
         for o in self.objects:
             form, labels = o
-            if of_differentials and not has_differential(form):
+            if of_differentials and not form.has_differential:
                 continue
             for axis, label in enumerate(labels):
                 if label in self.out or self.degree(label) != 1:
@@ -329,7 +342,7 @@ class _Lowering:
             pass
         core = self.core()
         coefficient = self.node.coefficient
-        scalars = sorted(self.scalars, key=lambda s: (has_differential(s[0]), s[0].kind != "name", s[1] < 0))
+        scalars = sorted(self.scalars, key=lambda s: (s[0].has_differential, s[0].kind != "name", s[1] < 0))
         if coefficient == ONE and not scalars:
             return core if core is not None else Form("number", data=ONE)
         if core is None and coefficient == ONE and len(scalars) == 1 and scalars[0][1] == 1:

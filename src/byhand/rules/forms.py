@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ class Form:
         data: what the kind needs beside them: a node, a function's name, an exponent, sizes.
         rank: the number of axes.
         unit_axis: of an operation, whether an axis of what it is applied to has a single entry.
+        has_differential: whether d( ) occurs in it.
+        transposes: how many there are in it.
     """
 
     kind: str
@@ -31,6 +33,13 @@ class Form:
     data: Any = None
     rank: int = 0
     unit_axis: bool = False
+    has_differential: bool = field(init=False, compare=False, repr=False)
+    transposes: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        differential = self.kind == "differential" or any(a.has_differential for a in self.args)
+        object.__setattr__(self, "has_differential", differential)
+        object.__setattr__(self, "transposes", (self.kind == "transpose") + sum(a.transposes for a in self.args))
 
 
 class Scale(NamedTuple):
@@ -44,16 +53,6 @@ class Scale(NamedTuple):
 def flipped(form: Form) -> Form:
     """The transposed form."""
     return form.args[0] if form.kind == "transpose" else Form("transpose", (form,), rank=2)
-
-
-def count_transposes(form: Form) -> int:
-    """Transposes in a form."""
-    return (form.kind == "transpose") + sum(map(count_transposes, form.args))
-
-
-def has_differential(form: Form) -> bool:
-    """Whether d( ) occurs in a form."""
-    return form.kind == "differential" or any(map(has_differential, form.args))
 
 
 def dot(a: Form, b: Form) -> Form:

@@ -18,7 +18,7 @@ from byhand.expr.parse import scope
 from byhand.expr.surface import expand
 from byhand.rules.differentials import read_side
 from byhand.rules.matching import Binding, match, match_factors, remaining
-from byhand.rules.properties import proof
+from byhand.rules.properties import BY_STRUCTURE, proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +158,21 @@ def _pattern_heads(pattern: Expr) -> frozenset[Head]:
 
 
 @lru_cache(maxsize=1)
-def _indexed() -> list[tuple[Identity, bool, frozenset[str]]]:
-    """Each row with: whether it is a fact, and what must occur in a node for it to match."""
-    return [(row, bool(row.when), operations_of(row)) for row in IDENTITIES + FACTS]
+def _indexed() -> list[tuple[Identity, bool, frozenset[str], frozenset[str]]]:
+    """Each row with: whether it is a fact, what must occur in a node for it to match, and what must be declared."""
+    return [
+        (row, bool(row.when), operations_of(row), frozenset(row.when.values()) - BY_STRUCTURE)
+        for row in IDENTITIES + FACTS
+    ]
 
 
 def candidates(node: Expr, facts: bool) -> list[Identity]:
     """The rows that may match a node, identities before facts."""
-    rows = [r for r, is_fact, needed in _indexed() if (facts or not is_fact) and needed <= node.operations]
+    rows = [
+        row
+        for row, is_fact, operations, declared in _indexed()
+        if (facts or not is_fact) and operations <= node.operations and declared <= node.declared
+    ]
     heads = _heads(node) if rows else frozenset()
     return [row for row in rows if _pattern_heads(pattern_of(row)) <= heads]
 

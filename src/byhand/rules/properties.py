@@ -11,9 +11,8 @@ from byhand.rules.words import words_of
 
 Proof = frozenset[tuple[str, str]]  # (symbol, property) that were used
 NOTHING: Proof = frozenset()
-_known: dict[str, WeakKeyDictionary[Expr, Proof | None]] = {
-    wanted: WeakKeyDictionary() for wanted in ("symmetric", "positive")
-}
+BY_STRUCTURE = frozenset({"symmetric", "positive"})  # what may hold of a node of which nothing is declared
+_known: dict[str, WeakKeyDictionary[Expr, Proof | None]] = {wanted: WeakKeyDictionary() for wanted in BY_STRUCTURE}
 
 
 def proof(node: Expr, wanted: str) -> Proof | None:

@@ -163,7 +163,10 @@ class Simplifier:
         """Sums written with fewest transposes, (A' + B')' = A + B; symmetric factors the way that reads best."""
         for i, (factor, labels, power) in enumerate(node.factors):
             if isinstance(factor, Sum) and factor.ndim == 2 and transposes(factor):
-                flipped = self.again(transpose(factor))
+                flipped = transpose(factor)
+                if transposes(flipped) > transposes(factor):
+                    continue
+                flipped = self.again(flipped)
                 if isinstance(flipped, Sum) and (transposes(flipped), flipped.digest) < (
                     transposes(factor),
                     factor.digest,
@@ -240,7 +243,10 @@ class Simplifier:
             if weight(opened, self.scores) < weight(node, self.scores) - 0.5:
                 return self.shape_up(opened)
         if isinstance(node, Sum):
-            return common_coefficient(node)
+            scaled = common_coefficient(node)
+            for inner in scaled.children if isinstance(scaled, Contraction) else ():
+                self.memo.setdefault(inner, inner)  # what was found for the sum holds for a multiple of it
+            return scaled
         return node
 
     def factored(self, node: Expr) -> Expr:
