@@ -24,6 +24,8 @@ Factors = list[tuple[Expr, tuple[Label, ...], Fraction]]
 
 def canonical_order(factors: Factors, out: tuple[Label, ...], dims: Mapping[Label, Dim]) -> list[int]:
     """The order of the factors: by digest and power, equal ones group by group, the groups by what they are."""
+    if len(factors) < 2:
+        return list(range(len(factors)))
     kinds = [(node.digest, power) for node, _, power in factors]
     if len(set(kinds)) == len(kinds):
         return sorted(range(len(factors)), key=kinds.__getitem__)

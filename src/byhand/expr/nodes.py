@@ -27,16 +27,16 @@ class Expr:
 
     Attributes:
         shape: the dimensions, integers or symbolic.
-        digest: a hash of the structure, the same in every process: it orders factors and terms.
         has_differential: whether a differential d(...) occurs in it.
         operations: the names of the functions and operations that occur in it.
         declared: the properties that its inputs are declared to have.
     """
 
-    __slots__ = ("__weakref__", "declared", "digest", "has_differential", "operations", "shape")
+    __slots__ = ("__weakref__", "_digest", "_key", "declared", "has_differential", "operations", "shape")
     __array_priority__: ClassVar[int] = 1000  # NumPy arrays leave `array * expr` to us
     shape: Shape
-    digest: bytes
+    _digest: bytes | None
+    _key: tuple[Any, ...]
     has_differential: bool
     operations: frozenset[str]
     declared: frozenset[str]
@@ -69,6 +69,20 @@ class Expr:
     def ndim(self) -> int:
         """The number of axes."""
         return len(self.shape)
+
+    @property
+    def digest(self) -> bytes:
+        """A hash of the structure, the same in every process: it orders factors and terms; made when first asked for."""
+        if self._digest is None:
+            todo: list[Expr] = [self]
+            while todo:  # no recursion: definitions stand on each other by the hundred
+                node = todo[-1]
+                missing = [c for c in node.children if c._digest is None]
+                todo += missing
+                if not missing:
+                    todo.pop()._digest = _digested(node)
+        assert self._digest is not None
+        return self._digest
 
     def __repr__(self) -> str:
         from byhand.notation.show import node_text  # a later room, needed by those who look only
@@ -210,11 +224,10 @@ def intern(kind: type[E], key: tuple[Any, ...], shape: Shape, children: Iterable
             setattr(node, name, value)
         node.shape = shape
         node.has_differential = kind is Differential or any(c.has_differential for c in children)
+        node._digest, node._key = None, key
         own = key[:1] if kind is Elementwise or kind is Structured else ()
         node.operations = frozenset(own).union(*(c.operations for c in children))
         node.declared = frozenset(key[2] if kind is Symbol else ()).union(*(c.declared for c in children))
-        text = repr((kind.__name__, [_stable(part) for part in key], [str(d) for d in shape]))
-        node.digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
         with _pooling:
             first = _pool.get(entry)
             if first is None:
@@ -222,6 +235,12 @@ def intern(kind: type[E], key: tuple[Any, ...], shape: Shape, children: Iterable
             else:
                 node = first
     return node  # type: ignore[return-value]
+
+
+def _digested(node: Expr) -> bytes:
+    """The digest of a node whose children have theirs."""
+    text = repr((type(node).__name__, [_stable(part) for part in node._key], [str(d) for d in node.shape]))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 
 def _stable(part: Any) -> Any:

@@ -135,8 +135,7 @@ class ClosedForms:
         opened = unfold(node, hidden)
         if not self.readable(opened):
             return opened
-        merged = self.simplifier.normal(opened)
-        return merged if self.weight(merged) < self.weight(opened) else opened
+        return self.simplifier.shorter(opened)
 
     def readable(self, node: Expr) -> bool:
         """Whether a node is short enough to be worth a look."""

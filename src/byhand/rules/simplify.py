@@ -68,6 +68,12 @@ class Simplifier:
             seen.append(new)
         return min(seen[1:], key=lambda e: (weight(e, self.scores), e.digest))
 
+    def shorter(self, root: Expr) -> Expr:
+        """The normal form where one pass makes the node shorter, the node as it is otherwise."""
+        self.effort.begin()
+        first = self.once(root)
+        return self.normal(first) if weight(first, self.scores) < weight(root, self.scores) else root
+
     def once(self, root: Expr) -> Expr:
         """One pass, children first; where the effort is spent, nodes stay as they are."""
         for node in topological([root], into_named=False):
