@@ -45,7 +45,7 @@ class ClosedForms:
 
     def __init__(self, d: Derivation) -> None:
         self.d = d
-        self.simplifier = Simplifier(facts=True)
+        self.simplifier = Simplifier(facts=bool(d.prepared.root.declared))
         self.forms: dict[Expr, Expr | None] = {}
         self.gave_up = False
         self.lock = RLock()  # threads that print one derivation share one simplifier and its memory
