@@ -9,7 +9,7 @@ from byhand.check.draw import PRIMES
 from byhand.derive.derivation import Derivation, derive
 from byhand.errors import ByhandError, DataError
 from byhand.expr.assume import read_properties
-from byhand.expr.contraction import add, contract, elementwise, scale
+from byhand.expr.contraction import combine, contract, elementwise
 from byhand.expr.dims import Dim, Dimension
 from byhand.expr.expression import Expression
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Structured, Sum, Symbol, named, symbol, topological
@@ -91,7 +91,7 @@ def _rebuilt(node: Expr, made: dict[Expr, Expr], size: Any) -> Expr:
                 raise DataError("a slice does not fit any more")
             return apply(operation, *(made[a] for a in args), attributes=changed)
         case Sum(terms):
-            return add(*(scale(c, made[t]) for c, t in terms))
+            return combine((c, made[t]) for c, t in terms)
         case Contraction(coefficient, factors, out):
             sizes = {i: size(n) for i, n in enumerate(node.dims)}
             return contract(((made[x], ls, p) for x, ls, p in factors), out, coefficient, sizes)

@@ -238,15 +238,20 @@ def transpose(node: Expr, axes: Sequence[int] | None = None) -> Expr:
     """The axes in another order, reversed by default."""
     order = tuple(reversed(range(node.ndim))) if axes is None else tuple(axes)
     if isinstance(node, Sum):
-        return add(*(scale(c, transpose(term, order)) for c, term in node.terms))
+        return combine((c, transpose(term, order)) for c, term in node.terms)
     return contract([whole(node)], order)
 
 
 def add(*nodes: Expr) -> Expr:
     """The sum of nodes of one shape; nested sums dissolve and equal terms are collected."""
-    shape = nodes[0].shape
+    return combine([(ONE, node) for node in nodes])
+
+
+def combine(multiples: Iterable[tuple[Coefficient, Expr]]) -> Expr:
+    """The sum of multiples of nodes of one shape, as `add` makes it."""
+    todo = list(multiples)[::-1]
+    shape = todo[-1][1].shape
     collected: dict[tuple[Expr, tuple[tuple[object, Fraction], ...]], Fraction] = {}
-    todo = [(ONE, node) for node in reversed(nodes)]
     while todo:
         coefficient, node = todo.pop()
         if node.shape != shape:
@@ -298,6 +303,6 @@ def label_dims(node: Contraction) -> dict[int, Dim]:
 
 
 __all__ = [
-    "P1", "Factor", "Label", "Labels", "LooseFactor", "add", "contract", "elementwise", "filled", "has_sum", "is_view",
+    "P1", "Factor", "Label", "Labels", "LooseFactor", "add", "combine", "contract", "elementwise", "filled", "has_sum", "is_view",
     "is_zero", "label_dims", "number", "scale", "split_coefficient", "transpose", "whole", "zero",
 ]  # fmt: skip

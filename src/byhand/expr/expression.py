@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from byhand.expr.contraction import add, contract, elementwise, scale
+from byhand.expr.contraction import combine, contract, elementwise
 from byhand.expr.dims import Shape, dim_names, show_shape
 from byhand.expr.domain import Condition
 from byhand.expr.nodes import (
@@ -131,7 +131,7 @@ def rebuild(node: Expr, children: Mapping[Expr, Expr]) -> Expr:
         case Structured(operation, args, attributes):
             return apply(operation, *(children[a] for a in args), attributes=attributes)
         case Sum(terms):
-            return add(*(scale(c, children[t]) for c, t in terms))
+            return combine((c, children[t]) for c, t in terms)
         case Contraction(coefficient, factors, out):
             return contract(
                 ((children[f], ls, p) for f, ls, p in factors), out, coefficient, dict(enumerate(node.dims))

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from byhand.errors import ByhandError, ParseError, ShapeError, nearest
-from byhand.expr.contraction import add, scale
+from byhand.expr.contraction import combine
 from byhand.expr.dims import MINUS_ONE, ONE, Dimension, floor_divide, show_shape
 from byhand.expr.elsewhere import meant
 from byhand.expr.indexing import getitem
@@ -239,14 +239,14 @@ class Reader:
             if x.shape != shape:
                 joint = broadcast_shape([shape, x.shape])
                 if joint is None:
-                    so_far = add(*(scale(c, expand(t, shape)) for c, t in terms))
+                    so_far = combine((c, expand(t, shape)) for c, t in terms)
                     try:
                         broadcast([so_far, x], "{0} - {1}" if isinstance(node.op, ast.Sub) else "{0} + {1}")
                     except ShapeError as error:
                         raise self.restated(error, node, [node.left, node.right], [so_far, x]) from None
                 shape = joint or shape
             terms.append((MINUS_ONE if isinstance(node.op, ast.Sub) else ONE, x))
-        return add(*(scale(c, expand(t, shape)) for c, t in terms))
+        return combine((c, expand(t, shape)) for c, t in terms)
 
     def product(self, chain: list[ast.BinOp], depth: int) -> Expr:
         if len(chain) > LONGEST_PRODUCT:

@@ -7,7 +7,18 @@ from itertools import count
 from typing import Any
 
 from byhand.errors import ParseError
-from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, elementwise, is_zero, scale, transpose
+from byhand.expr.contraction import (
+    P1,
+    Label,
+    LooseFactor,
+    add,
+    combine,
+    contract,
+    elementwise,
+    is_zero,
+    scale,
+    transpose,
+)
 from byhand.expr.dims import MINUS_ONE, ONE, Dim, Dimension, Shape, show_shape
 from byhand.expr.domain import of_operation, of_power, record
 from byhand.expr.nodes import Expr, Named, Sum
@@ -70,7 +81,7 @@ def expand(node: Expr, shape: Shape) -> Expr:
     if node.shape == shape:
         return node
     if isinstance(node, Sum):  # one way to write it: a sum of broadcasts
-        return add(*(scale(c, expand(t, shape)) for c, t in node.terms))
+        return combine((c, expand(t, shape)) for c, t in node.terms)
     offset = len(shape) - node.ndim
     labels: list[Label] = [
         i + offset if size == shape[i + offset] else ("unit", i) for i, size in enumerate(node.shape)

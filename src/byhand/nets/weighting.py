@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from byhand.errors import DataError
-from byhand.expr.contraction import P1, add, contract, scale
+from byhand.expr.contraction import P1, combine, contract
 from byhand.expr.dims import Dim, dim_names, dim_value
 from byhand.expr.evaluate import evaluate
 from byhand.expr.expression import Expression
@@ -45,7 +45,7 @@ def weighted(loss: Expr, weights: Expr, data: Collection[Expr]) -> Expr:
             case Named(_, body):
                 return part(body)
             case Sum(terms):
-                return add(*(scale(c, part(t)) for c, t in terms))
+                return combine((c, part(t)) for c, t in terms)
             case Contraction(coefficient, factors, ()):
                 varying = [(f, ls, p) for f, ls, p in factors if f in dependent]
                 labels = _labels(node, dependent, batch)

@@ -47,6 +47,8 @@ class ClosedForms:
         self.d = d
         self.simplifier = Simplifier(facts=bool(d.prepared.root.declared))
         self.forms: dict[Expr, Expr | None] = {}
+        self.texts: dict[Expr, str] = {}
+        self.found: dict[tuple[Expr, frozenset[Named]], Expr] = {}
         self.gave_up = False
         self.lock = RLock()  # threads that print one derivation share one simplifier and its memory
 
@@ -132,7 +134,13 @@ class ClosedForms:
 
     def opened(self, node: Expr, hidden: list[Named]) -> Expr:
         """A node with these names written out, products in the order derived unless another is shorter."""
-        opened = unfold(node, hidden)
+        key = node, frozenset(hidden)
+        if key not in self.found:
+            self.found[key] = self.shortened(unfold(node, hidden))
+        return self.found[key]
+
+    def shortened(self, opened: Expr) -> Expr:
+        """A node that was written out, in a shorter form where there is one."""
         if not self.readable(opened):
             return opened
         return self.simplifier.shorter(opened)
@@ -147,10 +155,13 @@ class ClosedForms:
 
     def text(self, node: Expr) -> str:
         """A node in matrix notation, in index notation where it has no other."""
-        try:
-            return to_text(matrix_math(node, self.style))
-        except NoMatrixForm:
-            return to_text(index_math(node, self.style))
+        if node not in self.texts:
+            try:
+                shown = matrix_math(node, self.style)
+            except NoMatrixForm:
+                shown = index_math(node, self.style)
+            self.texts[node] = to_text(shown)
+        return self.texts[node]
 
     def length(self, node: Expr) -> int:
         """How many characters a node takes."""

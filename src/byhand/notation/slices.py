@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from byhand.expr.contraction import add, contract, elementwise, scale
+from byhand.expr.contraction import combine, contract, elementwise
 from byhand.expr.nodes import Contraction, Elementwise, Expr, Named, Sum, Symbol, symbol
 from byhand.notation import typeset as ts
 from byhand.notation.matrix import matrix_math
@@ -33,7 +33,7 @@ def _at(node: Expr, axis: int, letter: str, labels: dict[Expr, Math], style: Sty
             labels[new] = ts.Indexed(name_math(node, style), (*[":"] * axis, letter))
             return new
         case Sum(terms):
-            return add(*(scale(c, _at(t, axis, letter, labels, style)) for c, t in terms))
+            return combine((c, _at(t, axis, letter, labels, style)) for c, t in terms)
         case Elementwise(function, arg):
             return elementwise(function, _at(arg, axis, letter, labels, style))
         case Contraction():

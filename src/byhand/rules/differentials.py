@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from byhand.errors import MissingRuleError
-from byhand.expr.contraction import P1, add, contract, elementwise, label_dims, scale, zero
+from byhand.expr.contraction import P1, add, combine, contract, elementwise, label_dims, zero
 from byhand.expr.dims import Coefficient
 from byhand.expr.functions import function, is_abstract
 from byhand.expr.nodes import (
@@ -188,7 +188,7 @@ def differential(node: Expr) -> Expr:
             names = dict(zip(rule.variables, args, strict=True)) | dict(zip(rule.attributes, attributes, strict=True))
             return read_side(rule.right, names)
         case Sum(terms):
-            return add(*(scale(c, differential_of(t)) for c, t in terms))
+            return combine((c, differential_of(t)) for c, t in terms)
         case Contraction():
             return _product_rule(node)
         case _:

@@ -9,7 +9,7 @@ from itertools import islice, product
 from math import gcd, prod
 from typing import NamedTuple
 
-from byhand.expr.contraction import P1, Label, LooseFactor, add, contract, label_dims, scale
+from byhand.expr.contraction import P1, Label, LooseFactor, add, combine, contract, label_dims, scale
 from byhand.expr.dims import ONE, Coefficient, Dim
 from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum, topological
 from byhand.rules.score import Scores, weight
@@ -92,7 +92,7 @@ def common_coefficient(node: Sum) -> Expr:
     if k == 1 and not dims:
         return node
     inverse = Coefficient(1 / k, tuple((d, -p) for d, p in dims))
-    body = add(*(scale(c.times(inverse), t) for c, t in node.terms))
+    body = combine((c.times(inverse), t) for c, t in node.terms)
     return contract([(body, range(body.ndim), P1)], range(body.ndim), Coefficient(k, dims), dict(enumerate(body.shape)))
 
 

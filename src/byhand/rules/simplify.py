@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from byhand.expr.contraction import P1, add, contract, label_dims, scale, transpose, zero
+from byhand.expr.contraction import P1, add, combine, contract, label_dims, transpose, zero
 from byhand.expr.dims import ONE
 from byhand.expr.expression import rebuild
 from byhand.expr.nodes import Contraction, Differential, Expr, Named, Structured, Sum, topological
@@ -236,13 +236,13 @@ class Simplifier:
 
     def tidy_sum(self, node: Expr) -> Expr:
         if self.facts and isinstance(node, Sum):
-            node = add(*(scale(c, self.again(t)) for c, t in node.terms))
+            node = combine((c, self.again(t)) for c, t in node.terms)
         node = self.factored(node)
         if isinstance(node, Sum) and count_products(node, self.counts) <= LONGEST_PRODUCT and self.effort.thorough:
-            opened = add(*(scale(c, t) for k, u in node.terms for c, t in distribute(scale(k, u))))
+            opened = combine((k.times(c), t) for k, u in node.terms for c, t in distribute(u))
             if opened is not node:
                 opened = self.factored(
-                    add(*(scale(c, self.again(t)) for c, t in opened.terms))
+                    combine((c, self.again(t)) for c, t in opened.terms)
                     if isinstance(opened, Sum)
                     else self.again(opened)
                 )
