@@ -217,3 +217,31 @@ def test_symmetry_is_read_off_words(text, symmetric):
     value = byhand.parse(text, shapes={"X": "n n", "S": "n n", "T": "n n", "x": "n"})
     m = value(**{k: v for k, v in {"X": a, "S": b + b.T, "T": c + c.T, "x": a[0]}.items() if k in value.symbols})
     assert np.allclose(m, m.T) == symmetric
+
+
+ATTENTION = (
+    "Q = X @ A\nK = X @ B\nV = X @ C\nsum((softmax(Q @ K.T/sqrt(q), axis=1) @ V - T)**2)",
+    {"X": "m n", "A": "n q", "B": "n q", "C": "n p", "T": "m p"},
+)
+
+
+def test_the_text_of_attention_costs_little_more_than_its_derivation():
+    deriving, writing = [], []
+    for _ in range(5):
+        f = byhand.parse(*ATTENTION)
+        start = time.process_time()
+        d = byhand.derive(f)
+        derived = time.process_time()
+        assert d.text()
+        writing.append(time.process_time() - derived)
+        deriving.append(derived - start)
+    assert min(writing) < 3 * min(deriving)
+
+
+@pytest.mark.parametrize("operation", ["log_softmax", "softmax", "gelu", "inv"])
+def test_an_operation_in_itself_has_few_terms(operation):
+    depth, shapes = (20, {"x": "n"}) if operation != "inv" else (20, {"x": "n n"})
+    text = "sum(" + f"{operation}(" * depth + "x" + ")" * depth + "*x)"
+    d = byhand.derive(byhand.parse(text, shapes=shapes))
+    assert sum(len(u.terms) for u in d.units) < 8 * depth
+    assert len(d.text()) < 20_000

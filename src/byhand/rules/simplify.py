@@ -241,11 +241,11 @@ class Simplifier:
         if isinstance(node, Sum) and count_products(node, self.counts) <= LONGEST_PRODUCT and self.effort.thorough:
             opened = combine((k.times(c), t) for k, u in node.terms for c, t in distribute(u))
             if opened is not node:
-                opened = self.factored(
-                    combine((c, self.again(t)) for c, t in opened.terms)
-                    if isinstance(opened, Sum)
-                    else self.again(opened)
-                )
+                many = count_products(node, self.counts)
+                if isinstance(opened, Sum):
+                    opened = combine((c, self.again(t)) for c, t in opened.terms)
+                if not isinstance(opened, Sum) or len(opened.terms) < many:  # where no terms meet, nothing cancels
+                    opened = self.factored(opened)
             if weight(opened, self.scores) < weight(node, self.scores) - 0.5:
                 return self.shape_up(opened)
         if isinstance(node, Sum):
