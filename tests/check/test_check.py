@@ -268,3 +268,19 @@ def test_inverses_and_products_of_definite_matrices_are_checkable(text, shapes):
     """Named inverses keep the symmetry of what they are the inverse of; X Z Xᵀ is drawn where it is regular."""
     report = check(derive(parse(text, shapes, {"Z": "spd"})), seeds=range(8), oracles="quick")
     assert report.ok, report.text(failed_only=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sum(sqrt(relu(x))*y + sqrt(relu(-x)))",
+        "sum(relu(x)**0.5*y + 2*relu(-x)**0.75)",
+        "sum((sqrt(relu(x - y)) + sqrt(relu(y - x)))**2*tanh(x))",
+    ],
+)
+def test_a_step_that_parts_a_mask_from_what_it_selects_is_not_wrong(text):
+    d = derive(parse(text, {"x": "n", "y": "n"}))
+    report = check(d, seeds=2, oracles="quick")
+    assert not report.failed
+    assert any("mask" in row.note for row in report.unchecked)
+    assert all(row.what in ("step", "line") for row in report.unchecked)

@@ -14,7 +14,7 @@ from byhand.check.oracles import installed
 from byhand.check.printed import line_rows
 from byhand.check.report import Evidence, Report, Row, Unread
 from byhand.check.small import small_twin
-from byhand.check.steps import Claim, Claims, Numbers, Side
+from byhand.check.steps import PARTED, Claim, Claims, Numbers, Side
 from byhand.derive.derivation import Derivation
 from byhand.derive.induction import Induction
 from byhand.derive.record import Pairing
@@ -141,7 +141,12 @@ def step_rows(d: Derivation, at: list[Numbers]) -> list[Row]:
     rows = []
     for claim in at[0].claims.rows:
         worst, where = 0.0, at[0]
-        for n in at:
+        told = [n for n in at if not _parted(claim, n)]
+        if not told:
+            if claim.is_step:
+                rows.append(Row("step", claim.unit, claim.rule, 0.0, claim.tolerance, "not checkable", PARTED))
+            continue
+        for n in told:
             error = _step_error(claim, n)
             if not error <= worst:
                 worst, where = error, n
@@ -155,6 +160,13 @@ def step_rows(d: Derivation, at: list[Numbers]) -> list[Row]:
             Row("step", claim.unit, claim.rule, worst, claim.tolerance, "wrong", evidence=_evidence(d, claim, where))
         )
     return rows
+
+
+def _parted(claim: Claim, n: Numbers) -> bool:
+    try:
+        return n.parted(claim)
+    except (ByhandError, ValueError, np.linalg.LinAlgError):
+        return False
 
 
 def _step_error(claim: Claim, n: Numbers) -> float:

@@ -68,6 +68,12 @@ class Point:
         rng = np.random.default_rng((self.seed, 1))
         return {v: direction_for(v, np.shape(self.env[v]), rng) for v in self.derivation.variables}
 
+    @cached_property
+    def selects(self) -> bool:
+        """Whether a mask of a gradient stands beside what has no value here: steps may write the two apart."""
+        with np.errstate(all="ignore"):
+            return any(_selects(self, g.root) for g in self.derivation.gradients.values())
+
     @property
     def words(self) -> str:
         """The sizes and the seed."""

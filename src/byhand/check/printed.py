@@ -15,7 +15,7 @@ import numpy as np
 
 from byhand.check.numeric import Environment, Slope, agreement, difference, norm, worst_entry
 from byhand.check.report import Evidence, Row, Unread
-from byhand.check.steps import DERIVATIVE, Numbers
+from byhand.check.steps import DERIVATIVE, PARTED, Numbers
 from byhand.derive.derivation import Derivation
 from byhand.derive.record import Unit
 from byhand.expr.nodes import Constant, Expr, Symbol, topological
@@ -54,6 +54,9 @@ def line_rows(d: Derivation, n: Numbers, notation: str, level: str) -> tuple[lis
             continue
         if error <= DERIVATIVE:
             rows.append(Row("line", left, title, error, DERIVATIVE, "right"))
+            continue
+        if n.point.selects and not np.isfinite(error):
+            rows.append(Row("line", left, title, 0.0, DERIVATIVE, "not checkable", PARTED))
             continue
         place, *numbers = worst_entry(*sides(left, right, reading.names))
         evidence = Evidence(left, right, n.point.words, place, (numbers[0], numbers[1]))

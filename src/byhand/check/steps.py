@@ -25,6 +25,7 @@ Array = Any
 Side = Expr | Pairing
 IDENTITY = 1e-10  # two ways of computing the same numbers
 DERIVATIVE = 1e-8  # against a complex step
+PARTED = "no point was drawn where both a mask and what it selects from have values, and here they stand apart"
 _FREE_KINDS = frozenset({"move", "pair", "collect", "read off", "zero"})
 
 
@@ -227,6 +228,10 @@ class Numbers:
             partial(self.noise, claim),
             partial(self.amplitude, claim),
         )
+
+    def parted(self, claim: Claim) -> bool:
+        """Whether a side has no value here because a mask and what it selects from stand in different steps."""
+        return self.point.selects and not all(np.all(np.isfinite(side)) for side in self.sides(claim))
 
     def noise(self, claim: Claim, k: int) -> float:
         """How much the sides change when every value changes in its last places."""

@@ -7,6 +7,7 @@ brought into normal form that is too long to begin with.
 from __future__ import annotations
 
 import re
+import sys
 from functools import cached_property
 from threading import RLock
 
@@ -18,9 +19,11 @@ from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
 from byhand.notation.index import index_math
 from byhand.notation.matrix import matrix_math
 from byhand.notation.orientation import row_vectors
+from byhand.notation.room import LONGEST, Room
 from byhand.notation.style import Style
 from byhand.notation.symbols import unicode_name
 from byhand.notation.text import to_text
+from byhand.rules.effort import ALL_FORMS, Effort
 from byhand.rules.forms import NoMatrixForm
 from byhand.rules.score import weight
 from byhand.rules.simplify import Simplifier
@@ -45,11 +48,13 @@ class ClosedForms:
 
     def __init__(self, d: Derivation) -> None:
         self.d = d
-        self.simplifier = Simplifier(facts=bool(d.prepared.root.declared))
+        left = max(ALL_FORMS // 4, min(ALL_FORMS, d.effort.left))  # what the derivation left of the document's steps
+        self.simplifier = Simplifier(facts=bool(d.prepared.root.declared), effort=Effort(left))
         self.forms: dict[Expr, Expr | None] = {}
         self.texts: dict[Expr, str] = {}
         self.found: dict[tuple[Expr, frozenset[Named]], Expr] = {}
         self.gave_up = False
+        self.room = Room()
         self.lock = RLock()  # threads that print one derivation share one simplifier and its memory
 
     def of(self, u: Unit) -> Expr | None:
@@ -164,8 +169,8 @@ class ClosedForms:
         return self.texts[node]
 
     def length(self, node: Expr) -> int:
-        """How many characters a node takes."""
-        return len(self.text(node))
+        """How many characters a node takes; without end where no page has it in full."""
+        return sys.maxsize if self.room.length(node) > LONGEST else len(self.text(node))
 
     @cached_property
     def adjoints(self) -> set[Expr]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from byhand.derive.derivation import Derivation, Level
+from byhand.derive.gradient import ALL_AT_ONCE
 from byhand.derive.record import Pairing, Stage, Unit
 from byhand.derive.steps import total_differential
 from byhand.expr.contraction import is_zero
@@ -21,6 +22,7 @@ from byhand.notation.show import condition_parts
 from byhand.notation.typeset import Math
 from byhand.notation.writer import Writer
 
+LEFT_OUT = "Dots stand for what is left out of formulas too long to be read; the code of the gradients has all of it."
 NOT_THE_SHORTEST = "The search for shorter forms was broken off: the result is right, not the shortest."
 
 
@@ -61,6 +63,8 @@ def notes(w: Writer) -> tuple[Words, ...]:
         lines.append("Indices start at 0, as in the code.")
     if d.effort.gave_up or d.closed_forms.gave_up:
         lines.append(NOT_THE_SHORTEST)
+    if w.room.cut:
+        lines.append(LEFT_OUT)
     return (*lines, *d.f.notes)
 
 
@@ -197,7 +201,10 @@ def move_lines(w: Writer) -> dict[Expr, list[Line]]:
         for record in u.terms:
             child = record.term.child
             before = Pairing(u.adjoint, record.term.applied())
-            parts = [Part(w.pairing(Pairing(m.left, m.right), child), m.rule) for m in record.moves]
+            moves = record.moves
+            if w.room.left <= 0 and len(moves) > 1:  # a page of moves is read, a book is not
+                moves = (moves[-1]._replace(rule=ALL_AT_ONCE),)
+            parts = [Part(w.pairing(Pairing(m.left, m.right), child), m.rule) for m in moves]
             if not parts:
                 parts = [Part(w.pairing(Pairing(record.contribution, differential_of(child)), child), "read off")]
             left, name = w.pairing(before), w.identifier(child)
@@ -211,6 +218,7 @@ def move_lines(w: Writer) -> dict[Expr, list[Line]]:
 def result(w: Writer, level: Level) -> Section:
     """The gradients: in closed form where that is short, through the adjoints otherwise."""
     lines: list[Line] = []
+    w.room.for_results()
     results = w.d.closed_forms.results
     units = [u for u in w.d.units if u.node in results]
     for u, node in zip(units, results.values(), strict=True):

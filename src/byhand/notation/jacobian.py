@@ -42,9 +42,8 @@ def build(d: Derivation, level: Level) -> Document:
         "A Jacobian has a row per output; vec stacks the rows of a matrix.",
         ("The gradient is the Jacobian of ", w.function_name, " transposed, in the shape of the variable."),
     )
-    return Document(
-        title(w), given(w), (*notes(w)[1:], *words), (*sections, result(w, level)), tuple(d.f.dimension_names)
-    )
+    shown = (*sections, result(w, level))
+    return Document(title(w), given(w), (*notes(w)[1:], *words), shown, tuple(d.f.dimension_names))
 
 
 def local_jacobian(terms: list[LinearTerm]) -> Expr:
@@ -73,15 +72,18 @@ def local_jacobians(w: Writer) -> Section:
     """∂z/∂h for every arrow of the graph, as a matrix where it is one, with indices otherwise."""
     lines = []
     reached = [child for u in w.d.units for child in by_child(u)]
+    simplifier = Simplifier(facts=True, fold=w.d.prepared.fold)
     tied = {u.node for u in w.d.units if u.stages[-1].kind == "structure"}  # whose entries are not free
     for u in reversed(w.d.units):
         if isinstance(u.node, Symbol):
             continue
         for child, records in by_child(u).items():
-            jacobian = Simplifier(facts=True, fold=w.d.prepared.fold).normal(local_jacobian([r.term for r in records]))
+            jacobian = simplifier.normal(local_jacobian([r.term for r in records]))
             size = f"{_count(u.node)}×{_count(child)}"
             direct = u.node is w.d.prepared.root and (reached.count(child) > 1 or child in tied)
-            if not w.has_matrix_form(jacobian):
+            if w.room.of(jacobian)[1]:
+                lines.append(Line(_partial(w, u.node, child, direct), (Part(ts.Ellipsis()),), size))
+            elif not w.has_matrix_form(jacobian):
                 lines.append(_by_entries(w, u.node, child, jacobian, size, direct))
             elif u.node.ndim <= 1 and child.ndim <= 1:
                 m = w.matrix(jacobian, turned=not u.node.ndim)

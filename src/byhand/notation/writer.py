@@ -18,6 +18,7 @@ from byhand.notation.index import axis_letters, free_letters, index_math, inner_
 from byhand.notation.matrix import matrix_math
 from byhand.notation.names import Names
 from byhand.notation.orientation import row_vectors
+from byhand.notation.room import ALL, LONGEST, PER_LINE, Room
 from byhand.notation.slices import slice_math
 from byhand.notation.style import Style
 from byhand.notation.typeset import Math
@@ -47,6 +48,7 @@ class Writer:
     ) -> None:
         self.d, self.indices, self.jacobian, self.called = d, indices, jacobian, called or {}
         self.matrices: dict[tuple[Expr, bool], Math | None] = {}
+        self.room = Room(2 if indices else 1, ALL + PER_LINE * len(d.units))
         root = d.prepared.root
         rows = row_vectors([root])
         self.rows = rows
@@ -79,6 +81,9 @@ class Writer:
             properties = f", {', '.join(sorted(s.assumptions))}" if s.assumptions else ""
             tips[s] = ts.Name(s.name), f": {show_shape(s.shape)}{properties}"
         for n in (*self.d.prepared.units, *self.d.helpers):
+            if self.room.length(n.body) > LONGEST // 8:
+                tips[n] = ts.Name(n.name), f": {show_shape(n.shape)}"
+                continue
             try:
                 body = matrix_math(n.body, plain, turned=n.ndim == 1 and self.is_row(n))
             except NoMatrixForm:
@@ -156,17 +161,25 @@ class Writer:
 
     def write(self, node: Expr, of: Expr | None = None, letters: Sequence[str] = ()) -> Math:
         """A node; `of` is what the line is about (a vector printed as a row has its gradient printed as a row)."""
-        if self.indices or letters:
-            return index_math(node, self.style, letters or None)
-        m = self.matrix(node, node.ndim == 1 and self.is_row(of))
-        return index_math(node, self.style) if m is None else m
+        return self.within(node, letters, node.ndim == 1 and self.is_row(of))
+
+    def within(self, node: Expr, letters: Sequence[str], turned: bool) -> Math:
+        """A node as far as there is room for it."""
+        part, cut = self.room.of(node)
+        if part is None:
+            return ts.Ellipsis()
+        m = None if self.indices or letters else self.matrix(part, turned)
+        m = index_math(part, self.style, letters or None) if m is None else m
+        if not cut:
+            return m
+        items = m.terms if isinstance(m, ts.Sum) else ((False, m.body) if isinstance(m, ts.Negative) else (True, m),)
+        return ts.Sum((*items, (True, ts.Ellipsis())))
 
     def write_gradient(self, node: Expr, of: Expr, letters: Sequence[str] = ()) -> Math:
         """The gradient with respect to `of`."""
         if letters or self.indices or not self.is_row_gradient(of):
             return self.write(node, of, letters)
-        m = self.matrix(node, node.ndim == 1)
-        return index_math(node, self.style) if m is None else m
+        return self.within(node, letters, node.ndim == 1)
 
     def matrix(self, node: Expr, turned: bool = False) -> Math | None:
         """A node in matrix notation; None where it has no such form."""
@@ -186,13 +199,16 @@ class Writer:
         return node.ndim == 1 and (self.jacobian or self.is_row(node))
 
     def has_matrix_form(self, node: Expr) -> bool:
-        """Whether matrix notation has a form for it."""
-        return self.matrix(node) is not None
+        """Whether matrix notation has a form for what is printed of it."""
+        part, _ = self.room.of(node)
+        return part is None or self.matrix(part) is not None
 
     def pairing(self, p: Pairing, of: Expr | None = None) -> Math:
         """⟨left, right⟩; a product of numbers is written as such."""
         if not p.left.ndim:  # of the function itself: its differential; of numbers, their product
             return self.write(contract([(p.left, (), P1), (p.right, (), P1)], (), merge=True))
+        if any(self.room.of(side)[1] for side in (p.left, p.right)):
+            return ts.Ellipsis()
         if self.indices or p.left.ndim > 2 or not (self.has_matrix_form(p.left) and self.has_matrix_form(p.right)):
             return inner_math(p.left, p.right, self.style)
         turned = p.left.ndim == 1 and self.is_row(of)
@@ -203,12 +219,6 @@ class Writer:
     @cached_property
     def adjoint_nodes(self) -> set[Expr]:
         return adjoint_nodes(self.d)
-
-    def length(self, node: Expr) -> int:
-        """How many characters a node takes."""
-        from byhand.notation.text import to_text
-
-        return len(to_text(self.write(node)))
 
     def slices(self, node: Expr) -> tuple[Math, str] | None:
         """A stack of matrices written slice by slice, with the index letter."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ONE_FORM = 400  # steps for one normal form while every way is tried; formulas of textbooks take up to 250
-ALL_FORMS = 3000  # steps for all normal forms of one document
+ALL_FORMS = 2000  # steps for all normal forms of one document
 PER_FORM = 40  # steps that each further normal form brings along: a deep network has many, all of them short
 FRUGAL = 2  # times as many steps again in which only the best way is tried
 PER_STEP = 8  # factors that a step is for

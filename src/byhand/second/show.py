@@ -17,6 +17,7 @@ from byhand.notation.show import definitions, node_math
 from byhand.notation.style import Style
 from byhand.notation.text import to_text
 from byhand.notation.typeset import Math
+from byhand.second.domain import holds
 from byhand.second.result import LAYOUTS, Jacobian
 
 
@@ -31,7 +32,7 @@ def document(j: Jacobian, level: str = "result") -> Document:
         sections.append(differentials(j, style))
     sections.append(Section("Result", tuple(result_lines(j, style)), result_words(j)))
     shown = tuple(s for s in sections if s.lines)
-    return Document(title(j), given(j), (*conventions(j), *j.notes), shown, tuple(j.f.dimension_names))
+    return Document(title(j), given(j), (*conventions(j), *holds(j.f), *j.notes), shown, tuple(j.f.dimension_names))
 
 
 def style_of(j: Jacobian) -> Style:

@@ -13,6 +13,7 @@ from byhand.notation.orientation import row_vectors
 from byhand.notation.show import definitions, node_math
 from byhand.notation.style import Style
 from byhand.notation.typeset import Math
+from byhand.second.domain import holds
 
 if TYPE_CHECKING:
     from byhand.second.products import Product
@@ -44,7 +45,7 @@ def document(p: Product) -> Document:
     for s in symbols:
         given += ["   " if given else "", ts.Name(s.name), f" {show_shape(s.shape)}"]
     title = (f"{TITLES[p.kind]}: ", ts.Name(p.f.name), " with respect to ", *_listed(_variables(p)))
-    return Document(title, tuple(given), p.notes, tuple(sections), tuple(p.f.dimension_names))
+    return Document(title, tuple(given), (*holds(p.f), *p.notes), tuple(sections), tuple(p.f.dimension_names))
 
 
 def _listed(names: list[str]) -> list[str | Math]:
