@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 ONE_FORM = 400  # steps for one normal form while every way is tried; formulas of textbooks take up to 250
 ALL_FORMS = 2000  # steps for all normal forms of one document
-PER_FORM = 40  # steps that each further normal form brings along: a deep network has many, all of them short
-FRUGAL = 2  # times as many steps again in which only the best way is tried
+PER_FORM = 20  # steps that each further normal form brings along: a deep network has many, all of them short
+FRUGAL = 1  # times as many steps again in which only the best way is tried
 PER_STEP = 8  # factors that a step is for
 
 
@@ -38,7 +38,10 @@ class Effort:
         Args:
             factors: how many factors it looks at.
         """
-        cost = 1 + factors // PER_STEP
+        return self.spend(1 + factors // PER_STEP)
+
+    def spend(self, cost: int) -> bool:
+        """Whether more may be spent after this."""
         self.room -= cost
         self.left -= cost
         self.taken += cost

@@ -30,6 +30,7 @@ from byhand.rules.words import readings
 FACTORS = 8  # merged into one contraction at most: keeps a deep chain of products from becoming quadratic
 ROUNDS = 8
 FEW = 4  # symmetric factors of which every orientation is tried
+A_TURN = 4  # factors that a step is for where a product is written another way round
 DEEPEST = 40  # simplifications inside each other: a product of a sum that holds a product of a sum
 LONGEST_PRODUCT = 16  # terms that a sum of products of sums may be multiplied out to; more than that nobody reads
 
@@ -204,7 +205,12 @@ class Simplifier:
                     symmetric[i] = proved
         best: Expr = node
         turned: set[int] = set()
-        for these in _turns(node, list(symmetric)):
+        few = FEW if self.effort.thorough else 0
+        for these in _turns(node, list(symmetric), few):
+            if not these:
+                continue
+            if not self.effort.spend(len(node.factors) // A_TURN):
+                break
             factors = [(f, ls[::-1] if i in these else ls, p) for i, (f, ls, p) in enumerate(node.factors)]
             candidate = contract(factors, node.out, node.coefficient, label_dims(node))
             if (transposes(candidate), candidate.digest) < (transposes(best), best.digest):
@@ -279,9 +285,9 @@ class Simplifier:
         return node
 
 
-def _turns(node: Contraction, symmetric: list[int]) -> Iterator[set[int]]:
+def _turns(node: Contraction, symmetric: list[int], few: int) -> Iterator[set[int]]:
     """Which of the symmetric factors to turn: every choice among a few, else so that all are read one way."""
-    if len(symmetric) <= FEW:
+    if len(symmetric) <= few:
         for size in range(len(symmetric) + 1):
             yield from map(set, combinations(symmetric, size))
         return
