@@ -24,6 +24,7 @@ class Prepared:
         fold: body -> intermediate, helpers included.
         helpers: intermediates that the function does not need but gradients do: P = softmax(Z), Y = onehot(t).
         automatic: names given by byhand, not by the user.
+        typed: definitions that identities rewrote, as they were typed, and these identities; by name, "" for the function.
     """
 
     root: Expr
@@ -31,6 +32,7 @@ class Prepared:
     fold: Fold
     helpers: list[Named] = field(default_factory=list)
     automatic: set[str] = field(default_factory=set)
+    typed: dict[str, tuple[Expr, tuple[str, ...]]] = field(default_factory=dict)
 
 
 def prepare(f: Expression, effort: Effort | None = None) -> Prepared:
@@ -38,8 +40,16 @@ def prepare(f: Expression, effort: Effort | None = None) -> Prepared:
     effort = effort or Effort()
     users = {n.name for n in topological([f.root]) if isinstance(n, Named)}
     taken = {*f.symbols, *users, f.name, *f.dimension_names}
-    root = name_intermediates(_normalised(f.root, Fold(), effort)[0], taken)
-    return _with_helpers(root, taken, users, effort, f.order)
+    typed: dict[str, tuple[Expr, tuple[str, ...]]] = {}
+    root = name_intermediates(_normalised(f.root, Fold(), effort, typed=typed)[0], taken)
+    prepared = _with_helpers(root, taken, users, effort, f.order)
+    final = {n.name: n for n in prepared.units}
+    for name, (node, rules) in typed.items():
+        inside: dict[Expr, Expr] = {
+            n: final[n.name] for n in topological([node]) if isinstance(n, Named) and n.name in final
+        }
+        prepared.typed[name] = prepared.fold.written(_replaced(node, inside)), rules
+    return prepared
 
 
 def as_prepared(f: Expression) -> Callable[[Expr], Expr]:
@@ -51,17 +61,33 @@ def as_prepared(f: Expression) -> Callable[[Expr], Expr]:
     return lambda node: Simplifier(fold=fold, effort=effort).normal(_replaced(node, done))
 
 
-def _normalised(root: Expr, fold: Fold, effort: Effort, into: dict[Expr, Expr] | None = None) -> tuple[Expr, Fold]:
-    """The expression with the body of each intermediate, and the root, in normal form; `into` gets what became of each."""
+def _normalised(
+    root: Expr,
+    fold: Fold,
+    effort: Effort,
+    into: dict[Expr, Expr] | None = None,
+    typed: dict[str, tuple[Expr, tuple[str, ...]]] | None = None,
+) -> tuple[Expr, Fold]:
+    """The expression with the body of each intermediate, and the root, in normal form.
+
+    `into` gets what became of each; `typed` those that identities rewrote, by name, as they were, and the identities.
+    """
     done: dict[Expr, Expr] = {} if into is None else into
     order = [n for n in topological([root]) if isinstance(n, Named)]
     for unit in order:
-        body = Simplifier(fold=fold, effort=effort).normal(_replaced(unit.body, done))
+        simplifier = Simplifier(fold=fold, effort=effort)
+        body = simplifier.normal(before := _replaced(unit.body, done))
+        if typed is not None and simplifier.applied:
+            typed[unit.name] = before, tuple(dict.fromkeys(simplifier.applied))
         new = named(unit.name, body)
         done[unit] = new
         if not isinstance(body, (Symbol, Named)):
             fold.add(body, new)
-    return Simplifier(fold=fold, effort=effort).normal(_replaced(root, done)), fold
+    simplifier = Simplifier(fold=fold, effort=effort)
+    normal = simplifier.normal(before := _replaced(root, done))
+    if typed is not None and simplifier.applied:
+        typed[""] = before, tuple(dict.fromkeys(simplifier.applied))
+    return normal, fold
 
 
 def _replaced(root: Expr, done: dict[Expr, Expr]) -> Expr:

@@ -206,8 +206,11 @@ def maximum(a: Operand, b: Operand) -> Expr:
 def minimum(a: Operand, b: Operand) -> Expr:
     """The smaller of two, entry by entry."""
     x, y = lift(a), lift(b)
-    broadcast([x, y], "minimum({0}, {1})")
-    return negative(maximum(negative(x), negative(y)))
+    for one, other in ((x, y), (y, x)):
+        if exact_number(other) == 0:
+            return negative(elementwise("relu", negative(one)))
+    _, shape = broadcast([x, y], "minimum({0}, {1})")
+    return where(elementwise("step", minus(expand(y, shape), expand(x, shape))), x, y)
 
 
 def clip(x: Operand, low: Operand | None = None, high: Operand | None = None) -> Expr:

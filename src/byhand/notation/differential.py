@@ -23,6 +23,7 @@ from byhand.notation.typeset import Math
 from byhand.notation.writer import Writer
 
 LEFT_OUT = "Dots stand for what is left out of formulas too long to be read; the code of the gradients has all of it."
+LONGEST_TYPED = 60.0  # in symbols: what is longer as it was typed is shown as it is derived only
 NOT_THE_SHORTEST = "The search for shorter forms was broken off: the result is right, not the shortest."
 
 
@@ -102,9 +103,16 @@ def forward(w: Writer) -> Section:
 
 
 def definition(w: Writer, node: Expr, body: Expr) -> Line:
-    letters = w.letters(node, body)
-    part = Part(w.write(body, node, letters))
-    return Line(w.left(node, letters), (part,), show_shape(node.shape), kind="definition", unit=w.identifier(node))
+    """A definition; as it was typed first, where identities rewrote it."""
+    typed, rules = w.d.prepared.typed.get(node.name if isinstance(node, Named) else "", (body, ()))
+    if w.weight(typed) > LONGEST_TYPED:
+        typed = body
+    letters = w.letters(node, body, typed)
+    parts = [Part(w.write(body, node, letters))]
+    before = w.write(typed, node, letters)
+    if before != parts[0].math:
+        parts = [Part(before), Part(parts[0].math, ", ".join(rules))]
+    return Line(w.left(node, letters), tuple(parts), show_shape(node.shape), kind="definition", unit=w.identifier(node))
 
 
 def differentials(w: Writer) -> Section:

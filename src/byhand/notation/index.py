@@ -31,7 +31,7 @@ from byhand.expr.nodes import (
 from byhand.expr.operations import PICKERS, SOFTMAXES
 from byhand.notation import typeset as ts
 from byhand.notation.algebra import RELATIONS, quotient, raised
-from byhand.notation.matrix import matrix_math
+from byhand.notation.matrix import larger_of, matrix_math
 from byhand.notation.measure import parts
 from byhand.notation.pickers import Hot, Solution, distributed, picked, solve
 from byhand.notation.places import Atom, Place, Range, as_place, index_of, minus, place_of
@@ -193,7 +193,8 @@ class _Entries:
             self.seen(out)
             return ts.Indicator(ts.Relation("≤", out[1].math, out[0].math))
         if node.operation == "where":
-            return ts.Call("where", tuple([self.entry(a, out) for a in node.args]))
+            args = tuple([self.entry(a, out) for a in node.args])
+            return larger_of(args) or ts.Call("where", args)
         try:
             return self.at(matrix_math(node, self.style), node.shape, out)
         except NoMatrixForm:

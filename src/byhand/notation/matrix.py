@@ -6,6 +6,7 @@ a row; so transposes end up where a person writes them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -98,9 +99,48 @@ def _operation(f: Form, s: Style, turned: bool) -> Math:
         case "power":
             exponent = f.args[1].args[-1] if f.args[1].kind == "fill" and f.args[1].args else f.args[1]
             m = ts.Power(args[0], form_math(exponent, s))
+        case "where" if (larger := larger_of(args)) is not None:
+            m = larger
         case _:
             m = ts.Call(operation, args)
     return transposed(m) if f.rank and turned != row else m
+
+
+def larger_of(args: tuple[Math, ...]) -> Math | None:
+    """where(1[a − b > 0], a, b) is max(a, b), and where(1[b − a > 0], a, b) is min(a, b)."""
+    match args:
+        case (ts.Indicator(ts.Relation(">", difference, ts.Number())), first, second):
+            a, b = _number_of(first), _number_of(second)
+            over, under = Counter(_signed(a)), Counter(_signed(b))
+            given = Counter(_signed(difference))
+            turned = [Counter({(not plus, m): k for (plus, m), k in terms.items()}) for terms in (over, under)]
+            if given == over + turned[1]:
+                return ts.Call("max", (a, b))
+            if given == under + turned[0]:
+                return ts.Call("min", (a, b))
+    return None
+
+
+def _number_of(m: Math) -> Math:
+    """A number for an array whose entries all are that number."""
+    match m:
+        case ts.Ones():
+            return ts.Number(Fraction(1))
+        case ts.Negative(body):
+            return ts.Negative(_number_of(body))
+        case ts.Product((ts.Number() as number, ts.Ones())):
+            return number
+    return m
+
+
+def _signed(m: Math) -> list[tuple[bool, Math]]:
+    """The terms of a sum with their signs."""
+    match m:
+        case ts.Sum(terms):
+            return list(terms)
+        case ts.Negative(body):
+            return [(False, body)]
+    return [(True, m)]
 
 
 def _slice_of_identity(whole: Dim, first: Dim, step: Dim, how_many: Dim) -> Math:

@@ -23,6 +23,7 @@ from byhand.notation.slices import slice_math
 from byhand.notation.style import Style
 from byhand.notation.typeset import Math
 from byhand.rules.forms import NoMatrixForm
+from byhand.rules.score import weight
 
 
 class Writer:
@@ -219,6 +220,11 @@ class Writer:
     @cached_property
     def adjoint_nodes(self) -> set[Expr]:
         return adjoint_nodes(self.d)
+
+    @staticmethod
+    def weight(node: Expr) -> float:
+        """How long a node is, in symbols."""
+        return weight(node, {})
 
     def slices(self, node: Expr) -> tuple[Math, str] | None:
         """A stack of matrices written slice by slice, with the index letter."""

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 from byhand.expr.contraction import P1, LooseFactor, contract, label_dims
 from byhand.expr.dims import ONE
-from byhand.expr.nodes import Contraction, Expr, Named, Symbol
+from byhand.expr.expression import rebuild
+from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
 
 MOST_FACTORS = 12  # of a product in which another is looked for
 Remaining = dict[int, Fraction]
@@ -41,6 +42,15 @@ class Fold(dict[Expr, Named]):
                 self.powers.setdefault(base, (name, power))
         elif body.ndim and all(ls for _, ls, _ in body.factors):
             self.products.setdefault(body.factors[0][0], []).append((body, name))
+
+    def written(self, root: Expr) -> Expr:
+        """A node with all that has a name in it written by that name."""
+        done: dict[Expr, Expr] = {}
+        for n in topological([root], into_named=False):
+            kept = n if isinstance(n, Named) or all(done[c] is c for c in n.children) else rebuild(n, done)
+            name = self.get(kept) if n is not root else None
+            done[n] = self.reused(kept) if name is None else name
+        return done[root]
 
     def reused(self, node: Expr) -> Expr:
         """A product with powers and products that have a name written by it."""
