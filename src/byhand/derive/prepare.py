@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from byhand.derive.naming import name_intermediates
 from byhand.expr.expression import Expression, rebuild
-from byhand.expr.nodes import Expr, Named, Structured, Symbol, named, topological
+from byhand.expr.nodes import Contraction, Expr, Named, Structured, Symbol, named, topological
 from byhand.expr.operations import apply
 from byhand.rules.effort import Effort
 from byhand.rules.reuse import Fold
@@ -43,6 +43,10 @@ def prepare(f: Expression, effort: Effort | None = None) -> Prepared:
     typed: dict[str, tuple[Expr, tuple[str, ...]]] = {}
     root = name_intermediates(_normalised(f.root, Fold(), effort, typed=typed)[0], taken)
     prepared = _with_helpers(root, taken, users, effort, f.order)
+    if is_root(prepared.root):  # 1/√(rᵀ M r) in its gradients is 1/f
+        prepared.root = named(f.name, prepared.root)
+        prepared.units.append(prepared.root)
+        prepared.fold.add(prepared.root.body, prepared.root)
     final = {n.name: n for n in prepared.units}
     for name, (node, rules) in typed.items():
         inside: dict[Expr, Expr] = {
@@ -50,6 +54,14 @@ def prepare(f: Expression, effort: Effort | None = None) -> Prepared:
         }
         prepared.typed[name] = prepared.fold.written(_replaced(node, inside)), rules
     return prepared
+
+
+def is_root(node: Expr) -> bool:
+    """Whether a function is a root of something, which its gradients have in their denominators."""
+    match node:
+        case Contraction(_, ((base, (), power),), ()):
+            return power.denominator > 1 and not isinstance(base, (Named, Symbol))
+    return False
 
 
 def as_prepared(f: Expression) -> Callable[[Expr], Expr]:
