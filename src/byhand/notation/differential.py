@@ -105,12 +105,11 @@ def forward(w: Writer) -> Section:
 def definition(w: Writer, node: Expr, body: Expr) -> Line:
     """A definition; as it was typed first, where identities rewrote it."""
     typed, rules = w.d.prepared.typed.get(node.name if isinstance(node, Named) else "", (body, ()))
-    if w.weight(typed) > LONGEST_TYPED:
+    if typed is not body and w.weight(typed) > LONGEST_TYPED:
         typed = body
     letters = w.letters(node, body, typed)
     parts = [Part(w.write(body, node, letters))]
-    before = w.write(typed, node, letters)
-    if before != parts[0].math:
+    if typed is not body and (before := w.write(typed, node, letters)) != parts[0].math:
         parts = [Part(before), Part(parts[0].math, ", ".join(rules))]
     return Line(w.left(node, letters), tuple(parts), show_shape(node.shape), kind="definition", unit=w.identifier(node))
 

@@ -199,10 +199,12 @@ class Simplifier:
         """
         symmetric: dict[int, Proof] = {}
         for i, (factor, labels, _) in enumerate(node.factors):
-            if len(labels) == 2 and labels[0] != labels[1]:
+            if len(labels) == 2 and labels[0] != labels[1] and factor.shape[0] == factor.shape[1]:
                 proved = proof(factor, "symmetric")
                 if proved is not None and (self.facts or not proved):
                     symmetric[i] = proved
+        if not symmetric:
+            return node
         best: Expr = node
         turned: set[int] = set()
         few = FEW if self.effort.thorough else 0
