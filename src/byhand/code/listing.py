@@ -59,9 +59,14 @@ def list_derivation(
     making = _Listing(inputs, mathematics, d.prepared.automatic, reserved)
     order = topological([root, *wanted.values()])
     for node in order:
-        if isinstance(node, Named) and node not in adjoints:
+        if isinstance(node, Named) and node not in adjoints and node is not root:
             making.define(node, "forward")
-    value = making.result(d.f.name, d.f.name, root, "value")
+    if isinstance(root, Named) and root.name == d.f.name:  # a value that its gradients are written with
+        value = making.define(root, "value", result=d.f.name)
+    else:
+        if isinstance(root, Named):
+            making.define(root, "forward")
+        value = making.result(d.f.name, d.f.name, root, "value")
     needed = set(order)
     used = [a for a in adjoints if a in needed]
     place: dict[Expr, int] = {a: k for k, a in enumerate(used, 1)}
@@ -169,14 +174,17 @@ class _Listing:
         dims = dict.fromkeys(n for s in inputs for d in s.shape for n in sorted(dim_names(d)))
         self.dims = {n: self.identifiers.give(n) for n in dims}
 
-    def define(self, node: Named, section: Section, name_of: str = "", of: Expr | None = None) -> None:
+    def define(
+        self, node: Named, section: Section, name_of: str = "", of: Expr | None = None, result: str | None = None
+    ) -> str:
         """An intermediate of the derivation; `of`, called `name_of`, is what it is the adjoint of."""
         leaf = self.leaf(node.name, node)
         op = self.op(node.body, section)
         self.stand(node, leaf)
         left = self.partial(name_of) if of is not None else None
         math, ours = self.math(node.body, node if of is None else of), node.name in self.automatic
-        self.statements.append(Statement(leaf, op, section, math, left, ours=ours, defined=True))
+        self.statements.append(Statement(leaf, op, section, math, left, result, ours=ours, defined=True))
+        return leaf.name
 
     def result(self, wish: str, result: str, node: Expr, section: Section, of: Symbol | None = None) -> str:
         """A value or gradient that is returned; `of` is what it is the gradient with respect to."""
