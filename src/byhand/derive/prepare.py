@@ -14,6 +14,9 @@ from byhand.rules.reuse import Fold
 from byhand.rules.simplify import Simplifier
 
 
+UNSAID = {"index pairs"}  # rewritings of how the arrays of Kronecker products are kept, which nobody typed
+
+
 @dataclass
 class Prepared:
     """A function ready to be derived.
@@ -49,6 +52,8 @@ def prepare(f: Expression, effort: Effort | None = None) -> Prepared:
         prepared.fold.add(prepared.root.body, prepared.root)
     final = {n.name: n for n in prepared.units}
     for name, (node, rules) in typed.items():
+        if {*rules} <= UNSAID:
+            continue
         inside: dict[Expr, Expr] = {
             n: final[n.name] for n in topological([node]) if isinstance(n, Named) and n.name in final
         }
