@@ -13,7 +13,6 @@ from byhand.rules.effort import Effort
 from byhand.rules.reuse import Fold
 from byhand.rules.simplify import Simplifier
 
-
 UNSAID = {"index pairs"}  # rewritings of how the arrays of Kronecker products are kept, which nobody typed
 
 
