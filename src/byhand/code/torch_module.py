@@ -22,7 +22,8 @@ INITS = {
 
 # A gradient that bypasses autograd bypasses the hooks of DistributedDataParallel too, silently: ranks would drift apart.
 _ALONE = (
-    "if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:",
+    "ranks = torch.distributed",
+    "if ranks.is_available() and ranks.is_initialized() and ranks.get_world_size() > 1:",
     f'{INDENT}raise RuntimeError("this gradient is of one rank: forward(...).backward() under DDP is of all")',
 )
 

@@ -85,7 +85,6 @@ class Induction(Shown):
         level: Level = "steps",
         layout: str = "rows",
         ascii: bool = False,
-        legend: bool = True,
     ) -> str:
         """The derivation as Unicode text (or ASCII)."""
         from byhand.notation.document import as_text
