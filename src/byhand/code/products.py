@@ -274,6 +274,8 @@ def _means(c: Coefficient, factors: Sequence[Factor]) -> tuple[set[int], Coeffic
             if x not in f.out and n != 1:
                 count = count.times(dim_coefficient(n))
         powers = dict(c.dims)
+        if c.value.denominator % count.value.numerator:  # a sum over N × 2 by N is a mean of samples, not of entries
+            continue
         if count.dims and not any(powers.get(d, 0) > -p for d, p in count.dims):
             c = c.times(count)
             found.add(k)
