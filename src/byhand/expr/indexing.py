@@ -102,8 +102,7 @@ def _picking(index: Expr, size: Dim, labels: list[Label]) -> tuple[Expr, list[La
         (count,) = body.attributes
         if isinstance(count, int) and isinstance(size, int) and count > size:
             raise misfit(f"{{0}} as an index: it is outside an axis of {size}", [index])
-        whole = contract([], "ii", dims={"i": size}) if count == size else affine(size, 0, (1, count))
-        return whole, [labels[-1], *own]
+        return affine(size, 0, (1, count)), [labels[-1], *own]
     counts = isinstance(body, Structured) and body.operation == "argmax"
     if not counts and not isinstance(body, Symbol):
         raise ParseError("an array of integers in an index is an input, arange(m) or argmax(X, axis)")
