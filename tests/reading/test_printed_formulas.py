@@ -96,6 +96,9 @@ INDEX = [
     ("Z_ijl", "T_ijl − Σ_k T_ijk δ_kl", np.zeros((M, N, K))),
     ("Z_ij", "Σ_l T_ijl", T.sum(2)),
     ("Z_ij", "dX_ij + ∂f/∂X_ij", X + Y),
+    ("Z", "Σ_{i1} x_{i1} b_{i1}", x @ b),
+    ("Z_ij", "X_ij Σ_{i3} (Y_{i,i3} + x_{i3})", X * (Y + x).sum(1, keepdims=True)),
+    ("Z_i", "X_{i,3} + Σ_{i10} y_{i10} T_{i10,2,1}", X[:, 3] + y @ T[:, 2, 1]),
 ]  # fmt: skip
 
 

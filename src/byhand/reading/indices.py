@@ -106,6 +106,8 @@ class Indices(ABC):
                 return [*items]
             case Product(factors) if len(factors) == axes and not self.strict and all(not sign for sign, _ in factors):
                 return [f for _, f in factors]
+            case Name(text) if axes == 1 and is_numbered(text):
+                return [sub]
             case Name(text) if len(text) == axes > 1 or (self.strict and len(text) > 1 and self.known(text) is None):
                 return [Name(c, start=sub.start + k, end=sub.start + k + 1) for k, c in enumerate(text)]
             case Number(value) if axes > 1 and len(str(value)) == axes:
@@ -132,7 +134,8 @@ class Indices(ABC):
         """The letters that a node binds: those below Σ, and those of an array given by its entries, [a_ij]_ij."""
         match node:
             case Big(_, low) if low is not None:
-                return {x for x in letters_in(low.sides[0] if isinstance(low, Relation) else low)}
+                below = low.sides[0] if isinstance(low, Relation) else low
+                return {below.text} if isinstance(below, Name) and is_numbered(below.text) else {*letters_in(below)}
             case Script(Bracket(_, "["), sub) if sub is not None and self.by_entries(node):
                 return {x for x in letters_in(sub)}
         return set()
@@ -178,6 +181,11 @@ class Indices(ABC):
     @abstractmethod
     def array(self, base: Node, sub: Node) -> tuple[Any, tuple[str, ...], list[Node]] | None:
         """What a subscript picks from: an array, the letters it depends on, and the indices; None where it is not known."""
+
+
+def is_numbered(text: str) -> bool:
+    """Whether a name is an index letter as byhand writes them when the letters run out: i1, i2, ... i0 is i and 0."""
+    return text[0] == "i" and text[1:].isdecimal() and text[1] != "0"
 
 
 def letters_in(sub: Node | None) -> Iterator[str]:
