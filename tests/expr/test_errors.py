@@ -77,6 +77,9 @@ CASES = [
     Case("Z = A @ B\nH = relu(Z)\nH @ A @ H", ShapeError, 9, ("(H @ A) @ H", "H @ A: (m, n)", "H    : (m, m)"), line=3),
     # names, functions, arguments
     Case("maxi(A, 0)", ParseError, 1, ("unknown function maxi, did you mean `max",), 4),
+    Case("max(A, 0)", ParseError, 1, ("max(..., 0): did you mean `maximum`?", "max(..., axis=0) is over an axis"), 9),
+    Case("sum(min(A - 1, A))", ParseError, 5, ("min(..., A): did you mean `minimum`?",), 13),
+    Case("max(-A, -1)", ParseError, 1, ("max(..., -1): did you mean `maximum`?", "max(..., axis=-1)"), 11),
     Case("softmx(A)", ParseError, 1, ("unknown function softmx, did you mean `softmax`?",), 6),
     Case("np.svd(A)", ParseError, 1, ("unknown function np.svd",), 6),
     Case("A + Q", ParseError, 5, ("unknown name Q", "give Q a shape, or define it on a line above")),

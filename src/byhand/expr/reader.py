@@ -296,6 +296,8 @@ class Reader:
                 self.fail(node, "only functions of the expression language can be called")
         if not callable(function):
             self.fail(node.func, f"{name} is not a function", f"write * for a product: {name} * (...)")
+        if isinstance(node.func, ast.Name) and function in (VOCABULARY["max"], VOCABULARY["min"]):
+            self.one_array(node, name)
         args = [self.value(a, depth + 1) for a in parts]
         keywords = {str(k.arg): self.value(k.value, depth + 1) for k in node.keywords}
         for part, value in zip(parts, args, strict=True):
@@ -316,6 +318,18 @@ class Reader:
             IndexError,
         ) as error:  # a string or a tuple where an array belongs
             self.fail(node, f"{name}{show_signature(function)}: these arguments do not fit ({str(error)[:100]})")
+
+    def one_array(self, node: ast.Call, name: str) -> None:
+        """Refuses max(Z, 0): in Python it is the larger of two, in NumPy the largest over an axis. A tuple is axes."""
+        second = node.args[1] if len(node.args) > 1 else None
+        if second is not None and not isinstance(second, ast.Tuple):
+            words = self.source.words(second)
+            axis = words if words.lstrip("-").isdecimal() else "0"
+            self.fail(
+                node,
+                f"{name}(..., {words}): did you mean `{name}imum`?",
+                f"{name}imum(..., {words}) is of two, entry by entry; {name}(..., axis={axis}) is over an axis",
+            )
 
 
 def gradient_node(f: Expr, x: Symbol) -> Expr:
