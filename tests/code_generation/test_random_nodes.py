@@ -4,14 +4,17 @@ import warnings
 
 import numpy as np
 import pytest
-from program.test_lower import WithPickers, values_for
+from program.test_lower import WithMasks, WithPickers, values_for
 from rules.random_nodes import DIMS, SIZES, RandomNodes, agree, largest_inside, value_of
 from tools import needed
 
+from byhand.code.c import c_function
 from byhand.code.function import CompiledFunction
+from byhand.code.jax_function import JaxFunction
 from byhand.code.listing import list_expressions
-from byhand.code.source import numpy_source, torch_source
+from byhand.code.source import jax_source, numpy_source, torch_source
 from byhand.code.torch_function import TorchFunction
+from byhand.errors import MissingRuleError
 from byhand.expr.nodes import symbol, symbols_of
 
 TELLING = symbol("sizes_of", DIMS)  # an argument that tells all sizes
@@ -28,7 +31,7 @@ def drawn(kind, seed):
         return node, program, arrays, value_of(node, values), largest_inside(node, values)
 
 
-@pytest.mark.parametrize("kind", [RandomNodes, WithPickers])
+@pytest.mark.parametrize("kind", [RandomNodes, WithPickers, WithMasks])
 @pytest.mark.parametrize("chunk", range(6))
 def test_numpy(kind, chunk):
     for seed in range(25 * chunk, 25 * (chunk + 1)):
@@ -42,7 +45,7 @@ def test_numpy(kind, chunk):
         assert agree(found, wanted, largest), (seed, source)
 
 
-@pytest.mark.parametrize("kind", [RandomNodes, WithPickers])
+@pytest.mark.parametrize("kind", [RandomNodes, WithPickers, WithMasks])
 def test_torch(kind):
     torch = needed("torch")
     for seed in range(380, 430):
@@ -51,3 +54,29 @@ def test_torch(kind):
         function = TorchFunction(program, source, [node])
         found = function.raw(*(torch.as_tensor(arrays[n]) for n in function.inputs))
         assert agree(np.asarray(found), wanted, largest), (seed, source)
+
+
+@pytest.mark.parametrize("kind", [WithPickers, WithMasks])
+def test_jax(kind):
+    jax = pytest.importorskip("jax")
+    for seed in range(20):
+        node, program, arrays, wanted, largest = drawn(kind, seed)
+        source = jax_source(program)
+        function = JaxFunction(program, source, [node])
+        with jax.enable_x64(True):
+            found = function.raw(*(jax.numpy.asarray(arrays[n]) for n in function.inputs))
+        assert agree(np.asarray(found), wanted, largest), (seed, source)
+
+
+def test_c():
+    """A winner is refused by name; all else is computed."""
+    needed("gcc")
+    for seed in range(16):
+        node, program, arrays, wanted, largest = drawn(WithMasks, seed)
+        if "winner" in node.operations:
+            with pytest.raises(MissingRuleError, match="no row for winner"):
+                c_function(program, [node])
+            continue
+        function = c_function(program, [node])
+        found = function.raw(*(np.asarray(arrays[n]) for n in function.inputs))
+        assert agree(found, wanted, largest), (seed, function.source)

@@ -10,8 +10,9 @@ from acceptance.test_problems import PROBLEMS, derived, drawn
 from rules.random_nodes import DIMS, SIZES, RandomNodes, agree, largest_inside, value_of
 
 import byhand
+from byhand.expr.arrays import winner
 from byhand.expr.assume import sample
-from byhand.expr.contraction import contract
+from byhand.expr.contraction import contract, elementwise, transpose
 from byhand.expr.dims import dim_value, multiply_dims
 from byhand.expr.indexmaps import affine, joined
 from byhand.expr.nodes import Named, symbol, symbols_of, topological
@@ -61,6 +62,49 @@ class WithPickers(RandomNodes):
         return tuple(self.rng.choice((*DIMS, *DIMS, pair, 1, 2)) for _ in range(self.rng.randint(0, most)))
 
 
+class WithMasks(WithPickers):
+    """Products of a mask, of what has no value everywhere, and of pickers: index maps of any kind, labels, winners."""
+
+    def node(self, shape, depth=3):
+        return self.contraction(shape, depth) if depth == 4 else super().node(shape, depth)
+
+    def contraction(self, shape, depth):
+        if depth < 4:
+            return super().contraction(shape, depth)
+        dims = {**dict(enumerate(shape)), **{len(shape) + k: n for k, n in enumerate(DIMS)}}
+        factors = []
+        made = [self.picker(self.rng.choice(PICKERS)) for _ in range(self.rng.choice((1, 1, 2)))]
+        shape = self.rng.choice([made[0].shape, self.rng.sample(made[0].shape, 1), self.shape()])
+        for node in (*made, elementwise("step", self.leaf(tuple(shape))), elementwise("exp", self.leaf(self.shape()))):
+            labels = []
+            for d in node.shape:
+                fitting = [x for x, n in dims.items() if n == d and (x not in labels or self.rng.random() < 0.2)]
+                labels.append(self.rng.choice(fitting) if fitting else len(dims))
+                dims[labels[-1]] = d
+            factors.append((node, labels, ONE))
+        self.rng.shuffle(factors)
+        return contract(factors, list(range(len(shape))), self.coefficient(), dims, merge=self.rng.random() < 0.3)
+
+    def picker(self, kind):
+        m, n, k = DIMS
+        if kind == "winner":
+            made = winner(self.leaf((m, n)), self.rng.choice((0, 1, None)))
+            return transpose(made) if self.rng.random() < 0.5 else made
+        if kind == "windows":
+            steps = [(self.rng.choice((1, 2)), self.rng.choice((n, 2))) for _ in range(self.rng.choice((2, 2, 3)))]
+            return affine(k, self.rng.choice((0, 1, -1)), *steps)
+        if kind == "steps":
+            return affine(k, self.rng.choice((0, 1)), (2, 2))
+        if kind == "whole":
+            return affine(k, 0, (1, k))
+        if kind == "triangle":
+            return apply("triangle", attributes=(k,))
+        return super().picker(kind)
+
+
+PICKERS = ("selection", "one_hot", "pairing", "winner", "winner", "windows", "steps", "whole", "triangle")
+
+
 def run(node, values):
     program = lower({"f": node})
     arrays = {s.name: v for s, v in values.items()}
@@ -85,7 +129,7 @@ def values_for(node):
     return found
 
 
-@pytest.mark.parametrize("kind", [RandomNodes, WithPickers])
+@pytest.mark.parametrize("kind", [RandomNodes, WithPickers, WithMasks])
 @pytest.mark.parametrize("chunk", range(10))
 def test_random_nodes(kind, chunk):
     for seed in range(50 * chunk, 50 * (chunk + 1)):

@@ -111,7 +111,8 @@ class Contractions(Products):
             fits = len(left) == len(right) == 1 if stack else left and len(right) <= 1
             if k not in la or k not in lb or op.out != (*stack, *left, *right) or not fits:
                 continue
-            if la == (k, *left) and lb == (*right, k) and right and not (isinstance(a, Input) and isinstance(b, Input)):
+            turned = len(left) == len(right) == 1 and la == (k, *left) and lb == (*right, k)
+            if turned and not (isinstance(a, Input) and isinstance(b, Input)):
                 x, y = self.full(b), self.full(a)  # Bᵀ Aᵀ of what is no name is (A B)ᵀ
                 return Code(f"({self._chained(x, b, y, a)}).T", shape=op.shape)
             x, y = self.ordered(a, la, (*stack, *left, k)), self.ordered(b, lb, (*stack, k, *right))

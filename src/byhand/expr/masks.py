@@ -53,8 +53,9 @@ class Selection:
             both = [f for f in todo if not _without([f], masks)]  # masks that may have no value themselves
             widest = {*max(todo, key=lambda f: len({*f[1]}))[1]}
             inside = both[:1] or [f for f in todo if {*f[1]} <= widest]
-            chosen = self._selected([f for f in (*rest, *both[1:]) if f[2] > 0 and self.masked(f[0])], inside, dims)
-            rest = [*(f for f in rest if not (_compares(f[0]) and {*f[1]} <= {*chosen[1]})), chosen]
+            selecting = [f for f in (*rest, *both[1:]) if f[2] > 0 and self.masked(f[0])]
+            chosen = self._selected(selecting, inside, dims)
+            rest = [*_without(rest, [f for f in selecting if _compares(f[0])]), chosen]  # 1 where it is the condition
             todo = _without(todo, inside)
         return contract(rest, node.out, node.coefficient, {x: dims[x] for x in node.out})
 

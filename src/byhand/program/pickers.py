@@ -136,6 +136,7 @@ class _Reading:
             axis, size = p.out.index(classes), p.sizes[classes]
             p.factors = self._others(picker)
             p.out = [*rows, *p.out[:axis], *p.out[axis + 1 :]]
+            self.counted = (self.counted - {classes}) | {*rows}
 
             def scattered(r: Op) -> Op:
                 shape = (size, *r.shape[len(rows) :])
@@ -187,6 +188,7 @@ class _Reading:
         rest = [f for f in p.factors if f is not other]
         p.factors = [f._replace(labels=tuple(same.get(x, x) for x in f.labels)) for f in rest]
         p.out = [same.get(x, x) for x in p.out]
+        self.counted = {same.get(x, x) for x in self.counted}
 
     def _unpaired(self, f: Factor, pair: int, both: list[int]) -> Factor:
         if pair not in f.labels:
