@@ -81,7 +81,10 @@ class Reader:
             self.fail(node, f"{self.source.words(node)} is a function: call it")
         if not isinstance(value, (int, float, Dimension)) or isinstance(value, bool):
             self.fail(node, f"{self.source.words(node)} is not an array or a number")
-        return lift(value)
+        try:
+            return lift(value)
+        except ByhandError as error:
+            raise self.source.locate(error, node) from None
 
     def restated(
         self, error: ShapeError, node: ast.AST, parts: Sequence[ast.AST], operands: Sequence[Any]
