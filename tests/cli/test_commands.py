@@ -50,7 +50,8 @@ def test_version():
 
 def test_net_prints_the_usual_gradients():
     result = run("net", "784-300-10", "--act", "relu", "--loss", "softmax_cross_entropy", "--l2", "lam")
-    assert "∂L/∂W2 = H1ᵀ (P − Y)/N + 2 λ W2" in result.stdout.replace("lam", "λ")
+    assert "Δ2 ≔ ∂L/∂Z2 = (P − Y)/N" in result.stdout
+    assert "∂L/∂W2 = H1ᵀ Δ2 + 2 λ W2" in result.stdout.replace("lam", "λ")
     assert "W1 (784, 300)" in result.stdout
     assert result.stderr.startswith("checked: ")
 

@@ -12,7 +12,7 @@ from byhand.cli.main import cli
 def test_the_demo_learns_and_reports(tmp_path):
     result = CliRunner().invoke(cli, ["demo", "--quick", "--out", str(tmp_path / "new")])
     assert result.exit_code == 0, result.output
-    assert "∂L/∂W2 = H1ᵀ (P − Y)/N" in result.stdout
+    assert "Δ2 ≔ ∂L/∂Z2 = (P − Y)/N" in result.stdout and "∂L/∂W2 = H1ᵀ Δ2" in result.stdout
     accuracy = float(result.stdout.split("test accuracy ")[1].split("%")[0])
     assert accuracy >= 95.0
     assert "checked: " in result.stderr

@@ -114,9 +114,11 @@ def test_an_interruption_prints_one_line_and_exits_130():
 
 def test_a_mistake_of_byhand_is_said_to_be_one():
     program = (
-        "import byhand, byhand.cli.main as m\n"
-        "def broken(*_): raise KeyError('lost')\n"
-        "byhand.derive = broken\n"
+        "from importlib import import_module\n"
+        "import byhand.cli.main as m\n"
+        "d = import_module('byhand.derive.derivation')\n"
+        "def broken(*_, **__): raise KeyError('lost')\n"
+        "d.derive = broken\n"
         "m.main(['derive', 'sum(x)', '--shape', 'x:n'])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TARGETS = ("numpy", "torch", "jax", "c")
 SLOPES = ("0", "0.5", "1")
 _OF_EXPRESSIONS = ("file", "wrt", "shapes", "assumptions", "free_entries")
-_OF_NETWORKS = ("activations", "output_act", "loss", "l2", "targets", "batch", "bias")
+_OF_NETWORKS = ("activations", "output_act", "loss", "l2", "targets", "input", "batch", "bias")
 _OPTION = {
     "shapes": "--shape",
     "assumptions": "--assume",
@@ -123,7 +123,8 @@ def _derived(context: click.Context, given: dict[str, Any]) -> Derivation:
 
     of_expression, of_network = typed(_OF_EXPRESSIONS), typed(_OF_NETWORKS)
     text = given["expression"]
-    is_network = text is not None and _SIZES.fullmatch(text) is not None and not of_expression
+    sized = text is not None and (_SIZES.fullmatch(text) is not None or given["input"] is not None)
+    is_network = sized and not of_expression
     if text is not None and of_expression and re.fullmatch(r"\s*[0-9]+(\s*-\s*[0-9]+)+\s*", text):
         option = _OPTION.get(of_expression[0], f"--{of_expression[0]}")
         raise click.UsageError(f"{text} is a network, and {option} is for an expression: leave it out")

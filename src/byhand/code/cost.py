@@ -122,8 +122,8 @@ class Cost(Shown):
 
     def text(self, sizes: Mapping[str, int] | None = None, itemsize: int = ITEMSIZE) -> str:
         """A table: a row for each statement, the total below."""
+        counted = self._counted(sizes, itemsize)  # first: it says which sizes are missing
         *lines, forward, backward = columns(_HEADS, [*self._rows(sizes), *self._totals(sizes)])
-        counted = self._counted(sizes, itemsize)
         numbers = ["", *counted] if counted else []
         return "\n".join([*lines, "", forward, backward, "", *self._said(), *numbers]) + "\n"
 
