@@ -5,6 +5,7 @@ import pytest
 
 import byhand
 from byhand.check.oracles import jax_in_float64
+from byhand.errors import ByhandError
 from byhand.expr.define import spelled, undefine
 from byhand.expr.functions import FUNCTIONS
 from byhand.rules.differentials import read_side
@@ -108,3 +109,13 @@ def test_the_derived_derivative_is_readable_text(formula):
     node = read_side(row.derivative, {"z": byhand.parse("z", {"z": ""}).root, "y": byhand.parse("y", {"y": ""}).root})
     assert spelled(node)
     undefine("spelled_")
+
+
+@pytest.mark.parametrize(
+    "formula", ["exp(z)/sum(exp(z))", "z/sum(z)", "mean(z)*z", "sum(z**2)", "norm(z)", "z.T", "max(z)", "z - mean(z)"]
+)
+def test_what_is_no_function_of_each_entry_is_refused(formula):
+    with pytest.raises(ByhandError, match=r"each entry by itself|axis"):
+        byhand.define("never_defined", formula)
+    with pytest.raises(ByhandError, match="unknown"):
+        byhand.parse("never_defined(x)", {"x": "n"})

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import byhand
+from byhand.errors import ByhandError
 from byhand.nets.kinds import KINDS, Kind, Made
 from byhand.nets.network import Network
 
@@ -116,3 +117,21 @@ def test_refused(layers, input, words):
     with pytest.raises(byhand.ByhandError) as caught:
         Network(layers, input=input)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ("attention 2 casual", "no use for casual"),
+        ("maxpool 3 2", "no use for 2"),
+        ("dense 3 4", "no use for 4"),
+        ("conv 4 3 3", "no use for 3"),
+        ("flatten 2", "no use for 2"),
+        ("batch_norm 4", "no use for 4"),
+        ("dropout 0.2 0.3", "no use for 0.3"),
+        ("relu 3", "a function of each entry"),
+    ],
+)
+def test_a_word_without_a_place_is_refused(layer, said):
+    with pytest.raises(ByhandError, match=said):
+        byhand.Network(layer, input="5 6")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from byhand.errors import CheckError, MissingRuleError, ParseError
+from byhand.errors import ByhandError, CheckError, MissingRuleError, ParseError
 from byhand.expr.contraction import P1, add, contract, elementwise, scale
 from byhand.expr.dims import Coefficient
 from byhand.expr.domain import recording
@@ -27,6 +27,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 _Z, _Y = symbol("z"), symbol("y")
 _DRAWS = {"real": (-3.0, 3.0), "unit": (-0.9, 0.9), "positive": (0.2, 3.0)}  # what is proved and tested on
 TOLERANCE = 1e-9
+_DIFFERENT = np.array([[0.31, 0.74], [0.52, 0.17], [0.86, 0.43]])  # inside every domain
 
 
 def define(name: str, formula: str, derivative: str | None = None) -> Function:
@@ -49,7 +50,7 @@ def define(name: str, formula: str, derivative: str | None = None) -> Function:
     known = FUNCTIONS.get(name)
     if known is not None and known.definition == formula.strip() and derivative in (None, known.derivative):
         return known
-    if name in RESERVED or name in VOCABULARY or name in FUNCTIONS:
+    if name in RESERVED or name in VOCABULARY or name in FUNCTIONS or name in ("inf", "pi"):
         raise ParseError(f"{name} is the name of a function already: choose another")
     slope = _derived(body)
     points, domain = _points(body)
@@ -93,7 +94,32 @@ def _scalar(text: str, what: str) -> tuple[Expr, bool]:
         node = read_node(source, {"z": _Z, "y": _Y} if what == "the derivative" else {"z": _Z})
     if node.ndim:
         raise ParseError(f"{what} is a number for a number z; this has {node.ndim} axes").at(source.text, 1, 1)
+    _need_entries(source, node, what)
     return node, bool(asked)
+
+
+def _need_entries(source: Source, node: Expr, what: str) -> None:
+    """That a text means entry by entry the same for an array: a sum over its entries, or another axis, does not.
+
+    Raises: ParseError: it does not.
+    """
+    whole = {name: symbol(name, (3, 2)) for name in ("z", "y")}
+    values: dict[Expr, Any] = {whole["z"]: _DIFFERENT, whole["y"]: np.cos(_DIFFERENT)}
+    try:
+        read = read_node(source, whole)
+        with np.errstate(all="ignore"):
+            found = evaluate_node(read, values, {})
+    except ByhandError:
+        found = None
+    alone = _numbers(node, _DIFFERENT, y=np.cos(_DIFFERENT))
+    constant = found is not None and not np.shape(found) and not {_Z, _Y} & set(topological([node]))
+    if not constant and not (
+        np.shape(found) == (3, 2) and np.allclose(found, alone, rtol=1e-9, atol=0, equal_nan=True)
+    ):
+        raise ParseError(
+            f"{what} is no function of each entry by itself: of an array it is something else than of its entries",
+            "a sum, mean, norm, maximum or transpose of z has no place in it",
+        ).at(source.text, 1, 1)
 
 
 def _derived(body: Expr) -> Expr:

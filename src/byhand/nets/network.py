@@ -127,8 +127,11 @@ class Network:
             unknown = [o for o in options if f"[{o}=" not in usage]
             if unknown:
                 raise ParseError(f"{name} has no option {unknown[0][:20]}", f"it is written {usage}")
+            _need_places(name, words, usage)
             return KINDS[name].make(Request(words, options, number, below, shape, earlier))
         plain = re.fullmatch(r"[A-Za-z_]\w*(\s+[\w=.,]+)*", text)
+        if plain and rest and name in FUNCTIONS:
+            raise ParseError(f"{name} is a function of each entry: {' '.join(rest)[:20]} has no meaning behind it")
         if plain and (rest or (name not in FUNCTIONS and name not in ("softmax", "identity", *ALIASES))):
             near = nearest(name, [*KINDS, *FUNCTIONS])
             raise ParseError(
@@ -306,6 +309,15 @@ class Network:
         for name, (shape, kept) in self._built.masks.items():
             found[name] = (rng.random([self._size(d, sizes) for d in shape]) < kept) / kept
         return found
+
+
+def _need_places(name: str, words: tuple[str, ...], usage: str) -> None:
+    """Raises: ParseError: a word that has no place in how the layer is written."""
+    places = [w for w in usage.split()[1:] if "=" not in w]
+    for k, word in enumerate(words):
+        literal = k < len(places) and places[k].startswith("[") and places[k] != f"[{word}]"
+        if k >= len(places) or literal:
+            raise ParseError(f"{name} has no use for {word[:20]}", f"it is written {usage}")
 
 
 def _layer_texts(layers: Any) -> tuple[str, ...]:
