@@ -199,3 +199,11 @@ def test_the_notation_asked_for_is_read():
         assert [r.unit for r in report.rows if r.what == "line"] == [line]
     with pytest.raises(byhand.ByhandError, match="unknown notation"):
         check(d, notation="indices")
+
+
+@pytest.mark.parametrize("batch", [None, 1, "N"])
+def test_the_label_of_one_sample_is_read_back(batch):
+    assert byhand.check(byhand.derive(byhand.MLP("4-5-3", batch=batch)), oracles="quick").ok
+    one = byhand.parse("cross_entropy(z, y)", {"z": "K", "y": ""}, {"y": "labels"})
+    report = byhand.check(byhand.derive(one, "z"))
+    assert report.ok, str(report)

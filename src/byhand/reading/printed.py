@@ -111,6 +111,8 @@ class Printed(Meaning):
             alone = len(node.factors) == 2 and isinstance(name, Name) and name.text == "onehot"
             if alone and isinstance(argument, Bracket):  # a line by itself: its other side says how many classes
                 labels = self.value_below(argument)
+                if not labels.matrix:
+                    return self.hot(labels, max(self.do.sides(self.like)), node)
                 return Value(self.algebra.picker(np.ravel(labels.data), self.do.sides(self.like)[1]), (), True)
         if isinstance(node, Brace) and flat(node.note) == "direct":
             parts = self.partials(node.inner)
@@ -124,6 +126,11 @@ class Printed(Meaning):
             return super().value(node)
         finally:
             self.depth -= 1
+
+    def hot(self, labels: Value, classes: Any, at: Node) -> Value:
+        """A row per label; of one label a vector, which stands as those of the page do."""
+        found = super().hot(labels, classes, at)
+        return found if labels.matrix or labels.letters or self.names.in_rows else self.do.transpose(found)
 
     # ---- names and derivatives
 

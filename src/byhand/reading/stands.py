@@ -48,6 +48,11 @@ class Names:
         both = (name for pair in self.gradients for name in pair)
         return Words([*self.values, *moving, *self.differentials, *both, *self.sizes])
 
+    @cached_property
+    def in_rows(self) -> bool:
+        """Whether vectors of the page stand as rows."""
+        return any(entry.row for entry in self.values.values() if np.ndim(entry.array) == 1)
+
     def entry(self, name: str) -> Entry | None:
         """What a name stands for: a value, or the differential dX of one."""
         if name in self.values:
