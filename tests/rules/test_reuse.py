@@ -134,3 +134,58 @@ def test_a_letter_gives_way_to_a_name():
     d = derived("Z1 = X @ W1\nH1 = tanh(Z1)\nZ2 = H1 @ W2\nH2 = tanh(Z2)\nR = H2 @ Delta1\nsum(R**2)",
                 {"X": "n a", "W1": "a b", "W2": "b c", "Delta1": "c d"})  # fmt: skip
     assert "≔" not in d.text() and byhand.check(d, oracles="quick", seeds=1).ok
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("Q = outer(u, ones(3))*outer(v, ones(3))\nsum(tanh(Q)) + sum(sin(u*v))", {"u": "4", "v": "4"}),
+        ("Z = maximum(a[:, None]*ones((4, 3)), K*w)\nsum(Z**2) + sum(a*K[:, 0]*w)", {"a": "4", "K": "4 1", "w": "1"}),
+        ("sum((sigmoid(logsumexp(K, axis=0, keepdims=True)) @ v[2:3] - T)**2)", {"K": "4 1", "T": "2 4 3", "v": "3"}),
+        ("h = a*b*ones((5, 3))\nsum(sin(h)) + sum((a*b)**2)", {"a": "3", "b": "3"}),
+    ],
+)
+def test_a_product_that_is_repeated_along_an_axis_is_no_part_of_others(text, shapes):
+    assert byhand.check(derived(text, shapes), oracles="quick", seeds=1).ok
+
+
+X, Y = np.array([0.5, -0.7, 1.1]), np.array([0.3, -0.4, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "y"),
+    [
+        ("z = x*sqrt(y)\nsum(where(y > 0, z, x*y**3))", X, Y),
+        ("s = sqrt(1 + y)\nsum(where(1 + y > 0, s, x*(1 + y)**3))", X, Y - 1),
+        ("s = 1/sqrt(1 + y)\nsum(where(1 + y > 0, s, x/(1 + y)**2))", X, Y - 1),
+        ("sum(where(y > 0, x/sqrt(y), x/y))", X, Y),
+        ("sum(where(y > 0, x*y**1.5, x*y**2))", X, Y),
+    ],
+)
+def test_a_power_is_written_by_a_root_only_where_the_root_has_a_value(text, x, y):
+    d = derived(text, {"x": "n", "y": "n"}, ["x", "y"])
+    with np.errstate(invalid="ignore"):
+        assert np.isfinite(byhand.evaluate(d.f, x=x, y=y))
+        for name, wanted in slopes(text, x, y).items():
+            np.testing.assert_allclose(byhand.evaluate(d.gradients[name], x=x, y=y), wanted, rtol=1e-7, atol=1e-9)
+
+
+def test_a_power_is_written_by_a_root_of_what_is_positive():
+    d = derived("s = sqrt(1 + y**2)\nsum(x*s) + sum(x*(1 + y**2)**2)", {"x": "n", "y": "n"})
+    assert any("s^∘4" in line for line in lines(d.text(), "Forward")), d.text()
+    assert byhand.check(d, oracles="quick", seeds=1).ok
+
+
+def slopes(text, x, y, step=1e-4):
+    """Gradients by central differences of fourth order, of the text as it was typed."""
+    f = byhand.parse(text, {"x": "n", "y": "n"})
+    weights = {1: 2 / 3, -1: -2 / 3, 2: -1 / 12, -2: 1 / 12}
+    moves = np.eye(x.size) * step
+
+    def along(name, move):
+        return sum(
+            w * byhand.evaluate(f, **{**{"x": x, "y": y}, name: {"x": x, "y": y}[name] + k * move})
+            for k, w in weights.items()
+        )
+
+    return {name: np.array([along(name, move) / step for move in moves]) for name in ("x", "y")}

@@ -8,8 +8,10 @@ formulas stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from fractions import Fraction
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from byhand.expr.contraction import P1, contract, is_zero, label_dims, zero
 from byhand.expr.dims import Dim
@@ -36,9 +38,9 @@ class Selection:
 
     def __init__(self, exact: bool = False) -> None:
         self.exact = exact
-        self._partial: dict[Expr, bool] = {}
-        self._masked: dict[Expr, bool] = {}
-        self._sign: dict[Expr, int] = {}
+        self._partial: MutableMapping[Expr, bool] = {}
+        self._masked: MutableMapping[Expr, bool] = {}
+        self._sign: MutableMapping[Expr, int] = {}
 
     def of(self, node: Contraction) -> Expr:
         """The product with each factor that may have no value inside a `where`; the node where there is none."""
@@ -109,7 +111,7 @@ class Selection:
         """2 where all entries are known to be positive, 1 not negative, 0 unknown."""
         return self._found(node, self._sign, self._sign_of)
 
-    def _found(self, node: Expr, memo: dict[Expr, Found], find: Callable[[Expr], Found]) -> Found:
+    def _found(self, node: Expr, memo: MutableMapping[Expr, Found], find: Callable[[Expr], Found]) -> Found:
         """What is found of a node from what is found of its children; nothing recurses on the depth."""
         todo = [node]
         while todo:
@@ -192,9 +194,30 @@ def _is_one_hot(node: Expr) -> bool:
     return isinstance(node, Symbol) and "one_hot" in node.assumptions
 
 
+_ALWAYS = Selection()
+_ALWAYS._partial, _ALWAYS._masked, _ALWAYS._sign = WeakKeyDictionary(), WeakKeyDictionary(), WeakKeyDictionary()
+
+
+def parted(node: Contraction, i: int) -> bool:
+    """Whether a product loses what selects in it once its factor i is multiplied out.
+
+    (1 − C) ⊙ √x is 0 wherever C is 1; of √x − C ⊙ √x the first term has no value at x < 0.
+    """
+    chooses = _compares(node.factors[i][0])
+    return chooses and any(_ALWAYS.partial_factor(f) for j, f in enumerate(node.factors) if j != i)
+
+
+def has_value(base: Expr, whole: Fraction, part: Fraction) -> bool:
+    """Whether a power of a base has a value wherever it had one, once a part of it is written by itself.
+
+    y² as √y y^(3/2) has none at y < 0, where a mask may select it.
+    """
+    return part.denominator == 1 or whole.denominator > 1 or _ALWAYS.sign(base) > 0
+
+
 def selected(node: Contraction) -> Expr:
     """The product with its masks selecting; see `Selection.of`."""
     return Selection().of(node)
 
 
-__all__ = ["Selection", "selected"]
+__all__ = ["Selection", "has_value", "parted", "selected"]

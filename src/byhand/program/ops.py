@@ -272,6 +272,8 @@ class Pool:
                 c, op, axes = self._term(c, op, axes)
             found[op, axes, c.dims] = found.get((op, axes, c.dims), Fraction(0)) + c.value
         kept = [(Coefficient(v, dims), op, axes) for (op, axes, dims), v in found.items() if v]
+        if not kept:  # all terms cancel
+            return self.mul(shape, Coefficient(Fraction(0)), [])
         if len(kept) == 1:
             c, op, axes = kept[0]
             return self.mul(shape, c, [(op, axes, P1)])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from byhand.expr.contraction import P1, Label, LooseFactor, add, combine, contract, label_dims, scale
 from byhand.expr.dims import ONE, Coefficient, Dim
+from byhand.expr.masks import has_value, parted
 from byhand.expr.nodes import Contraction, Expr, Named, Structured, Sum, topological
 from byhand.rules.score import Scores, weight
 
@@ -39,6 +40,8 @@ def _term(coefficient: Coefficient, node: Expr) -> _Term:
 def opened(node: Expr, across: Iterable[Label] = ()) -> list[Expr] | None:
     """The terms of a product with the first of its sums multiplied out; None where there is none.
 
+    What selects where another factor has a value, 1 − C, stays.
+
     Args:
         node: the product.
         across: labels that the sum must have.
@@ -46,7 +49,7 @@ def opened(node: Expr, across: Iterable[Label] = ()) -> list[Expr] | None:
     if not isinstance(node, Contraction):
         return None
     for i, (factor, labels, power) in enumerate(node.factors):
-        if isinstance(factor, Sum) and power == 1 and set(across) <= set(labels):
+        if isinstance(factor, Sum) and power == 1 and set(across) <= set(labels) and not parted(node, i):
             rest: list[LooseFactor] = [f for j, f in enumerate(node.factors) if j != i]
             return [
                 contract([*rest, (t, labels, P1)], node.out, node.coefficient.times(c), label_dims(node), merge=True)
@@ -135,6 +138,8 @@ def _ways(node: Sum, terms: list[_Term], scores: Scores) -> Iterator[_Way]:
             if any(p * powers[0] < 0 for p in powers):
                 continue
             power = min(powers, key=abs)
+            if not all(has_value(factor, p, power) for p in powers):
+                continue
             gone = sum(_length(length, p) - _length(length, p - power) for p in powers)
             yield _Way(gone - _length(length, power), factor, picked, power)
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from byhand.expr.contraction import P1, LooseFactor, contract, label_dims
 from byhand.expr.dims import ONE
 from byhand.expr.expression import rebuild
+from byhand.expr.masks import has_value
 from byhand.expr.nodes import Contraction, Expr, Named, Symbol, topological
 
 MOST_FACTORS = 12  # of a product in which another is looked for
@@ -40,7 +41,7 @@ class Fold(dict[Expr, Named]):
             ((base, labels, power),) = body.factors
             if power != 1 and labels == body.out and not isinstance(base, (Named, Symbol)):
                 self.powers.setdefault(base, (name, power))
-        elif body.ndim and all(ls for _, ls, _ in body.factors):
+        elif body.ndim and all(ls for _, ls, _ in body.factors) and not _repeats(body):
             self.products.setdefault(body.factors[0][0], []).append((body, name))
 
     def written(self, root: Expr) -> Expr:
@@ -66,7 +67,7 @@ class Fold(dict[Expr, Named]):
         changed = False
         for f, ls, p in node.factors:
             name, power = self.powers.get(f, (None, P1))
-            if name is not None and (p / power).denominator == 1:
+            if name is not None and (p / power).denominator == 1 and has_value(f, p, power):
                 factors.append((name, ls, p / power))
                 changed = True
             else:
@@ -80,6 +81,11 @@ class Fold(dict[Expr, Named]):
                 if shorter is not None:
                     return self._with_products(shorter) if isinstance(shorter, Contraction) else shorter
         return node
+
+
+def _repeats(body: Contraction) -> bool:
+    """Whether entries stand in a product several times, along an axis that none of its factors has."""
+    return not {*body.out} <= {x for _, ls, _ in body.factors for x in ls}
 
 
 def _replaced(node: Contraction, body: Contraction, name: Named) -> Expr | None:
@@ -109,7 +115,7 @@ def _matches(
     for i, (f, ls, p) in enumerate(node.factors):
         taken = places.get(i, Fraction(0))
         rest = p - taken
-        if f is not factor or rest * power <= 0 or abs(rest) < abs(power):
+        if f is not factor or rest * power <= 0 or abs(rest) < abs(power) or not has_value(f, p, power):
             continue
         joined = dict(labels)
         if all(joined.setdefault(x, y) == y for x, y in zip(own, ls, strict=True)):
