@@ -292,6 +292,9 @@ class Pool:
     def _term(self, c: Coefficient, op: Mul, axes: Axes) -> tuple[Coefficient, Op, Axes]:
         """A product as a term of a sum, on the axes that it depends on. A number in it takes up the coefficient."""
         inside = sorted({a for _, ls, _ in op.factors for a in ls})
+        turns = {ls for _, ls, _ in op.factors if len(ls) > 1}
+        if len(turns) == 1 and sorted(*turns) == inside:  # where all factors are turned, their product is
+            (inside,) = map(list, turns)
         parts = [(f, tuple(map(inside.index, ls)), p) for f, ls, p in op.factors]
         shape, whole = tuple(op.shape[a] for a in inside), c.times(op.coefficient)
         taken = ONE
