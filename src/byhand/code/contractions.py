@@ -121,7 +121,9 @@ class Contractions(Products):
 
     def _chained(self, x: Code, a: Op, y: Code, b: Op) -> str:
         """Chains of matrices print without brackets; stacks and vectors are not associative with @ and keep their order."""
-        flat = len(x.shape) == len(y.shape) == 2 and all(len(f.shape) == 2 for f in _multiplied(b))
+        inner = _multiplied(b)  # of a product seen through a view none is known: it keeps its brackets
+        flat = len(x.shape) == len(y.shape) == 2 and all(len(f.shape) == 2 for f in inner)
+        flat = flat and (bool(inner) or y.level != Level.MATMUL)
         tight = len(x.shape) > 2 or (len(x.shape) == 1 and x.level == Level.MATMUL)
         return f"{x.at(Level.POWER if tight else Level.MATMUL)} @ {y.at(Level.MATMUL if flat else Level.POWER)}"
 
@@ -144,8 +146,10 @@ class Contractions(Products):
 
 
 def _multiplied(op: Op) -> list[Op]:
-    """The operands of a product; of others none."""
-    return [a for a, _ in op.operands] if isinstance(op, Contract) and len(op.operands) == 2 else []
+    """The operands of a product, and those of the products among them; of others none."""
+    if not isinstance(op, Contract) or len(op.operands) != 2:
+        return []
+    return [f for a, _ in op.operands for f in (a, *_multiplied(a))]
 
 
 __all__ = ["LETTERS", "Contractions"]
