@@ -185,13 +185,11 @@ class Writer:
         return not isinstance(op, Scatter) and any(x >= len(op.shape) for x in others)
 
     def _added(self, target: str, value: Piece, op: Op) -> None:
-        extreme = op.operation if isinstance(op, Kernel) else ""
-        if not extreme:
+        if not isinstance(op, Kernel):
             self.b.line(f"{target} += {value.text};")
             return
-        word = self.entries.plain(value).text
-        test = f"{word} > {target}" + (f" || {word} != {word}" if extreme == "max" else "")
-        self.b.line(f"{target} = {test} ? {word} : {target};")
+        word = self.entries.plain(value).text  # what is no number is the greatest, as NumPy has it
+        self.b.line(f"{target} = {word} > {target} || {word} != {word} ? {word} : {target};")
 
     def _scattered(self, leaf: Input, op: Scatter, at: dict[int, str], value: Piece) -> None:
         (_, labels) = terms(op)[1]
