@@ -110,7 +110,7 @@ def test_gradients_of_a_node_made_at_once_cancel():
 def test_what_python_keeps_once_is_asked_in_one_place():
     single = re.compile(r"\bast\.(parse|literal_eval)\(|\bgetsource\(|catch_warnings\(|\.setLevel\(")
     places = {str(p.relative_to(SOURCE)) for p in SOURCE.rglob("*.py") if single.search(p.read_text("utf-8"))}
-    commands = {"cli/output.py", "cli/train.py"}  # one thread, the command's own
+    commands = {"cli/output.py", "cli/run.py"}  # one thread, the command's own
     assert places - commands == {"threads.py", "check/oracles.py"}, "use byhand.threads"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import byhand
 from byhand.errors import ByhandError, DataError, ParseError, nearest
+from byhand.expr.define import undefine
 
 ARRAYS = {"X": np.ones((4, 3)), "w": np.ones(3), "y": np.ones(4)}
 F = byhand.parse("sum((X @ w - y)**2)", {"X": "m n", "w": "n", "y": "m"})
@@ -40,7 +41,15 @@ def torch():
     return importlib.util.find_spec("torch") is not None or byhand.from_torch(None, {})
 
 
+def defined(*arguments):
+    """`byhand.define`, taken back."""
+    undefine(byhand.define(*arguments).name)
+
+
 CALLS = {
+    "define, name": lambda v: defined(v, "z + 1"),
+    "define, formula": lambda v: defined("walked", v),
+    "define, derivative": lambda v: defined("walked", "z + 1", v),
     "parse, text": lambda v: byhand.parse(v, {"x": "n"}),
     "parse, shapes": lambda v: byhand.parse("sum(x)", v),
     "parse, a shape": lambda v: byhand.parse("sum(x)", {"x": v}),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from byhand.errors import ByhandError
 from byhand.expr.dims import show_shape
 from byhand.expr.nodes import Expr
+from byhand.threads import syntax_tree
 
 
 class Defined(NamedTuple):
@@ -94,10 +95,10 @@ def function_of(row: Defined) -> Callable[..., Expr]:
 
 def _signature(parameters: str) -> inspect.Signature:
     """The parameters of a function from their text; defaults are numbers or None."""
-    (node,) = ast.parse(f"def f({parameters}): pass").body
+    (node,) = syntax_tree(f"def f({parameters}): pass").body
     assert isinstance(node, ast.FunctionDef)
     names = [a.arg for a in node.args.args]
-    values = [ast.literal_eval(d) for d in node.args.defaults]
+    values = [d.value for d in node.args.defaults if isinstance(d, ast.Constant)]
     given = dict(zip(names[len(names) - len(values) :], values, strict=True))
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return inspect.Signature([inspect.Parameter(n, kind, default=given.get(n, inspect.Parameter.empty)) for n in names])

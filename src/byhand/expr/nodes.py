@@ -227,7 +227,7 @@ def intern(kind: type[E], key: tuple[Any, ...], shape: Shape, children: Iterable
         node._digest, node._key = None, key
         own = key[:1] if kind is Elementwise or kind is Structured else ()
         node.operations = frozenset(own).union(*(c.operations for c in children))
-        node.declared = frozenset(key[2] if kind is Symbol else ()).union(*(c.declared for c in children))
+        node.declared = frozenset(fields.get("assumptions", ())).union(*(c.declared for c in children))
         with _pooling:
             first = _pool.get(entry)
             if first is None:

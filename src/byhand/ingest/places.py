@@ -7,6 +7,8 @@ import linecache
 from dataclasses import dataclass
 from functools import lru_cache
 
+from byhand.threads import syntax_tree
+
 
 @dataclass(frozen=True)
 class Place:
@@ -43,7 +45,7 @@ class Statement:
 def statements(file: str) -> tuple[Statement, ...]:
     """The assignments of a file; none where it is not Python."""
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
+        tree = syntax_tree("".join(linecache.getlines(file)))
     except SyntaxError:  # a notebook's cell with magics, a file that is no longer what ran
         return ()
     found: list[Statement] = []

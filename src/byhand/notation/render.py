@@ -324,7 +324,7 @@ def document_dict(d: Document) -> dict[str, Any]:
         return {**formula(p.math), **rule, "assumptions": list(p.assumptions)}
 
     def line(x: Line) -> dict[str, Any]:
-        left = None if x.left is None else formula(x.left)
+        left = None if x.head is None else formula(x.head)
         about: dict[str, Any] = {"kind": x.kind, "unit": x.unit, "child": x.child}
         about |= {} if x.short is None else {"short": formula(x.short)}
         return {"left": left, "parts": list(map(part, x.parts)), "shape": x.shape, "indent": x.indent, **about}
