@@ -145,7 +145,8 @@ class Hub:
             self._tell({"lost": member.rank, "host": member.host, "why": why})
 
     def _tell(self, message: dict[str, Any], but: _Member | None = None) -> None:
-        for member in list(self.members):
+        """Rank 0 is told last: what it does then, a barrier of JAX, may hold the interpreter that this thread needs."""
+        for member in sorted(self.members, key=lambda m: -1 if m.rank is None else m.rank, reverse=True):
             if member is not but and member.rank is not None:
                 try:
                     member.connection.sendall(line(message))

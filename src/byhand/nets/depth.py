@@ -40,8 +40,8 @@ class AnyDepth:
         loss, l2, bias, targets, batch, seed: as of `MLP`.
     Raises: ParseError: other sizes, several activations, an output activation.
 
-    >>> AnyDepth("d0-...-dL", activation="tanh").at(L=3).sizes
-    (Dimension('d0'), Dimension('d1'), Dimension('d2'), Dimension('d3'))
+    >>> [str(n) for n in AnyDepth("d0-...-dL", activation="tanh").at(L=3).sizes]
+    ['d0', 'd1', 'd2', 'd3']
     """
 
     def __init__(
