@@ -197,7 +197,7 @@ def test_missing_values_for_a_model_of_arrays(tmp_path):
         (("--act", "tanh", "--init", "normal", "--init-std", 20), "of the tanh values in layer 1"),
         (("--init", "zeros"), "the weights W1, W2 are all zero"),
         (
-            ("--optimizer", "sgd", "--lr", 20, "--set", "clip_norm=5"),
+            ("--optimizer", "sgd", "--lr", 20, "--set", "clip_norm=5", "--set", "label_smoothing=0.05"),
             "of the relu units in layer 1 are zero on every sample",
         ),
     ],

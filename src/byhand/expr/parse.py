@@ -141,11 +141,11 @@ def _new_name(
     reader: Reader, statement: ast.Assign, target: str, inputs: Mapping[str, Symbol], assigned: set[str]
 ) -> None:
     place = statement.targets[0]
-    taken = {*inputs, *assigned, *reader.names}
 
     def another(ending: str) -> str:
         name = target + ending
-        return name if name not in taken else another(f"{ending}_")
+        taken = name in inputs or name in assigned or name in reader.names
+        return another(f"{ending}_") if taken else name
 
     if not _IDENTIFIER.fullmatch(target):
         reader.fail(place, f"{target[:40]} is not a name: letters, digits and _, at most 64, a letter first")
