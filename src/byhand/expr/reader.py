@@ -325,7 +325,9 @@ class Reader:
     def one_array(self, node: ast.Call, name: str) -> None:
         """Refuses max(Z, 0): in Python it is the larger of two, in NumPy the largest over an axis. A tuple is axes."""
         second = node.args[1] if len(node.args) > 1 else None
-        if second is not None and not isinstance(second, ast.Tuple):
+        known = self.names.get(second.id) if isinstance(second, ast.Name) else None
+        axes = known is not None and not isinstance(known, (Expr, Dimension))  # the axis of a rule
+        if second is not None and not isinstance(second, ast.Tuple) and not axes:
             words = self.source.words(second)
             axis = words if words.lstrip("-").isdecimal() else "0"
             self.fail(
