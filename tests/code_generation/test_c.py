@@ -16,9 +16,13 @@ from tools import SANITIZED
 import byhand
 from byhand.code import compile_expression, generate_expression
 from byhand.code.c.compiler import compiler_command, environment, wheel_command
+from byhand.code.c.entries import LINEAR_ALGEBRA
 from byhand.code.c.functions import FUNCTIONS, KERNELS, NEEDS
 from byhand.code.c.identifiers import CIdentifiers
+from byhand.code.c.places import Places
 from byhand.expr.functions import FUNCTIONS as ALL_FUNCTIONS
+from byhand.expr.nodes import Structured, topological
+from byhand.expr.operations import OPERATIONS, apply
 from byhand.train.c_updates import Update
 from byhand.train.engines import ENGINES
 from byhand.train.optimizers import Optimizer, update_program
@@ -90,6 +94,59 @@ def test_every_function_has_a_row():
     assert {*ALL_FUNCTIONS} == {*FUNCTIONS}
     called = {m for source in FUNCTIONS.values() for m in re.findall(r"^(\w+)\(", source)}
     assert {*KERNELS} <= called | {"dot"} and {n for ns in NEEDS.values() for n in ns} <= {*KERNELS}
+
+
+REFUSED = {"inv", "det", "logdet", "adjugate", "winner", "argmax"}
+OPERATIONS_AS_TEXTS = {
+    "inv": "inv(A)", "det": "det(A)", "logdet": "logdet(A)", "softmax": "softmax(A, axis=1)",
+    "log_softmax": "log_softmax(A, axis=0)", "logsumexp": "logsumexp(A, axis=1)", "power": "exp(A)**A", "max": "max(A, axis=1)",
+    "where": "where(A > 0, A, A**2)", "one_hot": "one_hot(t, 5)", "affine": "A[::2]", "triangle": "cumsum(A, axis=0)",
+    "arange": "arange(n) * A[0]", "winner": "winner(A, axis=1)", "argmax": "1.0 * argmax(A, axis=1)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_is_written_or_refused_by_name(operation, tmp_path):
+    """What C writes is the interpreter's value; what it has no row for it says, and which."""
+    if operation == "adjugate":  # no word of the language
+        A = byhand.parse("A", {"A": "n n"})
+        f = byhand.Expression(apply("adjugate", A.root), A.inputs)
+    else:
+        f = byhand.parse(OPERATIONS_AS_TEXTS[operation], {"A": "n n", "t": "n"})
+    operations = {n.operation for n in topological([f.root]) if isinstance(n, Structured)}
+    assert operation in operations
+    values = {"A": np.random.default_rng(0).standard_normal((5, 5)), "t": np.array([4, 0, 2, 2, 1])}
+    try:
+        function = compile_expression(f, "c")
+    except byhand.MissingRuleError as error:
+        assert operation in REFUSED, error
+        assert operation in str(error) or LINEAR_ALGEBRA[operation] in str(error)
+        return
+    assert operation not in REFUSED
+    values = {name: values[name] for name in function.inputs}
+    np.testing.assert_allclose(function(**values), byhand.evaluate(f, **values), rtol=1e-13)
+
+
+def test_no_memory_of_a_problem_is_overwritten_that_is_read_later(monkeypatch):
+    """Every problem and network, loop by loop: what shares a slot is read for the last time before the next is written."""
+    made = []
+
+    class Seen(Places):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(self)
+
+    monkeypatch.setattr("byhand.code.c.source.Places", Seen)
+    for _, derivation, _, _ in [*written_problems(), *written_networks()]:
+        derivation.code("c")
+    shared = 0
+    for places in made:
+        for slot in places.storage.slots:
+            for before, after in zip(slot.held, slot.held[1:], strict=False):
+                shared += 1
+                last, first = max(places.home[r][:2] for r in places.readers[before]), places.home[after][:2]
+                assert last < first or (last == first and places.storage.in_place.get(after) is before)
+    assert shared > 50
 
 
 def test_problems_agree_with_the_interpreter(tmp_path):

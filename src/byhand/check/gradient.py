@@ -43,7 +43,7 @@ def check_gradient(
         wrt: names to check; by default those that `gradient` returns.
     Returns: a GradientReport: `.ok`, `.verdicts`, `.diagnoses`, `.text()`, `.html()`, `.to_dict()`.
     Raises: DataError: values that do not fit. CheckError: a loss or a gradient that cannot be called or read.
-    Source: MISTAKES.md.
+    Mistakes that are named: the rows of `byhand.check.mistakes`.
     """
     if hand_written(gradient) is not None:
         return hand_written_subject(loss, gradient, values, wrt, check_gradient)

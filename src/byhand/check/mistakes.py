@@ -2,8 +2,6 @@
 
 A name may leave open {P}, {Y}, {H}, {N}, …: what the user calls the prediction, the targets, the layer's input, the number
 of samples. What mends a mistake is a formula (`mends`); `advice` is for what no formula can say.
-
-Source: MISTAKES.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a gradient says of the loss along directions, and what the loss itself says there.
 
-Source: MISTAKES.md, "Verdict rule".
+How it is decided, and what may be doubted: docs/check.md.
 """
 
 from __future__ import annotations

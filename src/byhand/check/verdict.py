@@ -3,7 +3,7 @@
 Two random directions per tensor judge it by its norm; then each entry is judged by its own size. All tensors at once
 first; halves of them, down to the wrong ones, where that shows a difference.
 
-Source: MISTAKES.md, "Verdict rule".
+How it is decided, and what may be doubted: docs/check.md.
 """
 
 from __future__ import annotations
