@@ -7,6 +7,7 @@ training goes this way. Lines of JSON, each at most `LONGEST` bytes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import selectors
 import socket
@@ -24,6 +25,13 @@ ENDED = "ended without a word (killed, or its machine is gone)"
 def line(message: dict[str, Any]) -> bytes:
     """A message as it is sent."""
     return json.dumps(message).encode() + END
+
+
+def free_port(host: str = "") -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.create_server((host, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 class Lines:
@@ -148,10 +156,8 @@ class Hub:
         """Rank 0 is told last: what it does then, a barrier of JAX, may hold the interpreter that this thread needs."""
         for member in sorted(self.members, key=lambda m: -1 if m.rank is None else m.rank, reverse=True):
             if member is not but and member.rank is not None:
-                try:
+                with contextlib.suppress(OSError):  # gone: what it said last, a farewell perhaps, is read first
                     member.connection.sendall(line(message))
-                except OSError:
-                    self._drop(member, ENDED)
 
 
-__all__ = ["BEAT", "ENDED", "LONGEST", "Hub", "Lines", "line"]
+__all__ = ["BEAT", "ENDED", "LONGEST", "Hub", "Lines", "free_port", "line"]

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from inspect import signature
 from typing import Any
 
-from byhand.distributed.hub import Hub
+from byhand.distributed.hub import Hub, free_port
 from byhand.distributed.launcher import Place, place
 from byhand.distributed.link import Link
 from byhand.distributed.world import World, began, current
@@ -94,7 +94,7 @@ def _join_by_address(here: Place, heartbeat: float) -> Link:
                 f"rank 0 cannot listen on {here.address}: {words}", "another port, the same on all ranks"
             ) from None
     link = Link(host, int(port), token, here.rank, here.world, heartbeat, within=CONNECTING)
-    found = link.together(_free_port() if here.rank == 0 else 0, within=CONNECTING)
+    found = link.together(free_port() if here.rank == 0 else 0, within=CONNECTING)
     _initialize(f"{host}:{found[0]}", here, heartbeat)
     return link
 
@@ -156,12 +156,6 @@ def _is_loopback(host: str) -> bool:
 
 def _has_gpus() -> bool:
     return os.path.exists("/dev/nvidia0") or os.path.exists("/dev/kfd")
-
-
-def _free_port() -> int:
-    with socket.create_server(("", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -101,8 +101,8 @@ class Link:
 
     def close(self) -> None:
         """Nobody misses this rank from now on."""
-        self.closed = True
         self._send({"bye": 1})
+        self.closed = True  # after the farewell: whoever listens closes the connection then
 
     def _send(self, message: dict[str, Any]) -> None:
         try:

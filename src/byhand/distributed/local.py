@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
+from byhand.distributed.hub import free_port
 from byhand.distributed.launcher import PORT_AFTER
 
 GRACE = 10.0  # seconds that the others get to end by themselves once one has failed
@@ -26,7 +26,7 @@ def run_ranks(command: Sequence[str], count: int) -> int:
         count: how many.
     Returns: the exit code: of a rank that says why it ended before that of those that had to end with it.
     """
-    port = _free_port()
+    port = free_port("127.0.0.1")
     common = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port - PORT_AFTER)}
     ranks = [
         subprocess.Popen(list(command), env={**os.environ, **common, "RANK": str(k), "LOCAL_RANK": str(k)})
@@ -61,12 +61,6 @@ def _waited(ranks: Sequence[subprocess.Popen[bytes]]) -> list[int]:
                     rank.kill()
         time.sleep(CHECKED)
     return [rank.wait() for rank in ranks]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def again(arguments: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -108,8 +109,6 @@ class World:
         if self.link is None:
             yield
             return
-        import time
-
         from jax.errors import JaxRuntimeError
 
         try:
