@@ -1,10 +1,11 @@
 """Small modules and functions of PyTorch: one for each operation that has a row, and whole modules."""
 
-import torch
-from torch import nn
+from tools import needed
 
 from byhand.expr.vocabulary import VOCABULARY
 
+torch = needed("torch")
+nn = torch.nn
 F = nn.functional
 
 X, XY, XT = {"x": "N D"}, {"x": "N D", "y": "N D"}, {"x": "N K", "t": "N"}

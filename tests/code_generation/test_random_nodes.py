@@ -68,9 +68,9 @@ def test_jax(kind):
         assert agree(np.asarray(found), wanted, largest), (seed, source)
 
 
+@pytest.mark.needs("gcc")
 def test_c():
     """A winner is refused by name; all else is computed."""
-    needed("gcc")
     for seed in range(16):
         node, program, arrays, wanted, largest = drawn(WithMasks, seed)
         if "winner" in node.operations:

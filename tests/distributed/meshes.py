@@ -12,8 +12,6 @@ import sys
 from itertools import product
 from typing import Any
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
-
 import numpy as np
 
 from byhand.code.jax_function import double_precision
@@ -98,4 +96,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"  # before JAX looks for devices
     main()

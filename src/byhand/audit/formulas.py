@@ -46,10 +46,9 @@ def formula(state: State, about: str, left: str) -> str:
 
 
 def respelled(text: str) -> str:
-    """As people write it: ∂L/∂Z1, 1_N; a factor 1_1 is the number one."""
+    """As people write it: ∂L/∂Z1, 1_N."""
     text = re.sub(rf"D__({NAME}?)__({NAME})", r"∂\1/∂\2", re.sub(rf"D____({NAME})", r"∂\1", text))
-    text = re.sub(rf"ones\(({NAME}), 1\)", r"1_\1", text)
-    return re.sub(r"\b1_1\b\s?", "", text).rstrip()
+    return re.sub(rf"ones\(({NAME}), 1\)", r"1_\1", text).rstrip()
 
 
 def _summed(body: Expr) -> Expr:

@@ -22,8 +22,17 @@ def flat(*items: Math) -> list[Math]:
 
 
 def product(*items: Math) -> Math:
-    """A product without products inside it."""
-    return ts.Product(tuple(flat(*items)))
+    """A product without products inside it, nor the one vector of length one: it is the number one."""
+    factors = tuple(flat(*items))
+    kept = tuple(f for f in factors if not _is_one(f))
+    if len(kept) == len(factors) or not kept:
+        return ts.Product(factors)
+    return kept[0] if len(kept) == 1 else ts.Product(kept)
+
+
+def _is_one(m: Math) -> bool:
+    inner = m.base if isinstance(m, ts.Transpose) else m
+    return isinstance(inner, ts.Ones) and inner.size == ts.Number(Fraction(1))
 
 
 def quotient(top: Sequence[Math], bottom: Sequence[Math]) -> Math:

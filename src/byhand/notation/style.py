@@ -76,4 +76,4 @@ def name_math(node: Expr, style: Style) -> Math:
 
 def ones_math(size: Dim, style: Style) -> Math:
     """The vector of ones."""
-    return ts.Ones(dimension_math(size) if style.sized_ones else None)
+    return ts.Ones(dimension_math(size) if style.sized_ones or size == 1 else None)

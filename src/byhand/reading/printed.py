@@ -111,8 +111,8 @@ class Printed(Meaning):
             alone = len(node.factors) == 2 and isinstance(name, Name) and name.text == "onehot"
             if alone and isinstance(argument, Bracket):  # a line by itself: its other side says how many classes
                 labels = self.value_below(argument)
-                if not labels.matrix:
-                    return self.hot(labels, max(self.do.sides(self.like)), node)
+                if self.one_label(argument):
+                    return self.do.transpose(self.hot(labels, max(self.do.sides(self.like)), node))
                 return Value(self.algebra.picker(np.ravel(labels.data), self.do.sides(self.like)[1]), (), True)
         if isinstance(node, Brace) and flat(node.note) == "direct":
             parts = self.partials(node.inner)
@@ -127,10 +127,16 @@ class Printed(Meaning):
         finally:
             self.depth -= 1
 
-    def hot(self, labels: Value, classes: Any, at: Node) -> Value:
+    def one_hot(self, items: list[Node], at: Node) -> Value:
         """A row per label; of one label a vector, which stands as those of the page do."""
-        found = super().hot(labels, classes, at)
-        return found if labels.matrix or labels.letters or self.names.in_rows else self.do.transpose(found)
+        found = super().one_hot(items, at)
+        return self.do.transpose(found) if self.one_label(items[0]) else found
+
+    def one_label(self, node: Node) -> bool:
+        """Whether a name is a label by itself, on a page whose vectors are columns."""
+        inner = node.inner if isinstance(node, Bracket) else node
+        entry = self.names.entry(inner.text) if isinstance(inner, Name) else None
+        return entry is not None and np.ndim(entry.array) == 0 and not self.names.in_rows
 
     # ---- names and derivatives
 
