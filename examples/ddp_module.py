@@ -60,6 +60,8 @@ def main(steps: int = 60) -> float:
     except RuntimeError as error:
         if rank == 0:
             print(f"module.backward: {error}")
+    dist.barrier()  # no rank ends while another still speaks
+    del ddp  # its hooks hold the group
     dist.destroy_process_group()
     return accuracy
 

@@ -1,5 +1,6 @@
 """The plugin of pytest prints the reports of gradients once more."""
 
+import os
 import subprocess
 import sys
 
@@ -35,7 +36,8 @@ def test_reports_are_printed_at_the_end(tmp_path, wanted, right):
         f"--gradients={wanted}",
         "test_suite.py",
     ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    plain = {**os.environ, "PYTEST_ADDOPTS": ""}  # a summary of the outer run's options would be read as ours
+    done = subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1, done.stderr
     _, _, end = done.stdout.partition("= gradients =")
     assert "test_suite.py::test_wrong" in end and "a constant factor 2 is missing" in end
