@@ -14,6 +14,7 @@ from byhand.explore.request import Subject
 from byhand.expr.evaluate import evaluate
 from byhand.expr.expression import Expression
 from byhand.expr.parse import read
+from byhand.threads import syntax_tree
 
 _SPELLINGS = ("d{}", "grad_{}", "{}_grad")
 
@@ -33,7 +34,7 @@ def read_gradients(subject: Subject, mine: str) -> list[Stated]:
     Raises: ParseError, ShapeError: it cannot be read; its place is one in `mine`.
     """
     try:
-        body = ast.parse(mine).body
+        body = syntax_tree(mine).body
     except SyntaxError as error:
         place = max(1, min(error.lineno or 1, mine.count("\n") + 1)), max(1, error.offset or 1)
         raise ParseError(f"this is not a formula: {error.msg}", "such as 2 * X.T @ (X @ w - y)").at(
@@ -59,7 +60,7 @@ def _definitions(subject: Subject, taken: Iterable[str]) -> list[str]:
     """The lines of the function that name intermediates, where the text does not name them itself."""
     if subject.inferred is None:
         return []
-    statements = ast.parse(subject.text).body[:-1]
+    statements = syntax_tree(subject.text).body[:-1]
     own = set(taken)
     return [ast.unparse(s) for s in statements if isinstance(s, ast.Assign) and not own & {ast.unparse(s.targets[0])}]
 
