@@ -67,6 +67,21 @@ def test_a_branch_not_taken_may_be_undefined(case):
             assert distance(own[name], expected) < 1e-12, target
 
 
+@pytest.mark.parametrize("kink", ["relu(c - 0.1)", "where(c > 0.1, c, 0)", "maximum(c, 0.1)"])
+def test_a_mask_that_is_no_number_lets_nothing_through(kink):
+    """The cosine of a row of zeros is 0/0; where its sample counts by a kink, its gradient is 0 in every target."""
+    text = f"c = sum(A*B, axis=1) / sum(A*A, axis=1)\nsum(where(s > 0, 1 - c, {kink}))"
+    values = {"A": np.array([[1.0, -2, 0], [0, 0, 0]]), "B": np.array([[3.0, 0.5, 1], [2, 1, -1]]), "s": -np.ones(2)}
+    d = byhand.derive(byhand.parse(text, {"A": "n d", "B": "n d", "s": "n"}), ["A", "B"])
+    with np.errstate(all="ignore"):
+        _, expected = interpreted(d, values)
+        assert not np.any(expected["A"][1]) and np.all(np.isfinite(expected["A"]))
+        for target in targets_of(d):
+            _, own = computed(d, values, target)
+            for name in ("A", "B"):
+                assert distance(own[name], expected[name]) < 1e-12, (target, name)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -131,7 +131,8 @@ def test_rules():
 @pytest.mark.parametrize(
     "request_",
     [{}, {"text": 3}, {"text": "x" * (LONGEST + 1)}, {"text": "sum(w)", "wrt": "w"}, {"text": "sum(w)", "shapes": {"w": 3}}, {"text": ""},
-     {"text": "4-5-3 seed=1"}, {"text": "sum(w)", "notation": "nosuch"}, {"text": "sum(w)", "level": None}, []],
+     {"text": "4-5-3 seed=1"}, {"text": "4-5-3 activation=tanh activation=relu"}, {"text": "4-5-3", "shapes": {"X": "n d"}},
+     {"text": "4-5-3", "assume": {"X": "positive"}}, {"text": "sum(w)", "notation": "nosuch"}, {"text": "sum(w)", "level": None}, []],
 )  # fmt: skip
 def test_malformed_requests_are_refused(request_):
     assert handle("derive", request_)["error"]["kind"] == "ParseError"

@@ -222,8 +222,9 @@ def _addmm(w: TorchWriter, op: Kernel) -> Code:
 
 
 def _gate(w: TorchWriter, op: Kernel) -> Code:
+    """What z > 0 lets through. PyTorch's own threshold_backward lets it through where z is no number too."""
     values, z = map(w.full, op.args)
-    return Code(call("torch.ops.aten.threshold_backward", values.text, z.text, "0"), shape=op.shape)
+    return Code(call("torch.where", f"{z.at(Level.SUM)} > 0", values.text, "0"), shape=op.shape)
 
 
 def _nll(w: TorchWriter, op: Kernel) -> Code:

@@ -1,1 +1,1 @@
-"""The explorer: one pure function that answers requests with plain data, and a derivation that folds in notebooks."""
+"""The explorer: one pure function that answers requests with plain data."""

@@ -73,6 +73,9 @@ def subject_of(request: Mapping[str, Any]) -> Subject:
     if not (wrt is None or (isinstance(wrt, list) and all(isinstance(name, str) for name in wrt))):
         raise ParseError("wrt is a list of names", 'such as {"wrt": ["w"]}')
     if _NETWORK.fullmatch(text):
+        for key in ("shapes", "assume", "infer"):
+            if key in request:
+                raise ParseError(f"{key} is of a formula: a network knows the shapes of its inputs", f"leave {key} out")
         return Subject(text, derive(_network(text), wrt or None), None)
     shapes, assume = texts_of(request, "shapes"), texts_of(request, "assume")
     f = parse(text, shapes, assume) if request.get("infer") is False else infer(text, shapes, assume)
@@ -82,13 +85,17 @@ def subject_of(request: Mapping[str, Any]) -> Subject:
 def _network(text: str) -> MLP:
     """A network as people write it: sizes, then options.
 
-    Raises: ParseError: an option that there is not.
+    Raises: ParseError: an option that there is not, or one that stands twice.
     """
     sizes, *words = text.split()
-    options: dict[str, Any] = dict(word.split("=", 1) for word in words)
-    for name in options:
+    options: dict[str, Any] = {}
+    for word in words:
+        name, value = word.split("=", 1)
         if name not in _OPTIONS:
             raise ParseError(f"a network has no option {name}", f"options: {', '.join(_OPTIONS)}")
+        if name in options:
+            raise ParseError(f"the option {name} stands twice", "leave one of them out")
+        options[name] = value
     return MLP(sizes, **options)
 
 
